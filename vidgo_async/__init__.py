@@ -1,0 +1,70 @@
+"""vidgo_async: an asyncio-native client for the Vidgo video-generation API."""
+
+from importlib.metadata import version as _version
+
+from vidgo_async.batch import Batch, Outcome
+from vidgo_async.errors import (
+    APIError,
+    AuthenticationError,
+    ContentModerationError,
+    DownloadError,
+    InsufficientCreditsError,
+    InvalidRequestError,
+    NotFoundError,
+    PermissionDeniedError,
+    RateLimitError,
+    ResponseError,
+    ServerError,
+    SessionClosedError,
+    SubmissionUnknownError,
+    SubmitErrorGroup,
+    TaskFailedError,
+    TaskTimeoutError,
+    TransportError,
+    TransportTimeoutError,
+    VidgoError,
+)
+from vidgo_async.pacing import FixedPolling, PollingPolicy, RetryPolicy
+from vidgo_async.requests import GenerationRequest, GrokImagine, TypedRequest
+from vidgo_async.session import VidgoSession
+from vidgo_async.tasks import Balance, MediaFile, Task, TaskStatus
+from vidgo_async.waiting import Completions
+
+__version__ = _version("vidgo_async")
+
+__all__ = [
+    "APIError",
+    "AuthenticationError",
+    "Balance",
+    "Batch",
+    "Completions",
+    "ContentModerationError",
+    "DownloadError",
+    "FixedPolling",
+    "GenerationRequest",
+    "GrokImagine",
+    "InsufficientCreditsError",
+    "InvalidRequestError",
+    "MediaFile",
+    "NotFoundError",
+    "Outcome",
+    "PermissionDeniedError",
+    "PollingPolicy",
+    "RateLimitError",
+    "ResponseError",
+    "RetryPolicy",
+    "ServerError",
+    "SessionClosedError",
+    "SubmissionUnknownError",
+    "SubmitErrorGroup",
+    "Task",
+    "TaskFailedError",
+    "TaskStatus",
+    "TaskTimeoutError",
+    "TransportError",
+    "TransportTimeoutError",
+    "TypedRequest",
+    "VidgoError",
+    "VidgoSession",
+    "__version__",
+]

@@ -1,0 +1,109 @@
+"""The calls of the API, each once: a slot, one exchange, and what the answer means.
+
+The caller holds a slot of the throttle; every answer teaches the throttle how fast to go.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import TypeVar
+from urllib.parse import quote
+
+import attrs
+
+from vidgo_async import wire
+from vidgo_async.errors import RateLimitError, VidgoError
+from vidgo_async.requests import GenerationRequest, TypedRequest
+from vidgo_async.tasks import Balance, Task, TaskStatus
+from vidgo_async.throttle import Throttle
+from vidgo_async.transport import Sending, Transport
+
+logger = logging.getLogger("vidgo_async")
+
+POLL_TIMEOUT = 10.0
+"""Seconds; the longest that one poll is waited for, so that a hung one delays little."""
+MAX_NOTICES = 100
+"""How many different oddities are logged before it is enough."""
+
+_Value = TypeVar("_Value")
+_KNOWN_STATES = frozenset(TaskStatus)
+
+
+@attrs.define(eq=False)
+class Api:
+    """The endpoints as functions from values to values."""
+
+    throttle: Throttle
+    transport: Transport
+    _noticed: set[str] = attrs.field(init=False, factory=set)
+
+    async def submit(
+        self, request: GenerationRequest | TypedRequest, body: bytes, sending: Sending
+    ) -> Task:
+        """Send a submit once (`POST /api/generate/submit`)."""
+        sent_at = _now()
+        answer = await self.transport.exchange(
+            "POST",
+            "/api/generate/submit",
+            timeout=self.transport.request_timeout,
+            body=body,
+            sending=sending,
+        )
+        return self._notice(
+            self._learn(
+                sent_at,
+                lambda: wire.read_submitted(answer, request.model, datetime.now(UTC)),
+            )
+        )
+
+    async def status(self, known: Task) -> Task:
+        """Look at a task once (`GET /api/generate/status/{task_id}`).
+
+        Raises:
+            VidgoError: The look failed; the error carries the task as it was known.
+        """
+        path = "/api/generate/status/" + quote(known.task_id, safe="", errors="surrogatepass")
+        timeout = min(POLL_TIMEOUT, self.transport.request_timeout)
+        sent_at = _now()
+        try:
+            answer = await self.transport.exchange("GET", path, timeout=timeout)
+            task = self._learn(sent_at, lambda: wire.read_task(answer, known))
+        except VidgoError as error:
+            error.about(known)
+            raise
+        return self._notice(task)
+
+    async def balance(self) -> Balance:
+        """Ask what is left on the account (`GET /api/user/balance`)."""
+        sent_at = _now()
+        answer = await self.transport.exchange(
+            "GET", "/api/user/balance", timeout=self.transport.request_timeout
+        )
+        return self._learn(sent_at, lambda: wire.read_balance(answer))
+
+    def _learn(self, sent_at: float, read: Callable[[], _Value]) -> _Value:
+        try:
+            value = read()
+        except RateLimitError as error:
+            self.throttle.slow_down(sent_at, error.retry_after)
+            raise
+        self.throttle.speed_up(sent_at)
+        return value
+
+    def _notice(self, task: Task) -> Task:
+        """Log, once each, what the documents do not know."""
+        if task.status not in _KNOWN_STATES:
+            self._log_once(f"unknown task status {task.status[:80]!r}: taken as not finished yet")
+        for field in wire.odd_fields(task):
+            self._log_once(f"unreadable field of a task, taken as missing: {field}")
+        return task
+
+    def _log_once(self, notice: str) -> None:
+        if notice not in self._noticed and len(self._noticed) < MAX_NOTICES:
+            self._noticed.add(notice)
+            logger.warning(notice)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -1,0 +1,161 @@
+"""What callers pass in, checked where it is passed: before anything is sent or bought."""
+
+import inspect
+import math
+import os
+from collections.abc import AsyncIterable, Iterable, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+import attrs
+
+from vidgo_async.pacing import FixedPolling, PollingPolicy, RetryPolicy
+from vidgo_async.requests import check_callback_url, check_request, is_http_url
+from vidgo_async.tasks import Task
+
+DEFAULT_BASE_URL = "https://api.vidgo.ai"
+
+UNSEEN = "unknown"
+"""The status of a task of which only the id is known: not the server's word."""
+
+
+def _positive_int(_: object, field: "attrs.Attribute[int]", value: object) -> None:
+    check_count(field.name, value)
+
+
+def _positive(_: object, field: "attrs.Attribute[Any]", value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        msg = f"{field.name} must be a number, not {type(value).__name__}"
+        raise TypeError(msg)
+    if not 0 < value < math.inf:
+        msg = f"{field.name} must be above 0, not {value}"
+        raise ValueError(msg)
+
+
+def _find_key(key: Any) -> str:
+    key = os.environ.get("VIDGO_API_KEY", "") if key is None else key
+    if not isinstance(key, str):
+        msg = f"api_key must be a string, not {type(key).__name__}"
+        raise TypeError(msg)
+    key = key.strip()
+    if not key:
+        msg = "no API key: set VIDGO_API_KEY in the environment, or pass api_key"
+        raise ValueError(msg)
+    if not (key.isascii() and key.isprintable()):
+        msg = "the API key holds characters that no HTTP header can carry"
+        raise ValueError(msg)
+    return key
+
+
+def _find_base_url(url: Any) -> str:
+    url = os.environ.get("VIDGO_BASE_URL") or DEFAULT_BASE_URL if url is None else url
+    if not isinstance(url, str):
+        msg = f"base_url must be a string, not {type(url).__name__}"
+        raise TypeError(msg)
+    parts = urlsplit(url) if is_http_url(url) else None
+    if parts is None or parts.username or parts.password or parts.query or parts.fragment:
+        msg = (
+            "base_url must be an http(s) URL without user, query or fragment, "
+            f"such as {DEFAULT_BASE_URL}"
+        )
+        raise ValueError(msg)
+    return str(url).rstrip("/")
+
+
+@attrs.frozen(kw_only=True)
+class Settings:
+    """How a session behaves; see `VidgoSession` for each."""
+
+    api_key: str = attrs.field(converter=_find_key, repr=False)
+    base_url: str = attrs.field(converter=_find_base_url)
+    callback_url: str | None = attrs.field(converter=check_callback_url, repr=False)
+    max_concurrent_requests: int = attrs.field(validator=_positive_int)
+    max_requests_per_second: float | None = attrs.field(
+        validator=attrs.validators.optional(_positive)
+    )
+    polling: PollingPolicy = attrs.field(factory=FixedPolling)
+    retry: RetryPolicy = attrs.field(factory=RetryPolicy)
+    request_timeout: float = attrs.field(validator=_positive)
+    proxy: str | None = attrs.field(repr=False)
+    trust_env: bool
+
+    @polling.validator
+    def _check_polling(self, _: object, value: object) -> None:
+        if not callable(getattr(value, "next_delay", None)):
+            msg = f"polling must be a policy such as FixedPolling(3.0), not {value!r}"
+            raise TypeError(msg)
+
+    @retry.validator
+    def _check_retry(self, _: object, value: object) -> None:
+        if not isinstance(value, RetryPolicy):
+            msg = f"retry must be a RetryPolicy, not {value!r}"
+            raise TypeError(msg)
+
+    @proxy.validator
+    def _check_proxy(self, _: object, value: str | None) -> None:
+        if value is not None and not is_http_url(value):
+            msg = "proxy must be an http(s) URL such as http://proxy.example:3128"
+            raise ValueError(msg)
+
+
+def check_count(name: str, value: object) -> None:
+    """Refuse what is not a whole number of at least 1."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        msg = f"{name} must be a whole number, not {type(value).__name__}"
+        raise TypeError(msg)
+    if value < 1:
+        msg = f"{name} must be at least 1, not {value}"
+        raise ValueError(msg)
+
+
+def check_timeout(timeout: object) -> None:
+    """Refuse a timeout that is not a number of seconds; None means no limit."""
+    if timeout is None:
+        return
+    if isinstance(timeout, bool) or not isinstance(timeout, int | float):
+        msg = f"timeout must be a number of seconds or None, not {type(timeout).__name__}"
+        raise TypeError(msg)
+    if not timeout >= 0:
+        msg = f"timeout must be 0 or more seconds, or None for no limit, not {timeout}"
+        raise ValueError(msg)
+
+
+def check_callback(name: str, callback: object) -> None:
+    """Refuse what cannot be called, or would have to be awaited."""
+    if callback is None:
+        return
+    if not callable(callback) or inspect.iscoroutinefunction(callback):
+        msg = f"{name} must be a plain function, not {callback!r}"
+        raise TypeError(msg)
+
+
+def as_task(task_or_id: object) -> Task:
+    """Make a task of a bare id; a task stays as it is."""
+    if isinstance(task_or_id, Task):
+        return task_or_id
+    if not isinstance(task_or_id, str):
+        msg = f"expected a Task or a task id, not {type(task_or_id).__name__}"
+        raise TypeError(msg)
+    if not task_or_id.strip():
+        msg = "the task id is empty"
+        raise ValueError(msg)
+    return Task(task_or_id, UNSEEN)
+
+
+def as_tasks(tasks_or_ids: object) -> list[Task]:
+    """Make tasks of tasks and ids."""
+    if isinstance(tasks_or_ids, str | bytes | Mapping) or not isinstance(tasks_or_ids, Iterable):
+        msg = f"expected a list of tasks or task ids, not {type(tasks_or_ids).__name__}"
+        raise TypeError(msg)
+    return [as_task(item) for item in tasks_or_ids]
+
+
+def check_requests(requests: object, *, streams: bool) -> None:
+    """Refuse what is not many requests; look into a list, leave a generator unread."""
+    kinds = (Iterable, AsyncIterable) if streams else (Iterable,)
+    if isinstance(requests, str | bytes | Mapping) or not isinstance(requests, kinds):
+        msg = f"expected a list of requests, not {type(requests).__name__}"
+        raise TypeError(msg)
+    if isinstance(requests, list | tuple):
+        for request in requests:
+            check_request(request)

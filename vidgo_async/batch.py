@@ -1,0 +1,365 @@
+"""Many requests at once: read as slots free up, yielded in order of completion.
+
+The reader's object (`Batch`) and the machinery (`_Engine`) are apart, so that the engine's own
+tasks do not keep the reader's object alive: when it is dropped, the engine stops.
+"""
+
+import asyncio
+import contextlib
+import functools
+import weakref
+from collections import deque
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
+from types import TracebackType
+from typing import Any, Self
+
+import anyio
+import attrs
+
+from vidgo_async.errors import (
+    AuthenticationError,
+    InsufficientCreditsError,
+    SubmissionUnknownError,
+    SubmitErrorGroup,
+    TaskFailedError,
+    VidgoError,
+)
+from vidgo_async.poller import Poller
+from vidgo_async.purchases import Purchases, Request
+from vidgo_async.requests import check_request
+from vidgo_async.tasks import Task
+from vidgo_async.waiting import OnUpdate, wait_for_end
+
+Requests = Iterable[Request] | AsyncIterable[Request]
+_END = object()
+
+
+@attrs.frozen
+class Outcome:
+    """What became of one request of a batch."""
+
+    index: int
+    """The request's place in the batch, from 0."""
+    request: Request
+    """The request itself."""
+    task: Task | None
+    """The last known state; None where no task was bought, or none is known of."""
+    error: VidgoError | None
+    """Why there is no finished task; None exactly when `ok`."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether the task finished."""
+        return self.error is None
+
+
+@attrs.define(eq=False)
+class Gate:
+    """Stops a batch from sending more once the account turned out not to pay for it."""
+
+    refusal: VidgoError | None = None
+
+    def check(self) -> None:
+        """Raise a copy of the refusal, if there was one."""
+        if self.refusal is not None:
+            raise self.refusal.own_copy()
+
+    def learn(self, error: VidgoError) -> None:
+        """Shut after a 401 or a 402 on a submit."""
+        if isinstance(error, AuthenticationError | InsufficientCreditsError):
+            self.refusal = self.refusal or error
+
+
+# --- submit_many ----------------------------------------------------------------------------
+
+
+async def submit_all(
+    purchases: Purchases, requests: list[Request], callback_url: str | None, at_once: int
+) -> list[Task]:
+    """Buy a task for each request; let every POST settle before raising.
+
+    Raises:
+        SubmitErrorGroup: Some were not accepted.
+    """
+    accepted: dict[int, Task] = {}
+    failed: dict[int, VidgoError] = {}
+    gate = Gate()
+    waiting = iter(enumerate(requests))
+
+    async def buy() -> None:
+        # Each request's time under the retry policy begins when its turn has come.
+        for index, request in waiting:
+            try:
+                accepted[index] = await purchases.submit(
+                    request, callback_url, gate=gate.check
+                )
+            except VidgoError as error:
+                gate.learn(error)
+                failed[index] = error
+
+    try:
+        async with anyio.create_task_group() as group:
+            for _ in range(min(at_once, len(requests))):
+                group.start_soon(buy)
+    except BaseException:
+        for task in accepted.values():
+            purchases.leave(task)
+        for error in failed.values():
+            if isinstance(error, SubmissionUnknownError):
+                purchases.leave(error)
+        raise
+    if failed:
+        message = f"{len(failed)} of {len(requests)} requests were not accepted"
+        raise SubmitErrorGroup(message, accepted, failed)
+    return [accepted[index] for index in range(len(requests))]
+
+
+# --- generate_many --------------------------------------------------------------------------
+
+
+@attrs.define(eq=False)
+class _Slot:
+    """One request from being read until the reader takes its outcome."""
+
+    index: int
+    request: Request
+    task: Task | None = None
+    error: VidgoError | None = None
+
+    def outcome(self) -> Outcome:
+        return Outcome(self.index, self.request, self.task, self.error)
+
+
+@attrs.define(eq=False)
+class Engine:
+    """Reads requests, runs each to its end, and keeps the outcomes until they are taken."""
+
+    purchases: Purchases
+    poller: Poller
+    callback_url: str | None
+    timeout: float | None
+    on_update: OnUpdate | None
+    _requests: Requests
+    _free: asyncio.Semaphore
+    read: int = 0
+    submitted: int = 0
+    finished: int = 0
+    failed: int = 0
+    slots: dict[int, _Slot] = attrs.field(init=False, factory=dict)
+    _ready: deque[_Slot] = attrs.field(init=False, factory=deque)
+    _changed: asyncio.Event = attrs.field(init=False, factory=asyncio.Event)
+    _gate: Gate = attrs.field(init=False, factory=Gate)
+    _jobs: set[asyncio.Task[None]] = attrs.field(init=False, factory=set)
+    _pump: asyncio.Task[None] = attrs.field(init=False)
+    _reading: bool = attrs.field(init=False, default=True)
+    _trouble: Exception | None = attrs.field(init=False, default=None)
+
+    def start(self) -> None:
+        """Begin to read requests."""
+        self._pump = asyncio.create_task(self._read_all())
+        self._keep(self._pump)
+
+    async def take(self) -> Outcome:
+        """Wait for the next outcome and free its slot.
+
+        Raises:
+            StopAsyncIteration: There are no more.
+        """
+        while not self._ready:
+            if not self._reading and not self.slots:
+                trouble, self._trouble = self._trouble, None
+                raise trouble or StopAsyncIteration
+            self._changed.clear()
+            await self._changed.wait()
+        slot = self._ready.popleft()
+        del self.slots[slot.index]
+        self._free.release()
+        return slot.outcome()
+
+    def abandon(self, trouble: Exception | None = None) -> None:
+        """Stop: send nothing more, and record what was bought and not taken."""
+        for job in self._jobs:
+            job.cancel()
+        for slot in self.slots.values():
+            if isinstance(slot.error, SubmissionUnknownError):
+                self.purchases.leave(slot.error)
+            elif slot.task is not None:
+                self.purchases.leave(slot.task)
+        if self._reading or self.slots:
+            self._trouble = trouble
+        self.slots.clear()
+        self._ready.clear()
+        self._stop_reading()
+
+    async def settled(self) -> None:
+        """Wait until nothing of it runs any more."""
+        with anyio.CancelScope(shield=True):
+            if self._jobs:
+                await asyncio.wait(self._jobs)
+
+    # --- The engine's own jobs --------------------------------------------------------------
+
+    def _keep(self, job: "asyncio.Task[None]") -> None:
+        self._jobs.add(job)
+        job.add_done_callback(self._jobs.discard)
+
+    async def _read_all(self) -> None:
+        """Read a request whenever a slot is free; stop for good if `requests` raises."""
+        try:
+            following = _source(self._requests)
+            while True:
+                await self._free.acquire()
+                request = await following()
+                if request is _END:
+                    break
+                check_request(request)
+                slot = _Slot(self.read, request)
+                self.slots[slot.index] = slot
+                self.read += 1
+                self._keep(asyncio.create_task(self._generate(slot)))
+        except Exception as error:  # noqa: BLE001 - the reader gets it, after all outcomes
+            self._trouble = error
+        self._stop_reading()
+
+    def _stop_reading(self) -> None:
+        self._reading = False
+        self._changed.set()
+
+    async def _generate(self, slot: _Slot) -> None:
+        """Run one request to its end; whatever happens becomes its outcome."""
+        try:
+            await self._buy(slot)
+            await self._see_to_the_end(slot)
+        except VidgoError as error:
+            slot.error = error
+        except Exception as bug:  # noqa: BLE001 - an outcome is owed for every request
+            slot.error = VidgoError(f"unexpected {type(bug).__name__}: {bug}", slot.task)
+            slot.error.__cause__ = bug
+        self.finished += slot.error is None
+        self.failed += slot.error is not None
+        self._ready.append(slot)
+        self._changed.set()
+
+    async def _buy(self, slot: _Slot) -> None:
+        try:
+            task = await self.purchases.submit(
+                slot.request, self.callback_url, gate=self._gate.check
+            )
+        except VidgoError as error:
+            self._gate.learn(error)
+            raise
+        self.submitted += 1
+        self._update(slot, task)
+
+    async def _see_to_the_end(self, slot: _Slot) -> None:
+        assert slot.task is not None
+        update = functools.partial(self._update, slot)
+        task = await wait_for_end(self.poller, slot.task, self.timeout, update)
+        if task.failed:
+            raise TaskFailedError(task)
+
+    def _update(self, slot: _Slot, task: Task) -> None:
+        """Tell the caller; if that fails, read no more and raise it after all outcomes."""
+        slot.task = task
+        if self.on_update is None:
+            return
+        try:
+            self.on_update(task)
+        except Exception as error:  # noqa: BLE001 - a progress bar must not cost a video
+            self.on_update = None
+            self._trouble = error
+            self._pump.cancel()
+            self._stop_reading()
+
+
+class Batch:
+    """The outcomes of a batch in order of completion; made by `VidgoSession.generate_many`.
+
+    Iterate over it with `async for`. In an `async with` block the batch stops with the block;
+    without one it stops when the object is dropped, as after a `break`. What had been bought
+    by then and not been taken is in `VidgoSession.unclaimed`.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._started = False
+
+    @property
+    def in_flight(self) -> tuple[Outcome, ...]:
+        """The requests read and not yet taken as outcomes, each with its last known task."""
+        return tuple(slot.outcome() for slot in self._engine.slots.values())
+
+    @property
+    def read(self) -> int:
+        """How many requests were read."""
+        return self._engine.read
+
+    @property
+    def submitted(self) -> int:
+        """How many of them became tasks."""
+        return self._engine.submitted
+
+    @property
+    def finished(self) -> int:
+        """How many ended well."""
+        return self._engine.finished
+
+    @property
+    def failed(self) -> int:
+        """How many ended with an error of any kind."""
+        return self._engine.failed
+
+    def __aiter__(self) -> Self:
+        self._start()
+        return self
+
+    async def __anext__(self) -> Outcome:
+        """Return the next outcome.
+
+        Raises:
+            StopAsyncIteration: Every request's outcome was given.
+            Exception: `requests` or `on_update` raised this, unchanged.
+            SessionClosedError: The session was closed.
+        """
+        self._start()
+        return await self._engine.take()
+
+    async def __aenter__(self) -> Self:
+        self._start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._engine.abandon()
+        await self._engine.settled()
+
+    def _start(self) -> None:
+        if self._started:
+            return
+        self._started = True
+        self._engine.start()
+        loop = asyncio.get_running_loop()
+        weakref.finalize(self, _drop, loop, self._engine).atexit = False
+
+
+def _drop(loop: asyncio.AbstractEventLoop, engine: Engine) -> None:
+    """Stop a batch from a finaliser, which may run in any thread at any time."""
+    with contextlib.suppress(RuntimeError):  # the loop is closed: so is the session
+        loop.call_soon_threadsafe(engine.abandon)
+
+
+def _source(requests: Requests) -> Callable[[], Awaitable[Any]]:
+    """Read both kinds of iterables alike; `_END` comes after the last request."""
+    if isinstance(requests, AsyncIterable):
+        stream = aiter(requests)
+        return lambda: anext(stream, _END)
+    iterator = iter(requests)
+
+    async def following() -> object:
+        return next(iterator, _END)
+
+    return following

@@ -1,0 +1,368 @@
+"""One scheduler per session: a heap of (due, task) and a crew of workers that come and go.
+
+A watched task costs one small entry, not a coroutine: nothing runs and nothing is held while
+tasks merely wait. When an entry falls due a worker is called in; it looks at whatever is due
+and goes home when nothing is. The crew is bounded, and each look needs a slot of the throttle.
+
+Readers get letters: a reader's `Inbox` is all that the scheduler knows of it.
+"""
+
+import asyncio
+import contextvars
+import heapq
+import itertools
+import logging
+import math
+import random
+from collections import deque
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from http import HTTPStatus
+
+import attrs
+
+from vidgo_async.api import Api
+from vidgo_async.errors import APIError, RateLimitError, SessionClosedError, VidgoError
+from vidgo_async.pacing import PollingPolicy, RetryPolicy
+from vidgo_async.tasks import Task
+from vidgo_async.throttle import MAX_RETRY_AFTER
+
+logger = logging.getLogger("vidgo_async")
+
+JITTER = 0.2
+"""The part of a wait that is added at random, so that tasks are not looked at in lockstep."""
+LAST_LOOK = 1.0
+"""Seconds before a deadline at which a task is looked at once more."""
+RESOLUTION = 0.001
+"""Seconds that a timer may ring early."""
+REFUSALS = 3
+"""How many refusals in a row end a watch."""
+_REFUSING = frozenset(
+    {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND}
+)
+
+
+@attrs.define(eq=False)
+class Inbox:
+    """One reader's mail: tasks that ended, errors about a task, and updates if wanted."""
+
+    deadline: float = math.inf
+    """The loop's time at which the reader leaves."""
+    last_look: float = math.inf
+    """The loop's time of the look just before that."""
+    wants_updates: bool = False
+    watching: dict[str, None] = attrs.field(init=False, factory=dict)
+    """The ids whose end the reader has not taken out yet, in order."""
+    as_readers: "tuple[Inbox, ...]" = attrs.field(init=False)
+    """Just this reader: shared by all the entries that nobody else watches."""
+    _letters: deque[tuple[str, Task | VidgoError]] = attrs.field(init=False, factory=deque)
+    _failure: VidgoError | None = attrs.field(init=False, default=None)
+    _news: asyncio.Event = attrs.field(init=False, factory=asyncio.Event)
+
+    def __attrs_post_init__(self) -> None:
+        self.as_readers = (self,)
+
+    @classmethod
+    def until(cls, timeout: float | None, *, wants_updates: bool = False) -> "Inbox":
+        """Make the inbox of a reader who leaves after that many seconds."""
+        if timeout is None:
+            return cls(wants_updates=wants_updates)
+        deadline = asyncio.get_running_loop().time() + timeout
+        last_look = deadline - min(LAST_LOOK, timeout / 4)
+        return cls(deadline, last_look, wants_updates)
+
+    def put(self, task_id: str, letter: Task | VidgoError) -> None:
+        """Deliver a task's state, or the error that ended its watch."""
+        self._letters.append((task_id, letter))
+        self._news.set()
+
+    def fail(self, error: VidgoError) -> None:
+        """Tell the reader that no more letters will come."""
+        self._failure = error
+        self._news.set()
+
+    async def get(self) -> Task | None:
+        """Wait for the next letter; None means that the deadline passed first.
+
+        Raises:
+            VidgoError: A watch or the session ended; raised in the reader's own frame.
+        """
+        while not self._letters:
+            if self._failure is not None:
+                raise self._failure
+            if not await self._news_in_time():
+                return None
+        task_id, letter = self._letters.popleft()
+        if isinstance(letter, Task) and not letter.done:
+            return letter
+        self.watching.pop(task_id, None)
+        if isinstance(letter, Task):
+            return letter
+        raise letter
+
+    async def _news_in_time(self) -> bool:
+        self._news.clear()
+        try:
+            async with asyncio.timeout_at(None if math.isinf(self.deadline) else self.deadline):
+                await self._news.wait()
+        except TimeoutError:
+            return self._news.is_set()
+        return True
+
+
+@attrs.define(eq=False)
+class _Watch:
+    """One watched task, however many readers wait for it."""
+
+    task: Task
+    readers: tuple[Inbox, ...]
+    born: float | None
+    """The loop's time of its submit, if known."""
+    looked_at: float
+    """The loop's time of the last look; of the submit before the first."""
+    due: float = math.inf
+    failures: int = 0
+    refusals: int = 0
+    trouble: VidgoError | None = None
+
+
+@attrs.define(eq=False)
+class Poller:
+    """Looks at watched tasks when the policy says, and writes to their readers."""
+
+    api: Api
+    polling: PollingPolicy
+    retry: RetryPolicy
+    _watches: dict[str, _Watch] = attrs.field(init=False, factory=dict)
+    _heap: list[tuple[float, int, _Watch]] = attrs.field(init=False, factory=list)
+    _order: "itertools.count[int]" = attrs.field(init=False, factory=itertools.count)
+    _timer: asyncio.TimerHandle | None = attrs.field(init=False, default=None)
+    _crew: set[asyncio.Task[None]] = attrs.field(init=False, factory=set)
+    _end: VidgoError | None = attrs.field(init=False, default=None)
+    _random: random.Random = attrs.field(init=False, factory=random.Random)
+    _loop: asyncio.AbstractEventLoop = attrs.field(init=False, factory=asyncio.get_running_loop)
+
+    # --- For readers ------------------------------------------------------------------------
+
+    def watch(self, tasks: Iterable[Task], inbox: Inbox) -> None:
+        """Watch tasks for a reader; tasks that ended already are delivered at once."""
+        for task in tasks:
+            inbox.watching[task.task_id] = None
+            if task.done:
+                inbox.put(task.task_id, task)
+            elif self._end is None:
+                self._add(task, inbox)
+        if self._end is not None:
+            inbox.fail(self._ending())
+
+    def unwatch(self, inbox: Inbox) -> None:
+        """Forget a reader; what nobody else watches is not looked at any more."""
+        for task_id in inbox.watching:
+            watch = self._watches.get(task_id)
+            if watch is None:
+                continue
+            watch.readers = tuple(reader for reader in watch.readers if reader is not inbox)
+            if not watch.readers:
+                del self._watches[task_id]
+        if not self._watches:
+            self._rest()
+
+    def trouble(self, task_id: str) -> VidgoError | None:
+        """Return why the last look at a task failed, if it did."""
+        watch = self._watches.get(task_id)
+        return watch.trouble if watch is not None else None
+
+    async def close(self, reason: str) -> None:
+        """End all watches; each reader gets a `SessionClosedError`."""
+        self._stop(SessionClosedError(reason))
+        for worker in self._crew:
+            worker.cancel()
+        if self._crew:
+            await asyncio.wait(self._crew)
+
+    # --- When -------------------------------------------------------------------------------
+
+    def _add(self, task: Task, inbox: Inbox) -> None:
+        watch = self._watches.get(task.task_id)
+        if watch is None:
+            now = self._loop.time()
+            born = _birth(task, now)
+            looked_at = now if born is None else born
+            watch = _Watch(_in_flight(task), inbox.as_readers, born, looked_at)
+            self._watches[task.task_id] = watch
+            first = 0.0 if born is None else self._patience(watch)
+            self._schedule(watch, first)
+        elif inbox not in watch.readers:
+            watch.readers += inbox.as_readers
+            if inbox.last_look < watch.due < math.inf:
+                self._push(watch, max(inbox.last_look, self._loop.time()))
+
+    def _patience(self, watch: _Watch) -> float:
+        """Ask the policy how long after the last look the next one is."""
+        age = None if watch.born is None else watch.looked_at - watch.born
+        delay = self.polling.next_delay(watch.task, age)
+        if not 0 <= delay < math.inf:
+            msg = f"{self.polling!r} wants to look again in {delay!r} s; give 0 or more"
+            raise ValueError(msg)
+        return delay * (1 + JITTER * self._random.random())
+
+    def _schedule(self, watch: _Watch, delay: float) -> None:
+        """Make a task due that long after the last look, and in time for its readers."""
+        if not watch.readers:
+            return  # everybody left during the look
+        now = self._loop.time()
+        due = max(now, watch.looked_at + delay)
+        for reader in watch.readers:
+            if now < reader.last_look < due:
+                due = reader.last_look
+        self._push(watch, due)
+
+    def _push(self, watch: _Watch, due: float) -> None:
+        # An entry that was pushed before stays in the heap, and is known by its old time.
+        watch.due = due
+        heapq.heappush(self._heap, (due, next(self._order), watch))
+        self._set_alarm()
+
+    def _head(self) -> _Watch | None:
+        """Return the task that is due first, dropping entries that are out of date."""
+        while self._heap:
+            due, _, watch = self._heap[0]
+            if watch.readers and watch.due == due:
+                return watch
+            heapq.heappop(self._heap)
+        return None
+
+    def _due_now(self) -> bool:
+        head = self._head()
+        return head is not None and head.due <= self._loop.time() + RESOLUTION
+
+    def _set_alarm(self) -> None:
+        """Have a worker called in when the next task falls due."""
+        head = self._head()
+        if head is None or len(self._crew) >= self.api.throttle.polls.limit:
+            return  # in a full crew, whoever gets done looks for more
+        if self._timer is not None:
+            if self._timer.when() <= head.due:
+                return
+            self._timer.cancel()
+        # An empty context: no look belongs to the trace of the caller who came first.
+        self._timer = self._loop.call_at(head.due, self._call_in, context=contextvars.Context())
+
+    def _rest(self) -> None:
+        self._heap.clear()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    # --- Looking ----------------------------------------------------------------------------
+
+    def _call_in(self) -> None:
+        """Let one more worker begin."""
+        self._timer = None
+        worker = self._loop.create_task(self._work(), context=contextvars.Context())
+        self._crew.add(worker)
+        worker.add_done_callback(self._go_home)
+
+    def _go_home(self, worker: "asyncio.Task[None]") -> None:
+        self._crew.discard(worker)
+        if not worker.cancelled() and (bug := worker.exception()) is not None:
+            self._die(bug)
+        self._set_alarm()
+
+    async def _work(self) -> None:
+        """Look at what is due, one task after the other, until nothing is."""
+        throttle = self.api.throttle
+        while self._due_now():
+            await throttle.acquire(throttle.polls)
+            try:
+                if self._due_now():
+                    _, _, watch = heapq.heappop(self._heap)
+                    watch.due = math.inf
+                    self._set_alarm()  # there may be work for one more
+                    await self._look(watch)
+            finally:
+                throttle.release(throttle.polls)
+
+    async def _look(self, watch: _Watch) -> None:
+        try:
+            task = await self.api.status(watch.task)
+        except VidgoError as error:
+            self._failed(watch, error.with_traceback(None))
+        else:
+            self._seen(watch, task)
+
+    def _seen(self, watch: _Watch, task: Task) -> None:
+        watch.looked_at = self._loop.time()
+        watch.failures = watch.refusals = 0
+        watch.trouble = None
+        if task.done:
+            self._deliver(watch, task)
+            return
+        if task != watch.task:
+            watch.task = task = _in_flight(task)
+            for reader in watch.readers:
+                if reader.wants_updates:
+                    reader.put(task.task_id, task)
+        self._schedule(watch, self._patience(watch))
+
+    def _failed(self, watch: _Watch, error: VidgoError) -> None:
+        """Go on after a failed look, ever more slowly; the deadline is the reader's."""
+        watch.looked_at = self._loop.time()
+        watch.trouble = error
+        refused = isinstance(error, APIError) and error.documented and error.status in _REFUSING
+        watch.refusals = watch.refusals + 1 if refused else 0
+        if watch.refusals >= REFUSALS:
+            self._deliver(watch, error)
+            return
+        # A 429 is no failure of this task: the throttle makes everybody wait.
+        watch.failures += not isinstance(error, RateLimitError)
+        delay = max(self._patience(watch), self._penalty(watch, error))
+        logger.debug("look at %s again in %.1f s: %s", watch.task.task_id, delay, error)
+        self._schedule(watch, delay)
+
+    def _penalty(self, watch: _Watch, error: VidgoError) -> float:
+        asked = error.retry_after if isinstance(error, APIError) else None
+        grown = self.retry.delay(watch.failures, self._random.random()) if watch.failures else 0.0
+        return max(grown, min(asked or 0.0, MAX_RETRY_AFTER))
+
+    def _deliver(self, watch: _Watch, end: Task | VidgoError) -> None:
+        task_id = watch.task.task_id
+        self._watches.pop(task_id, None)
+        for reader in watch.readers:
+            reader.put(task_id, end if isinstance(end, Task) else end.own_copy())
+        watch.readers = ()
+        if not self._watches:
+            self._rest()
+
+    # --- The end ----------------------------------------------------------------------------
+
+    def _die(self, bug: BaseException) -> None:
+        end = VidgoError("the poller stopped because of a bug in vidgo_async or in the policy")
+        end.__cause__ = bug
+        self._stop(end)
+
+    def _stop(self, end: VidgoError) -> None:
+        """Tell every reader, each with an error of its own."""
+        self._end = self._end or end
+        readers = {reader for watch in self._watches.values() for reader in watch.readers}
+        for watch in self._watches.values():
+            watch.readers = ()
+        self._watches.clear()
+        self._rest()
+        for reader in readers:
+            reader.fail(self._ending())
+
+    def _ending(self) -> VidgoError:
+        assert self._end is not None
+        return self._end.own_copy()
+
+
+def _birth(task: Task, now: float) -> float | None:
+    """Translate a task's wall-clock age to the loop's clock."""
+    if task.submitted_at is None:
+        return None
+    return now - max(0.0, (datetime.now(UTC) - task.submitted_at).total_seconds())
+
+
+def _in_flight(task: Task) -> Task:
+    return task if task.raw is None else attrs.evolve(task, raw=None)

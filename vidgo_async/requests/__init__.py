@@ -1,0 +1,23 @@
+"""What is asked for: any model through `GenerationRequest`, known ones by a typed class.
+
+A typed class checks its values when it is made, so that a mistake costs nothing. Each model
+family has a file of its own here; `base.py` holds what they share.
+"""
+
+from vidgo_async.requests.base import (
+    GenerationRequest,
+    TypedRequest,
+    check_callback_url,
+    check_request,
+    is_http_url,
+)
+from vidgo_async.requests.grok import GrokImagine
+
+__all__ = [
+    "GenerationRequest",
+    "GrokImagine",
+    "TypedRequest",
+    "check_callback_url",
+    "check_request",
+    "is_http_url",
+]

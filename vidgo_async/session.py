@@ -1,0 +1,515 @@
+"""`VidgoSession`: the one object that users hold. Each method is a few lines over the rest."""
+
+import asyncio
+import os
+import weakref
+from collections.abc import Callable, Coroutine, Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import anyio
+import attrs
+
+from vidgo_async.api import Api
+from vidgo_async.arguments import (
+    Settings,
+    as_task,
+    as_tasks,
+    check_callback,
+    check_count,
+    check_requests,
+    check_timeout,
+)
+from vidgo_async.batch import Batch, Engine, Requests, submit_all
+from vidgo_async.errors import (
+    SessionClosedError,
+    SubmissionUnknownError,
+    TaskFailedError,
+    VidgoError,
+)
+from vidgo_async.files import Files, OnProgress
+from vidgo_async.pacing import FixedPolling, PollingPolicy, RetryPolicy
+from vidgo_async.poller import Poller
+from vidgo_async.purchases import Purchases, Request
+from vidgo_async.requests import check_callback_url, check_request
+from vidgo_async.tasks import Balance, MediaFile, Task
+from vidgo_async.throttle import Throttle
+from vidgo_async.transport import Connector, Transport, check_connector
+from vidgo_async.waiting import Completions, OnUpdate, wait_for_end
+
+_CLOSED = "the session is closed"
+_Value = TypeVar("_Value")
+
+
+@attrs.define(eq=False)
+class _Machinery:
+    """What an open session is made of, bound to one event loop."""
+
+    loop: asyncio.AbstractEventLoop
+    transport: Transport
+    throttle: Throttle
+    api: Api
+    purchases: Purchases
+    poller: Poller
+    files: Files
+    calls: set[asyncio.Task[Any]] = attrs.field(init=False, factory=set)
+    engines: "weakref.WeakSet[Engine]" = attrs.field(init=False, factory=weakref.WeakSet)
+
+    @classmethod
+    def build(
+        cls,
+        settings: Settings,
+        connector: Connector | None,
+        unclaimed: list[Task | SubmissionUnknownError],
+    ) -> Self:
+        """Put the floors on top of each other."""
+        transport = Transport(
+            settings.base_url,
+            settings.api_key,
+            settings.request_timeout,
+            connector,
+            settings.proxy,
+            settings.trust_env,
+        )
+        limit = settings.max_concurrent_requests
+        throttle = Throttle(limit, settings.max_requests_per_second, settings.retry)
+        api = Api(throttle, transport)
+        return cls(
+            asyncio.get_running_loop(),
+            transport,
+            throttle,
+            api,
+            Purchases(api, settings.retry, unclaimed),
+            Poller(api, settings.polling, settings.retry),
+            Files(transport, anyio.CapacityLimiter(limit)),
+        )
+
+    async def close(self) -> None:
+        """Stop everything, from the callers down to the connections."""
+        self.throttle.close(_CLOSED)
+        for engine in list(self.engines):
+            engine.abandon(SessionClosedError(_CLOSED))
+        for call in self.calls:
+            call.cancel()
+        await self.poller.close(_CLOSED)
+        await self.purchases.close()
+        for engine in list(self.engines):
+            await engine.settled()
+        if self.calls:
+            await asyncio.wait(self.calls)
+        await self.transport.close()
+
+
+class VidgoSession:
+    """A connection to the Vidgo API: submits, watches and fetches, many at a time.
+
+    Open it with `async with`, share it between all tasks of one event loop, and keep it for as
+    long as you generate: its connections, its pace and its scheduler are shared by all calls.
+
+    Example:
+        async with VidgoSession() as vidgo:
+            task = await vidgo.generate(GrokImagine(prompt="a fox in snow"))
+            await vidgo.download(task.files[0], "fox.mp4")
+    """
+
+    def __init__(
+        self,
+        api_key: str | None = None,
+        *,
+        base_url: str | None = None,
+        callback_url: str | None = None,
+        max_concurrent_requests: int = 16,
+        max_requests_per_second: float | None = None,
+        polling: PollingPolicy = FixedPolling(3.0),  # noqa: B008 - frozen
+        retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - frozen
+        request_timeout: float = 30.0,
+        connector: Connector | None = None,
+        proxy: str | None = None,
+        trust_env: bool = False,
+    ) -> None:
+        """Check the settings; nothing is opened yet.
+
+        Args:
+            api_key: The key; `VIDGO_API_KEY` of the environment by default.
+            base_url: The API's address; `VIDGO_BASE_URL`, or else https://api.vidgo.ai.
+            callback_url: Where the server reports the end of each task, http(s), at most
+                2,048 characters; `submit` can name another.
+            max_concurrent_requests: API requests in flight at once; polls take at most three
+                quarters of them, and submits go first.
+            max_requests_per_second: A cap on the pace, for those who know their limit.
+            polling: When to look at a task again.
+            retry: How long, and how far apart, to try again what bought nothing.
+            request_timeout: Seconds for one exchange with the API; a poll gets at most 10.
+            connector: An aiohttp connector to borrow (pool, TLS, DNS); it is not closed.
+            proxy: An HTTP proxy's URL.
+            trust_env: Whether the proxy variables of the environment apply.
+
+        Raises:
+            ValueError: A value is not allowed; the message says what is.
+            TypeError: A value is of the wrong type.
+        """
+        self._settings = Settings(
+            api_key=api_key,
+            base_url=base_url,
+            callback_url=callback_url,
+            max_concurrent_requests=max_concurrent_requests,
+            max_requests_per_second=max_requests_per_second,
+            polling=polling,
+            retry=retry,
+            request_timeout=request_timeout,
+            proxy=proxy,
+            trust_env=trust_env,
+        )
+        check_connector(connector, max_concurrent_requests)
+        self._connector = connector
+        self._machinery: _Machinery | None = None
+        self._closed = False
+        self._closing: asyncio.Task[None] | None = None
+        self._unclaimed: list[Task | SubmissionUnknownError] = []
+
+    def __repr__(self) -> str:
+        state = "closed" if self._closed else "open" if self._machinery else "not open"
+        return f"<VidgoSession {self._settings.base_url}, {state}>"
+
+    # --- Opening and closing ----------------------------------------------------------------
+
+    async def __aenter__(self) -> Self:
+        if self._closed:
+            msg = "this session was closed; make a new one"
+            raise SessionClosedError(msg)
+        if self._machinery is not None:
+            msg = "this session is open already; share it instead of entering it again"
+            raise RuntimeError(msg)
+        self._machinery = _Machinery.build(self._settings, self._connector, self._unclaimed)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the session; it may be called more than once, and from any task.
+
+        Whoever still waits gets a `SessionClosedError`. POSTs under way are given 5 seconds
+        and are then recorded as unknown. Cancelling this call does not hurry it.
+        """
+        self._closed = True
+        if self._machinery is None:
+            return
+        if self._closing is None:
+            self._check_loop(self._machinery)
+            self._closing = self._machinery.loop.create_task(self._machinery.close())
+        with anyio.CancelScope(shield=True):
+            await _see_through(self._closing)
+
+    @property
+    def unclaimed(self) -> tuple[Task | SubmissionUnknownError, ...]:
+        """What was bought, or may have been, and no caller was given; also after closing."""
+        return tuple(self._unclaimed)
+
+    # --- Buying -----------------------------------------------------------------------------
+
+    async def submit(self, request: Request, *, callback_url: str | None = None) -> Task:
+        """Buy one task, and return it without waiting for its end.
+
+        It is sent again only where the server has certainly not taken it.
+
+        Args:
+            request: What to generate.
+            callback_url: Where the server reports the end; the session's by default.
+
+        Raises:
+            APIError: The server refuses; nothing was bought.
+            SubmissionUnknownError: A task may exist; it was not sent again.
+            TransportError: The server could not be reached; nothing was bought.
+            TypeError: `request` is not a request.
+            ValueError: `callback_url` is not one the API takes.
+        """
+        machinery = self._open()
+        check_request(request)
+        url = check_callback_url(callback_url) or self._settings.callback_url
+        return await machinery.purchases.submit(request, url)
+
+    async def submit_many(self, requests: Iterable[Request]) -> list[Task]:
+        """Buy a task for each request, concurrently; return them in the requests' order.
+
+        Every POST settles before this returns or raises. After a 401 or a 402 nothing more
+        is sent, and the remaining requests fail with a copy of that error.
+
+        Example:
+            try:
+                tasks = await vidgo.submit_many(requests)
+            except SubmitErrorGroup as group:
+                tasks = list(group.accepted.values())
+
+        Raises:
+            SubmitErrorGroup: Some failed; it holds the accepted tasks too.
+        """
+        machinery = self._open()
+        check_requests(requests, streams=False)
+        wanted = list(requests)
+        check_requests(wanted, streams=False)
+        return await submit_all(
+            machinery.purchases,
+            wanted,
+            self._settings.callback_url,
+            self._settings.max_concurrent_requests,
+        )
+
+    async def generate(
+        self,
+        request: Request,
+        *,
+        timeout: float | None = 900.0,
+        on_update: OnUpdate | None = None,
+    ) -> Task:
+        """Buy one task and wait until it finished.
+
+        Args:
+            request: What to generate.
+            timeout: Seconds for all of it; None for no limit.
+            on_update: Called with each new state of the task, the first and the last too.
+
+        Raises:
+            TaskFailedError: The task ended without a result; credits are given back.
+            TaskTimeoutError: The deadline passed; the error carries the task, if there is one.
+            VidgoError: As in `submit` and `wait`.
+        """
+        machinery = self._open()
+        check_request(request)
+        check_timeout(timeout)
+        check_callback("on_update", on_update)
+        start = machinery.loop.time()
+        deadline = None if timeout is None else start + timeout
+        task = await machinery.purchases.submit(
+            request, self._settings.callback_url, deadline=deadline
+        )
+        try:
+            if on_update is not None:
+                on_update(task)
+            left = None if deadline is None else max(0.0, deadline - machinery.loop.time())
+            ended = await wait_for_end(machinery.poller, task, left, on_update)
+        except VidgoError:
+            raise  # it carries the task
+        except BaseException:
+            machinery.purchases.leave(task)
+            raise
+        if ended.failed:
+            raise TaskFailedError(ended)
+        return ended
+
+    def generate_many(
+        self,
+        requests: Requests,
+        *,
+        max_in_flight: int = 16,
+        timeout: float | None = 900.0,
+        on_update: OnUpdate | None = None,
+    ) -> Batch:
+        """Run many requests to their end; yield one `Outcome` each, in order of completion.
+
+        Errors are data here: one bad request neither stops nor delays its siblings. After a
+        401 or a 402 on a submit nothing more is sent, and each remaining request yields a copy
+        of that error. If `requests` itself raises, reading stops, all that was bought is
+        yielded, and then that exception is raised.
+
+        Example:
+            async for outcome in vidgo.generate_many(requests, max_in_flight=32):
+                print(outcome.index, outcome.task if outcome.ok else outcome.error)
+
+        Args:
+            requests: Any iterable or async iterable, read as slots free up.
+            max_in_flight: Requests read and not yet taken as outcomes, at most.
+            timeout: Seconds for each request, from its id on; None for no limit.
+            on_update: Called with each new state of each task.
+        """
+        machinery = self._open()
+        check_requests(requests, streams=True)
+        check_count("max_in_flight", max_in_flight)
+        check_timeout(timeout)
+        check_callback("on_update", on_update)
+        engine = Engine(
+            machinery.purchases,
+            machinery.poller,
+            self._settings.callback_url,
+            timeout,
+            on_update,
+            requests,
+            asyncio.Semaphore(max_in_flight),
+        )
+        machinery.engines.add(engine)
+        return Batch(engine)
+
+    # --- Watching ---------------------------------------------------------------------------
+
+    async def get_task(self, task_id: str) -> Task:
+        """Look at a task once, without trying again.
+
+        Raises:
+            NotFoundError: The server knows no such task.
+            VidgoError: The look failed otherwise.
+        """
+        known = as_task(task_id)
+        machinery = self._open()
+        return await self._call(lambda: machinery.api.status(known))
+
+    async def wait(
+        self,
+        task_or_id: Task | str,
+        *,
+        timeout: float | None = 900.0,
+        on_update: OnUpdate | None = None,
+    ) -> Task:
+        """Wait until a task ended, well or badly: a failed task is returned, not raised.
+
+        Failed polls do not end it; 401, 403 and 404 in the API's own words do, the third
+        time in a row.
+
+        Args:
+            task_or_id: A task of known age is first looked at when the policy says, a bare id
+                at once.
+            timeout: Seconds; None for no limit.
+            on_update: Called with each new state, the last one too.
+
+        Raises:
+            TaskTimeoutError: It did not end in time; it goes on.
+            VidgoError: The server refuses to tell, or the session was closed.
+        """
+        machinery = self._open()
+        task = as_task(task_or_id)
+        check_timeout(timeout)
+        check_callback("on_update", on_update)
+        return await wait_for_end(machinery.poller, task, timeout, on_update)
+
+    def as_completed(
+        self, tasks_or_ids: Iterable[Task | str], *, timeout: float | None = None
+    ) -> Completions:
+        """Watch tasks, and yield each as it ends, in order of completion.
+
+        Example:
+            async with vidgo.as_completed(tasks) as completed:
+                async for task in completed:
+                    print(task.task_id, task.status, len(completed.pending))
+
+        Args:
+            tasks_or_ids: Tasks or ids; each distinct id comes once.
+            timeout: Seconds for all of it; None for no limit.
+        """
+        machinery = self._open()
+        check_timeout(timeout)
+        return Completions(machinery.poller, as_tasks(tasks_or_ids), timeout)
+
+    # --- The rest ---------------------------------------------------------------------------
+
+    async def download(
+        self,
+        file: MediaFile,
+        destination: str | os.PathLike[str],
+        *,
+        overwrite: bool = False,
+        on_progress: OnProgress | None = None,
+    ) -> Path:
+        """Fetch a file: streamed to a temporary name beside `destination`, then renamed.
+
+        The key is not sent to the file's host.
+
+        Args:
+            file: One of a finished task's `files`.
+            destination: The path to write to.
+            overwrite: Whether an existing file may be replaced.
+            on_progress: Called with (bytes so far, bytes in all or None).
+
+        Raises:
+            DownloadError: It could not be fetched or written; the task is as it was.
+        """
+        machinery = self._open()
+        if not isinstance(file, MediaFile):
+            msg = f"expected a MediaFile such as task.files[0], not {type(file).__name__}"
+            raise TypeError(msg)
+        check_callback("on_progress", on_progress)
+        target = Path(destination)
+        return await self._call(
+            lambda: machinery.files.download(
+                file, target, overwrite=overwrite, on_progress=on_progress
+            ),
+            takes_slot=False,
+        )
+
+    async def balance(self) -> Balance:
+        """Ask what is left on the account.
+
+        Raises:
+            VidgoError: The server refuses, or gave no readable answer.
+        """
+        machinery = self._open()
+        return await self._call(machinery.api.balance)
+
+    # --- Inside -----------------------------------------------------------------------------
+
+    def _open(self) -> _Machinery:
+        """Return the machinery, if this session can be used here and now."""
+        if self._closed:
+            raise SessionClosedError(_CLOSED + "; make a new one")
+        if self._machinery is None:
+            msg = "the session is not open yet: use `async with VidgoSession() as vidgo:`"
+            raise SessionClosedError(msg)
+        self._check_loop(self._machinery)
+        return self._machinery
+
+    def _check_loop(self, machinery: _Machinery) -> None:
+        try:
+            running = asyncio.get_running_loop()
+        except RuntimeError:
+            running = None
+        if running is not machinery.loop:
+            msg = "the session belongs to another event loop; open one session in each"
+            raise SessionClosedError(msg)
+
+    async def _call(
+        self, call: Callable[[], Coroutine[Any, Any, _Value]], *, takes_slot: bool = True
+    ) -> _Value:
+        """Run one call in a task of the session's own, so that closing can end it."""
+        machinery = self._open()
+
+        async def run() -> _Value:
+            if not takes_slot:
+                return await call()
+            throttle = machinery.throttle
+            await throttle.acquire(throttle.polls)
+            try:
+                return await call()
+            finally:
+                throttle.release(throttle.polls)
+
+        task = machinery.loop.create_task(run())
+        machinery.calls.add(task)
+        task.add_done_callback(machinery.calls.discard)
+        try:
+            return await task
+        except asyncio.CancelledError:
+            if self._closed and not _cancelling():
+                raise SessionClosedError(_CLOSED) from None
+            raise
+
+
+def _cancelling() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+async def _see_through(closing: "asyncio.Task[None]") -> None:
+    """Wait for a task to its end, and only then give in to a cancellation."""
+    cancelled: asyncio.CancelledError | None = None
+    while not closing.done():
+        try:
+            await asyncio.wait({closing})
+        except asyncio.CancelledError as error:
+            cancelled = error
+    closing.result()
+    if cancelled is not None:
+        raise cancelled

@@ -1,0 +1,89 @@
+"""What comes back from the API: tasks, their files, and the account's balance.
+
+Plain frozen values without behaviour: they hold no client, never change, compare by
+value and pickle. `wire.py` makes them from JSON; only `task_id` and `status` are needed
+to make a `Task` by hand.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import attrs
+
+
+class TaskStatus(StrEnum):
+    """The documented states of a task, to compare `Task.status` with.
+
+    The API may add states without notice, so `Task.status` stays a plain string; a state
+    that is not listed here means "not finished yet".
+    """
+
+    NOT_STARTED = "not_started"
+    RUNNING = "running"
+    FINISHED = "finished"
+    FAILED = "failed"
+
+
+@attrs.frozen
+class MediaFile:
+    """One file that a task produced."""
+
+    file_url: str
+    """Where to fetch it. Dies 24 hours after the task finished (status page)."""
+    file_type: str | None = None
+    """`"video"` or `"image"` (status page); None where the server did not say."""
+    task_id: str | None = None
+    """The task that made it, so that an error about the file can name the task."""
+
+
+@attrs.frozen
+class Task:
+    """A generation task as it was when the server was last asked."""
+
+    task_id: str
+    """The server's name for the task; opaque, of more than one form."""
+    status: str
+    """The server's own word; compare it with `TaskStatus`."""
+    files: tuple[MediaFile, ...] = attrs.field(default=(), converter=tuple[MediaFile, ...])
+    """What was made; empty unless the task finished."""
+    progress: int | None = None
+    """0 to 100 by the status page; often missing, and not always truthful."""
+    created_time: datetime | None = None
+    """The server's clock, without a zone (the zone is not documented)."""
+    error_message: str | None = None
+    """Why the task failed, in the server's free text."""
+    model: str | None = None
+    """The model id it was submitted with; None for a task known only by its id."""
+    submitted_at: datetime | None = None
+    """When this machine submitted it (aware, UTC, local clock); None if it did not."""
+    raw: dict[str, Any] | None = attrs.field(default=None, eq=False, repr=False)
+    """The task's JSON object as received, unknown fields included.
+
+    Set on what a call answers; not kept for tasks in flight.
+    """
+
+    @property
+    def finished(self) -> bool:
+        """Whether the task ended well, so that `files` can be fetched."""
+        return self.status == TaskStatus.FINISHED
+
+    @property
+    def failed(self) -> bool:
+        """Whether the task ended without a result; its credits are given back."""
+        return self.status == TaskStatus.FAILED
+
+    @property
+    def done(self) -> bool:
+        """Whether the task ended, one way or the other."""
+        return self.finished or self.failed
+
+
+@attrs.frozen
+class Balance:
+    """What is left on the account (`GET /api/user/balance`)."""
+
+    email: str | None
+    """The account's address; None where the server did not give it."""
+    credits: float
+    """Credits left. Documented as an integer, but prices are fractional."""

@@ -1,0 +1,146 @@
+"""How many requests at once, and how fast: the one gate that every API call passes.
+
+A slot is a permission to send one request. Submits go first, polls take at most three
+quarters of the slots, one 429 makes everybody wait, and a rate cap spaces the starts.
+"""
+
+import asyncio
+import random
+from collections import deque
+
+import attrs
+
+from vidgo_async.errors import SessionClosedError
+from vidgo_async.pacing import RetryPolicy
+
+MAX_RETRY_AFTER = 60.0
+"""Seconds; the longest wait that a server's `Retry-After` is granted."""
+POLL_SHARE = 0.75
+"""The part of the slots that polls may hold; the rest stays free for submits."""
+
+
+@attrs.define(eq=False)
+class Lane:
+    """Those who wait for one kind of request, first come first served."""
+
+    limit: int
+    busy: int = 0
+    waiting: deque[asyncio.Future[None]] = attrs.field(init=False, factory=deque)
+
+    def next(self) -> "asyncio.Future[None] | None":
+        """Return whoever is first and still there, if this lane may send one more."""
+        while self.waiting and self.waiting[0].done():
+            del self.waiting[0]
+        return self.waiting[0] if self.waiting and self.busy < self.limit else None
+
+    def close(self, reason: str) -> None:
+        """Send everybody home."""
+        for future in self.waiting:
+            if not future.done():
+                future.set_exception(SessionClosedError(reason))
+        self.waiting.clear()
+
+
+@attrs.define(eq=False)
+class Throttle:
+    """The session's slots, its pace, and its patience after a 429."""
+
+    limit: int
+    rate: float | None
+    retry: RetryPolicy
+    submits: Lane = attrs.field(init=False)
+    polls: Lane = attrs.field(init=False)
+    _loop: asyncio.AbstractEventLoop = attrs.field(init=False, factory=asyncio.get_running_loop)
+    _random: random.Random = attrs.field(init=False, factory=random.Random)
+    _not_before: float = attrs.field(init=False, default=0.0)
+    _refusals: int = attrs.field(init=False, default=0)
+    _last_refusal: float = attrs.field(init=False, default=0.0)
+    _timer: asyncio.TimerHandle | None = attrs.field(init=False, default=None)
+    _closed: str | None = attrs.field(init=False, default=None)
+
+    def __attrs_post_init__(self) -> None:
+        self.submits = Lane(self.limit)
+        self.polls = Lane(max(1, int(self.limit * POLL_SHARE)))
+
+    @property
+    def resumes_at(self) -> float:
+        """The loop's time before which nothing is sent."""
+        return self._not_before
+
+    async def acquire(self, lane: Lane) -> None:
+        """Wait for a slot; whoever got one gives it back with `release`.
+
+        Raises:
+            SessionClosedError: The session was closed first.
+        """
+        if self._closed is not None:
+            raise SessionClosedError(self._closed)
+        future: asyncio.Future[None] = self._loop.create_future()
+        lane.waiting.append(future)
+        self._dispatch()
+        try:
+            await future
+        except asyncio.CancelledError:
+            if future.done() and not future.cancelled() and future.exception() is None:
+                self.release(lane)  # granted in the very moment of the cancellation
+            raise
+
+    def release(self, lane: Lane) -> None:
+        """Give a slot back."""
+        lane.busy -= 1
+        self._dispatch()
+
+    def slow_down(self, sent_at: float, retry_after: float | None) -> None:
+        """Make the whole session wait after a 429.
+
+        Args:
+            sent_at: The loop's time at which the refused request was sent.
+            retry_after: The server's wish in seconds, or None.
+        """
+        now = self._loop.time()
+        # Requests that were already under way at the last refusal say nothing new.
+        if sent_at >= self._last_refusal:
+            self._refusals += 1
+            self._last_refusal = now
+        wait = retry_after or self.retry.delay(self._refusals, self._random.random())
+        self._not_before = max(self._not_before, now + min(wait, MAX_RETRY_AFTER))
+
+    def speed_up(self, sent_at: float) -> None:
+        """Forget past refusals: a request sent after the last one went well."""
+        if sent_at >= self._last_refusal:
+            self._refusals = 0
+
+    def close(self, reason: str) -> None:
+        """Let nobody in any more."""
+        self._closed = reason
+        self.submits.close(reason)
+        self.polls.close(reason)
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _dispatch(self) -> None:
+        """Let in whoever may go now; come back when the next may."""
+        while (lane := self._next_lane()) is not None:
+            now = self._loop.time()
+            if now < self._not_before:
+                self._come_back()
+                return
+            self._admit(lane, now)
+
+    def _next_lane(self) -> Lane | None:
+        if self.submits.busy + self.polls.busy >= self.limit:
+            return None
+        return next((lane for lane in (self.submits, self.polls) if lane.next()), None)
+
+    def _admit(self, lane: Lane, now: float) -> None:
+        future = lane.next()
+        assert future is not None
+        lane.busy += 1
+        future.set_result(None)
+        if self.rate is not None:
+            self._not_before = max(self._not_before, now) + 1 / self.rate
+
+    def _come_back(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_at(self._not_before, self._dispatch)

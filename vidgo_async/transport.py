@@ -1,0 +1,274 @@
+"""One HTTP exchange. The only file that knows aiohttp's client.
+
+It sends once and never again: no redirect is followed and nothing is repeated, so that what
+may be sent again is decided in one place, above. What fails becomes a `TransportError` that
+knows whether the request may have reached the server, and that holds nothing secret.
+"""
+
+import asyncio
+import importlib.metadata
+import math
+from typing import Any
+from urllib.request import getproxies, proxy_bypass
+
+import aiohttp
+import attrs
+from yarl import URL
+
+from vidgo_async.errors import TransportError, TransportTimeoutError
+from vidgo_async.wire import Answer
+
+Connector = aiohttp.BaseConnector
+
+CONNECT_TIMEOUT = 10.0
+"""Seconds to make a connection; short of any time allowed for the whole exchange."""
+STALL_TIMEOUT = 60.0
+"""Seconds without a byte after which a download counts as stalled."""
+IDLE_CONNECTION = 4.0
+"""Seconds until an idle connection is dropped; servers of this kind drop theirs at 5."""
+SHORTEST_KEY = 8
+"""Characters from which on a key is blotted out of answers."""
+MAX_ANSWER = 8 * 1024 * 1024
+"""Bytes; a larger answer is refused, not read."""
+
+
+class _Secret(str):
+    """A header value that does not show itself."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'***'"
+
+
+@attrs.define(eq=False)
+class Sending:
+    """Follows one request: set as soon as it has a connection and may be on its way."""
+
+    started: bool = False
+
+
+async def _has_connection(_: object, context: Any, __: object) -> None:
+    context.trace_request_ctx.started = True
+
+
+def _trace() -> aiohttp.TraceConfig:
+    trace = aiohttp.TraceConfig()
+    trace.on_connection_create_end.append(_has_connection)
+    trace.on_connection_reuseconn.append(_has_connection)
+    return trace
+
+
+@attrs.define(eq=False)
+class Transport:
+    """HTTP to one API host, and to whatever hosts the files live on."""
+
+    base_url: str
+    _api_key: str = attrs.field(repr=False)
+    request_timeout: float
+    _connector: Connector | None = attrs.field(repr=False)
+    _proxy: str | None = attrs.field(repr=False)
+    _trust_env: bool
+    _owns_connector: bool = attrs.field(init=False)
+    _client: aiohttp.ClientSession = attrs.field(init=False, repr=False)
+    _tracked: aiohttp.ClientSession = attrs.field(init=False, repr=False)
+    _headers: dict[str, str] = attrs.field(init=False, repr=False)
+    _proxies: dict[str, str] = attrs.field(init=False, repr=False)
+    _timeout: aiohttp.ClientTimeout = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._owns_connector = self._connector is None
+        # No limit of its own: the throttle is the limit.
+        connector = self._connector or aiohttp.TCPConnector(
+            limit=0, keepalive_timeout=IDLE_CONNECTION
+        )
+        self._connector = connector
+        self._client = _client(connector)
+        self._tracked = _client(connector, _trace())
+        version = importlib.metadata.version("vidgo_async")
+        self._headers = {
+            "Authorization": _Secret(f"Bearer {self._api_key}"),
+            "Content-Type": "application/json",
+            "Accept": "application/json",
+            "User-Agent": f"vidgo_async/{version}",
+        }
+        self._proxies = getproxies() if self._trust_env else {}
+        # A total of aiohttp's would hide whether a connection was made, and it rounds up.
+        self._timeout = aiohttp.ClientTimeout(
+            connect=min(CONNECT_TIMEOUT, self.request_timeout / 2), ceil_threshold=math.inf
+        )
+
+    async def close(self) -> None:
+        """Close all connections, unless the connector was lent."""
+        await self._client.close()
+        await self._tracked.close()
+        if self._owns_connector and self._connector is not None:
+            await self._connector.close()
+
+    async def exchange(
+        self,
+        method: str,
+        path: str,
+        *,
+        timeout: float,
+        body: bytes | None = None,
+        sending: Sending | None = None,
+    ) -> Answer:
+        """Send one request to the API, once, and read the answer.
+
+        Args:
+            method: The HTTP method.
+            path: The path below the base URL, already percent-encoded.
+            timeout: Seconds for the whole exchange.
+            body: JSON to send.
+            sending: Set once the request may be on its way.
+
+        Raises:
+            TransportTimeoutError: No answer in time.
+            TransportError: No usable answer.
+        """
+        url = URL(self.base_url + path, encoded=True)
+        try:
+            async with asyncio.timeout(timeout):
+                client = self._client if sending is None else self._tracked
+                async with client.request(
+                    method,
+                    url,
+                    data=body,
+                    headers=self._headers,
+                    allow_redirects=False,
+                    proxy=self._proxy_for(url),
+                    timeout=self._timeout,
+                    trace_request_ctx=sending,
+                ) as response:
+                    read = await _read(response)
+                    return Answer(response.status, response.headers, self._without_key(read))
+        except Exception as error:  # noqa: BLE001 - whatever it was, a task may exist
+            failure = self._explain(error, timeout, sending)
+        # Outside of the `except` block: aiohttp's own exception, which holds the request's
+        # headers, does not become the context of ours.
+        raise failure
+
+    async def open(self, url: str) -> "Stream":
+        """Open a file on any host, without the key; redirects are followed.
+
+        Raises:
+            TransportError: The host could not be reached.
+        """
+        # An address that is already encoded is sent as it is: it may be signed.
+        target = URL(url, encoded=url.isascii() and " " not in url)
+        timeout = attrs.evolve(self._timeout, sock_read=STALL_TIMEOUT)
+        try:
+            response = await self._client.get(
+                target, proxy=self._proxy_for(target), timeout=timeout
+            )
+            return Stream(response)
+        except Exception as error:  # noqa: BLE001 - aiohttp's errors have no common base
+            failure = self._explain(error, CONNECT_TIMEOUT, None)
+        raise failure
+
+    def _proxy_for(self, url: URL) -> str | None:
+        if self._proxy is not None or not self._proxies:
+            return self._proxy
+        return None if proxy_bypass(url.host or "") else self._proxies.get(url.scheme)
+
+    def _without_key(self, body: bytes) -> bytes:
+        """Blot out the key where a server repeats it, before any error can hold it."""
+        # A short one is a test's, and may well be part of a word of the answer.
+        if len(self._api_key) < SHORTEST_KEY:
+            return body
+        return body.replace(self._api_key.encode(), b"[key]")
+
+    def _explain(
+        self, error: Exception, timeout: float, sending: Sending | None
+    ) -> TransportError:
+        """Word a failure without anything of the request in it."""
+        reason = self._without_key(f"{type(error).__name__}: {error}".encode()).decode()
+        sent = sending is None or sending.started
+        if isinstance(error, TimeoutError):
+            what = f"no answer within {timeout:g} s" if sent else "no connection in time"
+            failure: TransportError = TransportTimeoutError(what, sent)
+        else:
+            temporary = not isinstance(error, aiohttp.ClientSSLError)
+            failure = TransportError(f"no usable answer: {reason}", sent, temporary)
+        if isinstance(error, OSError) and error.errno:
+            failure.__cause__ = OSError(error.errno, error.strerror)
+        return failure
+
+
+@attrs.define(eq=False)
+class Stream:
+    """A file on its way."""
+
+    _response: aiohttp.ClientResponse = attrs.field(repr=False)
+
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+        return self._response.status
+
+    @property
+    def length(self) -> int | None:
+        """Bytes of the whole body, where the server said."""
+        return self._response.content_length
+
+    async def read(self) -> bytes:
+        """Return the next bytes; none at the end.
+
+        Raises:
+            TransportTimeoutError: Nothing came for a minute.
+            TransportError: The transfer was cut.
+        """
+        try:
+            return await self._response.content.readany()
+        except TimeoutError:
+            failure: TransportError = TransportTimeoutError(
+                f"nothing came for {STALL_TIMEOUT:g} s"
+            )
+        except Exception as error:  # noqa: BLE001 - aiohttp's errors have no common base
+            failure = TransportError(f"the transfer was cut: {type(error).__name__}")
+        raise failure
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._response.close()
+
+
+def check_connector(connector: object, at_least: int) -> None:
+    """Refuse a lent connector that would hold requests back where the throttle cannot see it.
+
+    Raises:
+        TypeError: It is not an aiohttp connector.
+        ValueError: Its own limit is below the session's.
+    """
+    if connector is None:
+        return
+    if not isinstance(connector, Connector):
+        msg = f"connector must be an aiohttp connector, not {type(connector).__name__}"
+        raise TypeError(msg)
+    for name in ("limit", "limit_per_host"):
+        if 0 < getattr(connector, name) < at_least:
+            msg = (
+                f"the connector's {name} is {getattr(connector, name)}, below "
+                f"max_concurrent_requests={at_least}; raise one or lower the other"
+            )
+            raise ValueError(msg)
+
+
+def _client(connector: Connector, *traces: aiohttp.TraceConfig) -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(
+        connector=connector,
+        connector_owner=False,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        trace_configs=list(traces),
+    )
+
+
+async def _read(response: aiohttp.ClientResponse) -> bytes:
+    body = bytearray()
+    async for chunk in response.content.iter_any():
+        body += chunk
+        if len(body) > MAX_ANSWER:
+            msg = f"the answer is larger than {MAX_ANSWER} bytes"
+            raise ValueError(msg)
+    return bytes(body)

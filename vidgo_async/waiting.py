@@ -1,0 +1,144 @@
+"""Waiting for tasks: for one, or for many as they complete.
+
+Deadlines, errors and updates are handled here, in the frame of whoever waits; the scheduler
+below only writes letters.
+"""
+
+import asyncio
+import contextlib
+import weakref
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Self
+
+from vidgo_async.errors import TaskTimeoutError, VidgoError
+from vidgo_async.poller import Inbox, Poller
+from vidgo_async.tasks import Task
+
+OnUpdate = Callable[[Task], object]
+"""Called with each new state of a task, the last one included."""
+
+
+async def wait_for_end(
+    poller: Poller, task: Task, timeout: float | None, on_update: OnUpdate | None = None
+) -> Task:
+    """Wait until a task ended, well or badly.
+
+    Raises:
+        TaskTimeoutError: It did not end in time.
+        VidgoError: The server refuses to tell, or the session was closed.
+    """
+    inbox = Inbox.until(timeout, wants_updates=True)
+    poller.watch([task], inbox)
+    try:
+        while not task.done:
+            task = await _next_state(poller, inbox, task, timeout)
+            if on_update is not None:
+                on_update(task)
+    finally:
+        poller.unwatch(inbox)
+    return task
+
+
+async def _next_state(
+    poller: Poller, inbox: Inbox, known: Task, timeout: float | None
+) -> Task:
+    try:
+        task = await inbox.get()
+    except VidgoError as error:
+        error.about(known)
+        raise
+    if task is not None:
+        return task
+    seen = known.status if known.progress is None else f"{known.status}, {known.progress} %"
+    trouble = poller.trouble(known.task_id)
+    last = "" if trouble is None else f"; the last look failed: {trouble}"
+    raise TaskTimeoutError(
+        f"task {known.task_id} did not end within {timeout:g} s (last seen: {seen}{last}); "
+        "it goes on: wait for it again by its id",
+        (known.task_id,),
+        known,
+    ) from trouble
+
+
+class Completions:
+    """Tasks in the order in which they complete; made by `VidgoSession.as_completed`.
+
+    Iterate over it with `async for`, as often as you like: a second loop goes on with the
+    rest. In an `async with` block the watching ends with the block; without one it ends when
+    the object is dropped, as after a `break`.
+    """
+
+    def __init__(self, poller: Poller, tasks: Sequence[Task], timeout: float | None) -> None:
+        self._poller = poller
+        self._tasks: Sequence[Task] = tuple({task.task_id: task for task in tasks}.values())
+        self._timeout = timeout
+        self._inbox: Inbox | None = None
+        self._over = False
+
+    @property
+    def pending(self) -> tuple[str, ...]:
+        """The ids not yet given to the reader, as a task or as an error."""
+        if self._inbox is None:
+            return tuple(task.task_id for task in self._tasks)
+        return tuple(self._inbox.watching)
+
+    def __aiter__(self) -> Self:
+        self._start()
+        return self
+
+    async def __aenter__(self) -> Self:
+        self._start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._leave()
+
+    async def __anext__(self) -> Task:
+        """Return the next task that ended.
+
+        Raises:
+            StopAsyncIteration: All tasks were given.
+            TaskTimeoutError: The deadline passed; `pending` names what had not ended.
+            VidgoError: The server refuses to tell of one task, named by `task_id`, or the
+                session was closed.
+        """
+        inbox = self._start()
+        if self._over or not inbox.watching:
+            self._leave()
+            raise StopAsyncIteration
+        task = await inbox.get()
+        if task is not None:
+            return task
+        self._leave()
+        raise TaskTimeoutError(
+            f"{len(self.pending)} of {len(self._tasks)} tasks did not end within "
+            f"{self._timeout:g} s; they go on: wait for them again by their ids",
+            self.pending,
+        )
+
+    def _start(self) -> Inbox:
+        if self._inbox is None:
+            self._inbox = Inbox.until(self._timeout)
+            self._poller.watch(self._tasks, self._inbox)
+            # The scheduler knows the inbox, not this object: dropping it ends the watching.
+            loop = asyncio.get_running_loop()
+            weakref.finalize(self, _drop, loop, self._poller, self._inbox).atexit = False
+        return self._inbox
+
+    def _leave(self) -> None:
+        self._over = True
+        if self._inbox is not None:
+            self._poller.unwatch(self._inbox)
+
+
+def _drop(loop: asyncio.AbstractEventLoop, poller: Poller, inbox: Inbox) -> None:
+    """Forget a reader from a finaliser, which may run in any thread at any time."""
+    with contextlib.suppress(RuntimeError):  # the loop is closed: so is the poller
+        loop.call_soon_threadsafe(poller.unwatch, inbox)
+
