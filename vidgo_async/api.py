@@ -36,7 +36,7 @@ class Api:
 
     throttle: Throttle
     transport: Transport
-    _noticed: set[str] = attrs.field(init=False, factory=set)
+    _noticed: set[str] = attrs.field(init=False, factory=set[str])
 
     async def submit(
         self, request: GenerationRequest | TypedRequest, body: bytes, sending: Sending

@@ -3,15 +3,15 @@
 import inspect
 import math
 import os
-from collections.abc import AsyncIterable, Iterable, Mapping
-from typing import Any
+from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import attrs
 
-from vidgo_async.pacing import FixedPolling, PollingPolicy, RetryPolicy
+from vidgo_async.pacing import PollingPolicy, RetryPolicy
 from vidgo_async.requests import check_callback_url, check_request, is_http_url
-from vidgo_async.tasks import Task
+from vidgo_async.tasks import MediaFile, Task
 
 DEFAULT_BASE_URL = "https://api.vidgo.ai"
 
@@ -44,7 +44,7 @@ def _find_key(key: Any) -> str:
     if not (key.isascii() and key.isprintable()):
         msg = "the API key holds characters that no HTTP header can carry"
         raise ValueError(msg)
-    return key
+    return str(key)
 
 
 def _find_base_url(url: Any) -> str:
@@ -59,7 +59,20 @@ def _find_base_url(url: Any) -> str:
             f"such as {DEFAULT_BASE_URL}"
         )
         raise ValueError(msg)
-    return str(url).rstrip("/")
+    address: str = url.rstrip("/")
+    return address
+
+
+def _is_polling(_: object, __: object, value: object) -> None:
+    if not callable(getattr(value, "next_delay", None)):
+        msg = f"polling must be a policy such as FixedPolling(3.0), not {value!r}"
+        raise TypeError(msg)
+
+
+def _is_proxy(_: object, __: object, value: object) -> None:
+    if value is not None and not (isinstance(value, str) and is_http_url(value)):
+        msg = "proxy must be an http(s) URL such as http://proxy.example:3128"
+        raise ValueError(msg)
 
 
 @attrs.frozen(kw_only=True)
@@ -73,29 +86,15 @@ class Settings:
     max_requests_per_second: float | None = attrs.field(
         validator=attrs.validators.optional(_positive)
     )
-    polling: PollingPolicy = attrs.field(factory=FixedPolling)
-    retry: RetryPolicy = attrs.field(factory=RetryPolicy)
+    polling: PollingPolicy = attrs.field(validator=_is_polling)
+    retry: RetryPolicy = attrs.field(validator=attrs.validators.instance_of(RetryPolicy))
     request_timeout: float = attrs.field(validator=_positive)
-    proxy: str | None = attrs.field(repr=False)
+    proxy: str | None = attrs.field(repr=False, validator=_is_proxy)
     trust_env: bool
 
-    @polling.validator
-    def _check_polling(self, _: object, value: object) -> None:
-        if not callable(getattr(value, "next_delay", None)):
-            msg = f"polling must be a policy such as FixedPolling(3.0), not {value!r}"
-            raise TypeError(msg)
 
-    @retry.validator
-    def _check_retry(self, _: object, value: object) -> None:
-        if not isinstance(value, RetryPolicy):
-            msg = f"retry must be a RetryPolicy, not {value!r}"
-            raise TypeError(msg)
-
-    @proxy.validator
-    def _check_proxy(self, _: object, value: str | None) -> None:
-        if value is not None and not is_http_url(value):
-            msg = "proxy must be an http(s) URL such as http://proxy.example:3128"
-            raise ValueError(msg)
+def _type_name(value: object) -> str:
+    return type(value).__name__
 
 
 def check_count(name: str, value: object) -> None:
@@ -145,17 +144,24 @@ def as_task(task_or_id: object) -> Task:
 def as_tasks(tasks_or_ids: object) -> list[Task]:
     """Make tasks of tasks and ids."""
     if isinstance(tasks_or_ids, str | bytes | Mapping) or not isinstance(tasks_or_ids, Iterable):
-        msg = f"expected a list of tasks or task ids, not {type(tasks_or_ids).__name__}"
+        msg = f"expected a list of tasks or task ids, not {_type_name(tasks_or_ids)}"
         raise TypeError(msg)
-    return [as_task(item) for item in tasks_or_ids]
+    return [as_task(item) for item in cast("Iterable[object]", tasks_or_ids)]
+
+
+def check_file(file: object) -> None:
+    """Refuse what is not a file of a task."""
+    if not isinstance(file, MediaFile):
+        msg = f"expected a MediaFile such as task.files[0], not {type(file).__name__}"
+        raise TypeError(msg)
 
 
 def check_requests(requests: object, *, streams: bool) -> None:
     """Refuse what is not many requests; look into a list, leave a generator unread."""
     kinds = (Iterable, AsyncIterable) if streams else (Iterable,)
     if isinstance(requests, str | bytes | Mapping) or not isinstance(requests, kinds):
-        msg = f"expected a list of requests, not {type(requests).__name__}"
+        msg = f"expected a list of requests, not {_type_name(requests)}"
         raise TypeError(msg)
     if isinstance(requests, list | tuple):
-        for request in requests:
+        for request in cast("Sequence[object]", requests):
             check_request(request)

@@ -16,14 +16,8 @@ from typing import Any, Self
 import anyio
 import attrs
 
-from vidgo_async.errors import (
-    AuthenticationError,
-    InsufficientCreditsError,
-    SubmissionUnknownError,
-    SubmitErrorGroup,
-    TaskFailedError,
-    VidgoError,
-)
+from vidgo_async.bulk import Gate
+from vidgo_async.errors import SubmissionUnknownError, TaskFailedError, VidgoError
 from vidgo_async.poller import Poller
 from vidgo_async.purchases import Purchases, Request
 from vidgo_async.requests import check_request
@@ -54,70 +48,6 @@ class Outcome:
 
 
 @attrs.define(eq=False)
-class Gate:
-    """Stops a batch from sending more once the account turned out not to pay for it."""
-
-    refusal: VidgoError | None = None
-
-    def check(self) -> None:
-        """Raise a copy of the refusal, if there was one."""
-        if self.refusal is not None:
-            raise self.refusal.own_copy()
-
-    def learn(self, error: VidgoError) -> None:
-        """Shut after a 401 or a 402 on a submit."""
-        if isinstance(error, AuthenticationError | InsufficientCreditsError):
-            self.refusal = self.refusal or error
-
-
-# --- submit_many ----------------------------------------------------------------------------
-
-
-async def submit_all(
-    purchases: Purchases, requests: list[Request], callback_url: str | None, at_once: int
-) -> list[Task]:
-    """Buy a task for each request; let every POST settle before raising.
-
-    Raises:
-        SubmitErrorGroup: Some were not accepted.
-    """
-    accepted: dict[int, Task] = {}
-    failed: dict[int, VidgoError] = {}
-    gate = Gate()
-    waiting = iter(enumerate(requests))
-
-    async def buy() -> None:
-        # Each request's time under the retry policy begins when its turn has come.
-        for index, request in waiting:
-            try:
-                accepted[index] = await purchases.submit(
-                    request, callback_url, gate=gate.check
-                )
-            except VidgoError as error:
-                gate.learn(error)
-                failed[index] = error
-
-    try:
-        async with anyio.create_task_group() as group:
-            for _ in range(min(at_once, len(requests))):
-                group.start_soon(buy)
-    except BaseException:
-        for task in accepted.values():
-            purchases.leave(task)
-        for error in failed.values():
-            if isinstance(error, SubmissionUnknownError):
-                purchases.leave(error)
-        raise
-    if failed:
-        message = f"{len(failed)} of {len(requests)} requests were not accepted"
-        raise SubmitErrorGroup(message, accepted, failed)
-    return [accepted[index] for index in range(len(requests))]
-
-
-# --- generate_many --------------------------------------------------------------------------
-
-
-@attrs.define(eq=False)
 class _Slot:
     """One request from being read until the reader takes its outcome."""
 
@@ -145,11 +75,11 @@ class Engine:
     submitted: int = 0
     finished: int = 0
     failed: int = 0
-    slots: dict[int, _Slot] = attrs.field(init=False, factory=dict)
-    _ready: deque[_Slot] = attrs.field(init=False, factory=deque)
+    slots: dict[int, _Slot] = attrs.field(init=False, factory=dict[int, _Slot])
+    _ready: deque[_Slot] = attrs.field(init=False, factory=deque[_Slot])
     _changed: asyncio.Event = attrs.field(init=False, factory=asyncio.Event)
     _gate: Gate = attrs.field(init=False, factory=Gate)
-    _jobs: set[asyncio.Task[None]] = attrs.field(init=False, factory=set)
+    _jobs: set[asyncio.Task[None]] = attrs.field(init=False, factory=set[asyncio.Task[None]])
     _pump: asyncio.Task[None] = attrs.field(init=False)
     _reading: bool = attrs.field(init=False, default=True)
     _trouble: Exception | None = attrs.field(init=False, default=None)
@@ -228,8 +158,10 @@ class Engine:
     async def _generate(self, slot: _Slot) -> None:
         """Run one request to its end; whatever happens becomes its outcome."""
         try:
-            await self._buy(slot)
-            await self._see_to_the_end(slot)
+            task = await self._buy(slot.request)
+            self.submitted += 1
+            self._update(slot, task)
+            await self._see_to_the_end(slot, task)
         except VidgoError as error:
             slot.error = error
         except Exception as bug:  # noqa: BLE001 - an outcome is owed for every request
@@ -240,23 +172,18 @@ class Engine:
         self._ready.append(slot)
         self._changed.set()
 
-    async def _buy(self, slot: _Slot) -> None:
+    async def _buy(self, request: Request) -> Task:
         try:
-            task = await self.purchases.submit(
-                slot.request, self.callback_url, gate=self._gate.check
-            )
+            return await self.purchases.submit(request, self.callback_url, gate=self._gate.check)
         except VidgoError as error:
             self._gate.learn(error)
             raise
-        self.submitted += 1
-        self._update(slot, task)
 
-    async def _see_to_the_end(self, slot: _Slot) -> None:
-        assert slot.task is not None
+    async def _see_to_the_end(self, slot: _Slot, task: Task) -> None:
         update = functools.partial(self._update, slot)
-        task = await wait_for_end(self.poller, slot.task, self.timeout, update)
-        if task.failed:
-            raise TaskFailedError(task)
+        ended = await wait_for_end(self.poller, task, self.timeout, update)
+        if ended.failed:
+            raise TaskFailedError(ended)
 
     def _update(self, slot: _Slot, task: Task) -> None:
         """Tell the caller; if that fails, read no more and raise it after all outcomes."""

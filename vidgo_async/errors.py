@@ -45,9 +45,7 @@ class VidgoError(Exception):
         task: The last known state of the task concerned, or None.
     """
 
-    def __init__(
-        self, message: str, task: Task | None = None, task_id: str | None = None
-    ) -> None:
+    def __init__(self, message: str, task: Task | None = None, task_id: str | None = None) -> None:
         super().__init__(message)
         self.task = task
         self._task_id = task_id
@@ -212,7 +210,7 @@ class SubmissionUnknownError(VidgoError):
         self.body = body
 
 
-class SubmitErrorGroup(VidgoError, ExceptionGroup[VidgoError]):
+class SubmitErrorGroup(VidgoError, ExceptionGroup[VidgoError]):  # noqa: N818 - it is a group
     """Some requests of a `submit_many` were not accepted.
 
     Attributes:
@@ -224,7 +222,10 @@ class SubmitErrorGroup(VidgoError, ExceptionGroup[VidgoError]):
     failed: dict[int, VidgoError]
 
     def __new__(
-        cls, message: str, accepted: Mapping[int, Task], failed: Mapping[int, VidgoError]
+        cls,
+        message: str,
+        accepted: Mapping[int, Task],  # noqa: ARG004 - as in __init__
+        failed: Mapping[int, VidgoError],
     ) -> Self:
         """Make the group out of the errors in `failed`."""
         return super().__new__(cls, message, [failed[index] for index in sorted(failed)])
@@ -261,9 +262,7 @@ class TaskTimeoutError(VidgoError, TimeoutError):
         pending: The ids of the tasks that had not ended.
     """
 
-    def __init__(
-        self, message: str, pending: Sequence[str] = (), task: Task | None = None
-    ) -> None:
+    def __init__(self, message: str, pending: Sequence[str] = (), task: Task | None = None) -> None:
         super().__init__(message, task)
         self.pending = tuple(pending)
 

@@ -38,7 +38,7 @@ class PollingPolicy(Protocol):
         ...
 
 
-def _positive(_: object, field: "attrs.Attribute[float]", value: float) -> None:
+def _positive(_: object, field: "attrs.Attribute[float]", value: object) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         msg = f"{field.name} must be a number of seconds, not {type(value).__name__}"
         raise TypeError(msg)

@@ -4,7 +4,7 @@ A watched task costs one small entry, not a coroutine: nothing runs and nothing 
 tasks merely wait. When an entry falls due a worker is called in; it looks at whatever is due
 and goes home when nothing is. The crew is bounded, and each look needs a slot of the throttle.
 
-Readers get letters: a reader's `Inbox` is all that the scheduler knows of it.
+Readers get letters: their `Inbox` is all that the scheduler knows of them.
 """
 
 import asyncio
@@ -14,7 +14,6 @@ import itertools
 import logging
 import math
 import random
-from collections import deque
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -23,6 +22,7 @@ import attrs
 
 from vidgo_async.api import Api
 from vidgo_async.errors import APIError, RateLimitError, SessionClosedError, VidgoError
+from vidgo_async.inbox import Inbox
 from vidgo_async.pacing import PollingPolicy, RetryPolicy
 from vidgo_async.tasks import Task
 from vidgo_async.throttle import MAX_RETRY_AFTER
@@ -31,83 +31,11 @@ logger = logging.getLogger("vidgo_async")
 
 JITTER = 0.2
 """The part of a wait that is added at random, so that tasks are not looked at in lockstep."""
-LAST_LOOK = 1.0
-"""Seconds before a deadline at which a task is looked at once more."""
 RESOLUTION = 0.001
 """Seconds that a timer may ring early."""
 REFUSALS = 3
 """How many refusals in a row end a watch."""
-_REFUSING = frozenset(
-    {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND}
-)
-
-
-@attrs.define(eq=False)
-class Inbox:
-    """One reader's mail: tasks that ended, errors about a task, and updates if wanted."""
-
-    deadline: float = math.inf
-    """The loop's time at which the reader leaves."""
-    last_look: float = math.inf
-    """The loop's time of the look just before that."""
-    wants_updates: bool = False
-    watching: dict[str, None] = attrs.field(init=False, factory=dict)
-    """The ids whose end the reader has not taken out yet, in order."""
-    as_readers: "tuple[Inbox, ...]" = attrs.field(init=False)
-    """Just this reader: shared by all the entries that nobody else watches."""
-    _letters: deque[tuple[str, Task | VidgoError]] = attrs.field(init=False, factory=deque)
-    _failure: VidgoError | None = attrs.field(init=False, default=None)
-    _news: asyncio.Event = attrs.field(init=False, factory=asyncio.Event)
-
-    def __attrs_post_init__(self) -> None:
-        self.as_readers = (self,)
-
-    @classmethod
-    def until(cls, timeout: float | None, *, wants_updates: bool = False) -> "Inbox":
-        """Make the inbox of a reader who leaves after that many seconds."""
-        if timeout is None:
-            return cls(wants_updates=wants_updates)
-        deadline = asyncio.get_running_loop().time() + timeout
-        last_look = deadline - min(LAST_LOOK, timeout / 4)
-        return cls(deadline, last_look, wants_updates)
-
-    def put(self, task_id: str, letter: Task | VidgoError) -> None:
-        """Deliver a task's state, or the error that ended its watch."""
-        self._letters.append((task_id, letter))
-        self._news.set()
-
-    def fail(self, error: VidgoError) -> None:
-        """Tell the reader that no more letters will come."""
-        self._failure = error
-        self._news.set()
-
-    async def get(self) -> Task | None:
-        """Wait for the next letter; None means that the deadline passed first.
-
-        Raises:
-            VidgoError: A watch or the session ended; raised in the reader's own frame.
-        """
-        while not self._letters:
-            if self._failure is not None:
-                raise self._failure
-            if not await self._news_in_time():
-                return None
-        task_id, letter = self._letters.popleft()
-        if isinstance(letter, Task) and not letter.done:
-            return letter
-        self.watching.pop(task_id, None)
-        if isinstance(letter, Task):
-            return letter
-        raise letter
-
-    async def _news_in_time(self) -> bool:
-        self._news.clear()
-        try:
-            async with asyncio.timeout_at(None if math.isinf(self.deadline) else self.deadline):
-                await self._news.wait()
-        except TimeoutError:
-            return self._news.is_set()
-        return True
+_REFUSING = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND})
 
 
 @attrs.define(eq=False)
@@ -133,11 +61,13 @@ class Poller:
     api: Api
     polling: PollingPolicy
     retry: RetryPolicy
-    _watches: dict[str, _Watch] = attrs.field(init=False, factory=dict)
-    _heap: list[tuple[float, int, _Watch]] = attrs.field(init=False, factory=list)
+    _watches: dict[str, _Watch] = attrs.field(init=False, factory=dict[str, _Watch])
+    _heap: list[tuple[float, int, _Watch]] = attrs.field(
+        init=False, factory=list[tuple[float, int, _Watch]]
+    )
     _order: "itertools.count[int]" = attrs.field(init=False, factory=itertools.count)
     _timer: asyncio.TimerHandle | None = attrs.field(init=False, default=None)
-    _crew: set[asyncio.Task[None]] = attrs.field(init=False, factory=set)
+    _crew: set[asyncio.Task[None]] = attrs.field(init=False, factory=set[asyncio.Task[None]])
     _end: VidgoError | None = attrs.field(init=False, default=None)
     _random: random.Random = attrs.field(init=False, factory=random.Random)
     _loop: asyncio.AbstractEventLoop = attrs.field(init=False, factory=asyncio.get_running_loop)
@@ -153,7 +83,7 @@ class Poller:
             elif self._end is None:
                 self._add(task, inbox)
         if self._end is not None:
-            inbox.fail(self._ending())
+            inbox.fail(self._end.own_copy())
 
     def unwatch(self, inbox: Inbox) -> None:
         """Forget a reader; what nobody else watches is not looked at any more."""
@@ -343,18 +273,14 @@ class Poller:
 
     def _stop(self, end: VidgoError) -> None:
         """Tell every reader, each with an error of its own."""
-        self._end = self._end or end
+        self._end = end = self._end or end
         readers = {reader for watch in self._watches.values() for reader in watch.readers}
         for watch in self._watches.values():
             watch.readers = ()
         self._watches.clear()
         self._rest()
         for reader in readers:
-            reader.fail(self._ending())
-
-    def _ending(self) -> VidgoError:
-        assert self._end is not None
-        return self._end.own_copy()
+            reader.fail(end.own_copy())
 
 
 def _birth(task: Task, now: float) -> float | None:

@@ -12,7 +12,6 @@ answer. What nobody is there to receive any more goes to `unclaimed`.
 """
 
 import asyncio
-import itertools
 import logging
 import random
 from collections.abc import Callable
@@ -61,7 +60,7 @@ class Purchases:
     api: Api
     retry: RetryPolicy
     unclaimed: list[Task | SubmissionUnknownError]
-    _posts: set[asyncio.Task[Task]] = attrs.field(init=False, factory=set)
+    _posts: set[asyncio.Task[Task]] = attrs.field(init=False, factory=set[asyncio.Task[Task]])
     _closing: asyncio.Event = attrs.field(init=False, factory=asyncio.Event)
     _random: random.Random = attrs.field(init=False, factory=random.Random)
 
@@ -88,22 +87,17 @@ class Purchases:
         body = wire.submit_body(request, callback_url)
         give_up = asyncio.get_running_loop().time() + self.retry.timeout
         failure: VidgoError | None = None
-        for failures in itertools.count(1):
-            gate()
-            await self._slot(give_up, deadline, failure)
-            try:
-                gate()
-            except BaseException:
-                self.api.throttle.release(self.api.throttle.submits)
-                raise
+        failures = 0
+        while True:
+            await self._slot(give_up, deadline, failure, gate)
             try:
                 return await self._send(request, body, deadline)
             except (TransportError, APIError) as error:
                 if not self._may_send_again(error):
                     raise
                 failure = error
+            failures += 1
             await self._pause(failure, failures, give_up)
-        raise AssertionError  # pragma: no cover - the loop above has no end
 
     async def close(self) -> None:
         """Give POSTs under way a moment to end, then record them as unknown."""
@@ -126,9 +120,14 @@ class Purchases:
     # --- Before the sending -----------------------------------------------------------------
 
     async def _slot(
-        self, give_up: float, deadline: float | None, failure: VidgoError | None
+        self,
+        give_up: float,
+        deadline: float | None,
+        failure: VidgoError | None,
+        gate: Callable[[], None],
     ) -> None:
-        """Wait for the turn to send."""
+        """Wait for the turn to send; the gate may have shut meanwhile."""
+        gate()
         throttle = self.api.throttle
         leave_at = give_up if deadline is None else min(give_up, deadline)
         if throttle.resumes_at > leave_at and failure is not None:
@@ -140,9 +139,13 @@ class Purchases:
             if leave_at == deadline:
                 raise _too_late("before it was sent: nothing was bought") from failure
             raise _nothing_bought(failure or _no_turn()) from failure
-        if self._closing.is_set():
+        try:
+            gate()
+            if self._closing.is_set():
+                raise _closed_first()
+        except VidgoError:
             throttle.release(throttle.submits)
-            raise SessionClosedError("the session was closed first: nothing was bought")
+            raise
 
     async def _pause(self, failure: VidgoError, failures: int, give_up: float) -> None:
         """Wait before the next sending, unless that would be too late."""
@@ -191,10 +194,9 @@ class Purchases:
             task = await self.api.submit(request, body, sending)
         except asyncio.CancelledError:
             if sending.started:
-                raise SubmissionUnknownError(
-                    "the answer to a submit was not waited for: a task may exist", request
-                ) from None
-            raise SessionClosedError("the session was closed first: nothing was bought") from None
+                msg = "the session was closed before the submit was answered: a task may exist"
+                raise SubmissionUnknownError(msg, request) from None
+            raise _closed_first() from None
         except Exception as error:  # noqa: BLE001 - even a bug of ours may follow a purchase
             failure = self._judged(error, request)
             failure.__cause__ = error.__cause__ if failure is error else error
@@ -260,6 +262,10 @@ def _no_turn() -> TransportTimeoutError:
 
 def _nothing_bought(failure: _Error) -> _Error:
     return failure.own_copy(f"{failure.message} (gave up: nothing was bought)")
+
+
+def _closed_first() -> SessionClosedError:
+    return SessionClosedError("the session was closed first: nothing was bought")
 
 
 def _too_late(when: str) -> TaskTimeoutError:

@@ -2,103 +2,41 @@
 
 import asyncio
 import os
-import weakref
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Coroutine, Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import anyio
-import attrs
 
-from vidgo_async.api import Api
 from vidgo_async.arguments import (
     Settings,
     as_task,
     as_tasks,
     check_callback,
     check_count,
+    check_file,
     check_requests,
     check_timeout,
 )
-from vidgo_async.batch import Batch, Engine, Requests, submit_all
+from vidgo_async.batch import Batch, Engine, Requests
+from vidgo_async.bulk import Bulk
 from vidgo_async.errors import (
     SessionClosedError,
     SubmissionUnknownError,
     TaskFailedError,
     VidgoError,
 )
-from vidgo_async.files import Files, OnProgress
+from vidgo_async.files import OnProgress
+from vidgo_async.machinery import CLOSED, Machinery
 from vidgo_async.pacing import FixedPolling, PollingPolicy, RetryPolicy
-from vidgo_async.poller import Poller
-from vidgo_async.purchases import Purchases, Request
+from vidgo_async.purchases import Request
 from vidgo_async.requests import check_callback_url, check_request
 from vidgo_async.tasks import Balance, MediaFile, Task
-from vidgo_async.throttle import Throttle
-from vidgo_async.transport import Connector, Transport, check_connector
+from vidgo_async.transport import Connector, check_connector
 from vidgo_async.waiting import Completions, OnUpdate, wait_for_end
 
-_CLOSED = "the session is closed"
 _Value = TypeVar("_Value")
-
-
-@attrs.define(eq=False)
-class _Machinery:
-    """What an open session is made of, bound to one event loop."""
-
-    loop: asyncio.AbstractEventLoop
-    transport: Transport
-    throttle: Throttle
-    api: Api
-    purchases: Purchases
-    poller: Poller
-    files: Files
-    calls: set[asyncio.Task[Any]] = attrs.field(init=False, factory=set)
-    engines: "weakref.WeakSet[Engine]" = attrs.field(init=False, factory=weakref.WeakSet)
-
-    @classmethod
-    def build(
-        cls,
-        settings: Settings,
-        connector: Connector | None,
-        unclaimed: list[Task | SubmissionUnknownError],
-    ) -> Self:
-        """Put the floors on top of each other."""
-        transport = Transport(
-            settings.base_url,
-            settings.api_key,
-            settings.request_timeout,
-            connector,
-            settings.proxy,
-            settings.trust_env,
-        )
-        limit = settings.max_concurrent_requests
-        throttle = Throttle(limit, settings.max_requests_per_second, settings.retry)
-        api = Api(throttle, transport)
-        return cls(
-            asyncio.get_running_loop(),
-            transport,
-            throttle,
-            api,
-            Purchases(api, settings.retry, unclaimed),
-            Poller(api, settings.polling, settings.retry),
-            Files(transport, anyio.CapacityLimiter(limit)),
-        )
-
-    async def close(self) -> None:
-        """Stop everything, from the callers down to the connections."""
-        self.throttle.close(_CLOSED)
-        for engine in list(self.engines):
-            engine.abandon(SessionClosedError(_CLOSED))
-        for call in self.calls:
-            call.cancel()
-        await self.poller.close(_CLOSED)
-        await self.purchases.close()
-        for engine in list(self.engines):
-            await engine.settled()
-        if self.calls:
-            await asyncio.wait(self.calls)
-        await self.transport.close()
 
 
 class VidgoSession:
@@ -163,7 +101,7 @@ class VidgoSession:
         )
         check_connector(connector, max_concurrent_requests)
         self._connector = connector
-        self._machinery: _Machinery | None = None
+        self._machinery: Machinery | None = None
         self._closed = False
         self._closing: asyncio.Task[None] | None = None
         self._unclaimed: list[Task | SubmissionUnknownError] = []
@@ -181,7 +119,7 @@ class VidgoSession:
         if self._machinery is not None:
             msg = "this session is open already; share it instead of entering it again"
             raise RuntimeError(msg)
-        self._machinery = _Machinery.build(self._settings, self._connector, self._unclaimed)
+        self._machinery = Machinery.build(self._settings, self._connector, self._unclaimed)
         return self
 
     async def __aexit__(
@@ -254,12 +192,8 @@ class VidgoSession:
         check_requests(requests, streams=False)
         wanted = list(requests)
         check_requests(wanted, streams=False)
-        return await submit_all(
-            machinery.purchases,
-            wanted,
-            self._settings.callback_url,
-            self._settings.max_concurrent_requests,
-        )
+        bulk = Bulk(machinery.purchases, self._settings.callback_url)
+        return await bulk.submit(wanted, self._settings.max_concurrent_requests)
 
     async def generate(
         self,
@@ -356,7 +290,7 @@ class VidgoSession:
         """
         known = as_task(task_id)
         machinery = self._open()
-        return await self._call(lambda: machinery.api.status(known))
+        return await self._call(machinery, machinery.in_turn(machinery.api.status(known)))
 
     async def wait(
         self,
@@ -428,16 +362,12 @@ class VidgoSession:
             DownloadError: It could not be fetched or written; the task is as it was.
         """
         machinery = self._open()
-        if not isinstance(file, MediaFile):
-            msg = f"expected a MediaFile such as task.files[0], not {type(file).__name__}"
-            raise TypeError(msg)
+        check_file(file)
         check_callback("on_progress", on_progress)
         target = Path(destination)
         return await self._call(
-            lambda: machinery.files.download(
-                file, target, overwrite=overwrite, on_progress=on_progress
-            ),
-            takes_slot=False,
+            machinery,
+            machinery.files.download(file, target, overwrite=overwrite, on_progress=on_progress),
         )
 
     async def balance(self) -> Balance:
@@ -447,21 +377,21 @@ class VidgoSession:
             VidgoError: The server refuses, or gave no readable answer.
         """
         machinery = self._open()
-        return await self._call(machinery.api.balance)
+        return await self._call(machinery, machinery.in_turn(machinery.api.balance()))
 
     # --- Inside -----------------------------------------------------------------------------
 
-    def _open(self) -> _Machinery:
+    def _open(self) -> Machinery:
         """Return the machinery, if this session can be used here and now."""
         if self._closed:
-            raise SessionClosedError(_CLOSED + "; make a new one")
+            raise SessionClosedError(CLOSED + "; make a new one")
         if self._machinery is None:
             msg = "the session is not open yet: use `async with VidgoSession() as vidgo:`"
             raise SessionClosedError(msg)
         self._check_loop(self._machinery)
         return self._machinery
 
-    def _check_loop(self, machinery: _Machinery) -> None:
+    def _check_loop(self, machinery: Machinery) -> None:
         try:
             running = asyncio.get_running_loop()
         except RuntimeError:
@@ -470,36 +400,19 @@ class VidgoSession:
             msg = "the session belongs to another event loop; open one session in each"
             raise SessionClosedError(msg)
 
-    async def _call(
-        self, call: Callable[[], Coroutine[Any, Any, _Value]], *, takes_slot: bool = True
-    ) -> _Value:
-        """Run one call in a task of the session's own, so that closing can end it."""
-        machinery = self._open()
-
-        async def run() -> _Value:
-            if not takes_slot:
-                return await call()
-            throttle = machinery.throttle
-            await throttle.acquire(throttle.polls)
-            try:
-                return await call()
-            finally:
-                throttle.release(throttle.polls)
-
-        task = machinery.loop.create_task(run())
+    async def _call(self, machinery: Machinery, call: Coroutine[Any, Any, _Value]) -> _Value:
+        """Make one call in a task of the session's own, so that closing can end it."""
+        task = asyncio.create_task(call)
         machinery.calls.add(task)
         task.add_done_callback(machinery.calls.discard)
         try:
-            return await task
+            await asyncio.wait({task})
         except asyncio.CancelledError:
-            if self._closed and not _cancelling():
-                raise SessionClosedError(_CLOSED) from None
+            task.cancel()
             raise
-
-
-def _cancelling() -> bool:
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
+        if task.cancelled():
+            raise SessionClosedError(CLOSED)
+        return task.result()
 
 
 async def _see_through(closing: "asyncio.Task[None]") -> None:

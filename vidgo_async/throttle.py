@@ -25,13 +25,20 @@ class Lane:
 
     limit: int
     busy: int = 0
-    waiting: deque[asyncio.Future[None]] = attrs.field(init=False, factory=deque)
+    waiting: deque[asyncio.Future[None]] = attrs.field(
+        init=False, factory=deque["asyncio.Future[None]"]
+    )
 
-    def next(self) -> "asyncio.Future[None] | None":
-        """Return whoever is first and still there, if this lane may send one more."""
+    def is_ready(self) -> bool:
+        """Tell whether somebody waits who may go."""
         while self.waiting and self.waiting[0].done():
-            del self.waiting[0]
-        return self.waiting[0] if self.waiting and self.busy < self.limit else None
+            del self.waiting[0]  # left the queue
+        return bool(self.waiting) and self.busy < self.limit
+
+    def admit(self) -> None:
+        """Give a slot to whoever is first."""
+        self.busy += 1
+        self.waiting.popleft().set_result(None)
 
     def close(self, reason: str) -> None:
         """Send everybody home."""
@@ -125,20 +132,14 @@ class Throttle:
             if now < self._not_before:
                 self._come_back()
                 return
-            self._admit(lane, now)
+            lane.admit()
+            if self.rate is not None:
+                self._not_before = max(self._not_before, now) + 1 / self.rate
 
     def _next_lane(self) -> Lane | None:
         if self.submits.busy + self.polls.busy >= self.limit:
             return None
-        return next((lane for lane in (self.submits, self.polls) if lane.next()), None)
-
-    def _admit(self, lane: Lane, now: float) -> None:
-        future = lane.next()
-        assert future is not None
-        lane.busy += 1
-        future.set_result(None)
-        if self.rate is not None:
-            self._not_before = max(self._not_before, now) + 1 / self.rate
+        return next((lane for lane in (self.submits, self.polls) if lane.is_ready()), None)
 
     def _come_back(self) -> None:
         if self._timer is not None:

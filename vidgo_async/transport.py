@@ -15,8 +15,8 @@ import aiohttp
 import attrs
 from yarl import URL
 
+from vidgo_async.answers import Answer
 from vidgo_async.errors import TransportError, TransportTimeoutError
-from vidgo_async.wire import Answer
 
 Connector = aiohttp.BaseConnector
 
@@ -179,9 +179,7 @@ class Transport:
             return body
         return body.replace(self._api_key.encode(), b"[key]")
 
-    def _explain(
-        self, error: Exception, timeout: float, sending: Sending | None
-    ) -> TransportError:
+    def _explain(self, error: Exception, timeout: float, sending: Sending | None) -> TransportError:
         """Word a failure without anything of the request in it."""
         reason = self._without_key(f"{type(error).__name__}: {error}".encode()).decode()
         sent = sending is None or sending.started
@@ -222,9 +220,7 @@ class Stream:
         try:
             return await self._response.content.readany()
         except TimeoutError:
-            failure: TransportError = TransportTimeoutError(
-                f"nothing came for {STALL_TIMEOUT:g} s"
-            )
+            failure: TransportError = TransportTimeoutError(f"nothing came for {STALL_TIMEOUT:g} s")
         except Exception as error:  # noqa: BLE001 - aiohttp's errors have no common base
             failure = TransportError(f"the transfer was cut: {type(error).__name__}")
         raise failure

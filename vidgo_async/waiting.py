@@ -12,7 +12,8 @@ from types import TracebackType
 from typing import Self
 
 from vidgo_async.errors import TaskTimeoutError, VidgoError
-from vidgo_async.poller import Inbox, Poller
+from vidgo_async.inbox import Inbox
+from vidgo_async.poller import Poller
 from vidgo_async.tasks import Task
 
 OnUpdate = Callable[[Task], object]
@@ -40,9 +41,7 @@ async def wait_for_end(
     return task
 
 
-async def _next_state(
-    poller: Poller, inbox: Inbox, known: Task, timeout: float | None
-) -> Task:
+async def _next_state(poller: Poller, inbox: Inbox, known: Task, timeout: float | None) -> Task:
     try:
         task = await inbox.get()
     except VidgoError as error:
@@ -53,12 +52,11 @@ async def _next_state(
     seen = known.status if known.progress is None else f"{known.status}, {known.progress} %"
     trouble = poller.trouble(known.task_id)
     last = "" if trouble is None else f"; the last look failed: {trouble}"
-    raise TaskTimeoutError(
+    msg = (
         f"task {known.task_id} did not end within {timeout:g} s (last seen: {seen}{last}); "
-        "it goes on: wait for it again by its id",
-        (known.task_id,),
-        known,
-    ) from trouble
+        "it goes on: wait for it again by its id"
+    )
+    raise TaskTimeoutError(msg, (known.task_id,), known) from trouble
 
 
 class Completions:
@@ -116,11 +114,11 @@ class Completions:
         if task is not None:
             return task
         self._leave()
-        raise TaskTimeoutError(
+        msg = (
             f"{len(self.pending)} of {len(self._tasks)} tasks did not end within "
-            f"{self._timeout:g} s; they go on: wait for them again by their ids",
-            self.pending,
+            f"{self._timeout:g} s; they go on: wait for them again by their ids"
         )
+        raise TaskTimeoutError(msg, self.pending)
 
     def _start(self) -> Inbox:
         if self._inbox is None:
@@ -141,4 +139,3 @@ def _drop(loop: asyncio.AbstractEventLoop, poller: Poller, inbox: Inbox) -> None
     """Forget a reader from a finaliser, which may run in any thread at any time."""
     with contextlib.suppress(RuntimeError):  # the loop is closed: so is the poller
         loop.call_soon_threadsafe(poller.unwatch, inbox)
-

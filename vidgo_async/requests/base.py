@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, get_args
+from typing import Any, ClassVar, cast, get_args
 from urllib.parse import urlsplit
 
 import attrs
@@ -22,11 +22,13 @@ def _copy_json(value: object, where: str) -> Any:
                 raise ValueError(msg)
             return value
         case list() | tuple():
-            return [_copy_json(item, f"{where}[{i}]") for i, item in enumerate(value)]
+            items = cast("Sequence[object]", value)
+            return [_copy_json(item, f"{where}[{i}]") for i, item in enumerate(items)]
         case Mapping():
+            fields = cast("Mapping[object, object]", value)
             return {
                 _json_key(key, where): _copy_json(item, f"{where}.{key}")
-                for key, item in value.items()
+                for key, item in fields.items()
             }
         case _:
             msg = (
@@ -48,7 +50,7 @@ def _copy_input(value: object) -> dict[str, Any]:
         msg = f"input must be a dict of the model's parameters, not {type(value).__name__}"
         raise TypeError(msg)
     try:
-        copied: dict[str, Any] = _copy_json(value, "input")
+        copied: dict[str, Any] = _copy_json(cast("Mapping[object, object]", value), "input")
     except RecursionError:
         msg = "input is nested too deeply, or holds itself"
         raise ValueError(msg) from None
@@ -92,7 +94,7 @@ class TypedRequest:
         """The model's parameters as JSON; fields that were not set are left out."""
         values = ((field.name, getattr(self, field.name)) for field in attrs.fields(type(self)))
         return {
-            name: list(value) if isinstance(value, tuple) else value
+            name: list(cast("Sequence[object]", value)) if isinstance(value, tuple) else value
             for name, value in values
             if value is not None
         }
@@ -128,8 +130,8 @@ def text(*, max_length: int) -> Check:
 
 def one_of(choices: object) -> Check:
     """Check for one of the values of a `Literal`, of its very type (True is not 1)."""
-    allowed: tuple[Any, ...] = get_args(choices)
-    kinds = tuple({type(choice) for choice in allowed})
+    allowed: tuple[str | int, ...] = get_args(choices)
+    kinds = tuple(type(choice) for choice in allowed)
     listed = ", ".join(repr(choice) for choice in allowed)
 
     def check(owner: object, field: "attrs.Attribute[Any]", value: object) -> None:
@@ -149,10 +151,11 @@ def urls(*, max_items: int) -> Check:
         if not isinstance(value, tuple):
             problem = f"must be a list of URLs, not {type(value).__name__}"
             raise refuse(TypeError, owner, field.name, problem)
-        if not 1 <= len(value) <= max_items:
-            problem = f"holds {len(value)} URLs; allowed are 1 to {max_items}, or leave it out"
+        given = cast("Sequence[object]", value)
+        if not 1 <= len(given) <= max_items:
+            problem = f"holds {len(given)} URLs; allowed are 1 to {max_items}, or leave it out"
             raise refuse(ValueError, owner, field.name, problem)
-        for i, url in enumerate(value):
+        for i, url in enumerate(given):
             _check_url(owner, f"{field.name}[{i}]", url)
 
     return check
@@ -168,7 +171,7 @@ def _check_url(owner: object, where: str, url: object) -> None:
 def as_tuple(value: Any) -> Any:
     """Freeze a list; leave anything else for the check to refuse by name."""
     if isinstance(value, Sequence) and not isinstance(value, str | bytes):
-        return tuple(value)
+        return tuple(cast("Sequence[object]", value))
     return value
 
 
@@ -204,8 +207,6 @@ def check_callback_url(url: Any) -> str | None:
         msg = "callback_url must be an absolute http:// or https:// URL"
         raise ValueError(msg)
     return url
-
-
 
 
 def check_request(request: object) -> None:

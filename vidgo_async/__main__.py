@@ -1,0 +1,18 @@
+"""`python -m vidgo_async` and the `vidgo-async` console script."""
+
+import sys
+
+
+def main() -> None:
+    """Run the program, or say what it needs."""
+    try:
+        from vidgo_async import cli  # noqa: PLC0415 - the extra may not be installed
+    except ModuleNotFoundError as error:
+        if error.name != "cyclopts":
+            raise
+        sys.exit("the program needs an extra: pip install 'vidgo_async[cli]'")
+    cli.main()
+
+
+if __name__ == "__main__":
+    main()

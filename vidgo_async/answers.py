@@ -1,0 +1,176 @@
+"""One HTTP answer: what it holds when it says yes, and the error it means when it says no.
+
+Pure functions over (status, headers, body). The API documents four error bodies, may put an
+error code inside HTTP 200, and has gateways in front that answer HTML or nothing at all.
+"""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from typing import Any, NamedTuple, cast
+
+from vidgo_async import errors
+
+MAX_ERROR_BODY = 64 * 1024
+"""Bytes of an answer that an error keeps."""
+
+
+class Answer(NamedTuple):
+    """One HTTP answer, whole."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def text(self) -> str:
+        """The body as an error shows it."""
+        return self.body[:MAX_ERROR_BODY].decode("utf-8", "replace")
+
+
+# --- Yes --------------------------------------------------------------------------------------
+
+
+def data_of(answer: Answer) -> dict[str, Any]:
+    """Return the `data` object of a good answer; raise what any other answer means."""
+    if answer.status >= HTTPStatus.BAD_REQUEST:
+        raise _refusal(answer, _parsed_or_none(answer), answer.status)
+    if not HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
+        raise unreadable(answer, f"HTTP status {answer.status} has no meaning in this API")
+    payload = _parsed(answer)
+    if (code := _code(payload)) is not None and HTTPStatus.BAD_REQUEST <= code <= 599:  # noqa: PLR2004
+        raise _refusal(answer, payload, code)
+    data = payload.get("data")
+    if not isinstance(data, dict):
+        raise unreadable(answer, f"expected an object, got {shown(data)} @ $.data")
+    return cast("dict[str, Any]", data)
+
+
+def _parsed(answer: Answer) -> dict[str, Any]:
+    try:
+        payload = json.loads(answer.body)
+    except (ValueError, RecursionError) as error:  # deep nesting ends in RecursionError
+        raise unreadable(answer, f"not JSON ({error}) @ $") from None
+    if not isinstance(payload, dict):
+        raise unreadable(answer, f"expected an object, got {shown(payload)} @ $")
+    return cast("dict[str, Any]", payload)
+
+
+def _parsed_or_none(answer: Answer) -> dict[str, Any] | None:
+    try:
+        return _parsed(answer)
+    except errors.ResponseError:
+        return None
+
+
+def _code(payload: Mapping[str, Any]) -> int | None:
+    code = payload.get("code")
+    return code if type(code) is int else None
+
+
+def unreadable(answer: Answer, *problems: str) -> errors.ResponseError:
+    """Say what cannot be read, and keep the answer's text."""
+    return errors.ResponseError(problems, answer.status, answer.text)
+
+
+def shown(value: object) -> str:
+    """Show a value of a wrong type in an error, shortly."""
+    return "nothing" if value is None else f"{type(value).__name__} {str(value)[:60]!r}"
+
+
+# --- No ---------------------------------------------------------------------------------------
+
+_BY_STATUS: dict[int, type[errors.APIError]] = {
+    400: errors.InvalidRequestError,
+    401: errors.AuthenticationError,
+    402: errors.InsufficientCreditsError,
+    403: errors.PermissionDeniedError,
+    404: errors.NotFoundError,
+    408: errors.ServerError,
+    409: errors.InvalidRequestError,
+    413: errors.InvalidRequestError,
+    422: errors.InvalidRequestError,
+    429: errors.RateLimitError,
+}
+
+
+def _refusal(answer: Answer, payload: dict[str, Any] | None, status: int) -> errors.APIError:
+    """Turn an answer that says no into the error it means."""
+    message, kind = _message_and_type(payload or {})
+    return _error_class(status, kind)(
+        message or _standard_phrase(status),
+        status,
+        _code(payload or {}),
+        kind,
+        answer.text,
+        retry_after(answer.headers),
+        message is not None,
+    )
+
+
+def _error_class(status: int, kind: str | None) -> type[errors.APIError]:
+    if kind == "content_moderation_error":
+        return errors.ContentModerationError
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return errors.ServerError
+    return _BY_STATUS.get(status, errors.APIError)
+
+
+def _message_and_type(payload: dict[str, Any]) -> tuple[str | None, str | None]:
+    """Read the four documented error bodies; (None, None) for anything else."""
+    match payload:
+        case {"error": {"message": str(message), "type": str(kind)}}:
+            return message, kind
+        case {"error": {"message": str(message)}}:
+            return message, None
+        case {"detail": str(message)} | {"message": str(message)}:
+            return message, None
+        case {"detail": [*items]}:
+            return "; ".join(_validation_problem(item) for item in items), None
+        case _:
+            return None, None
+
+
+def _validation_problem(item: object) -> str:
+    match item:
+        case {"loc": list(where), "msg": str(problem)}:
+            return f"{'.'.join(map(str, cast('list[object]', where)))}: {problem}"
+        case _:
+            return str(item)
+
+
+def _standard_phrase(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "the server gave no reason"
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Return the seconds that `Retry-After` asks for; None where it makes no sense.
+
+    Both forms of RFC 9110, section 10.2.3: seconds or an HTTP date. A date is taken relative
+    to the server's own `Date`, so that two clocks that disagree do no harm.
+    """
+    value = headers.get("Retry-After", "")
+    try:
+        seconds = float(value)
+    except ValueError:
+        moment = _http_date(value)
+        return None if moment is None else _seconds_until(moment, headers)
+    return seconds if seconds >= 0 else None  # a NaN is not >= 0 either
+
+
+def _seconds_until(moment: datetime, headers: Mapping[str, str]) -> float:
+    now = _http_date(headers.get("Date", "")) or datetime.now(UTC)
+    return max(0.0, (moment - now).total_seconds())
+
+
+def _http_date(value: str) -> datetime | None:
+    try:
+        moment = parsedate_to_datetime(value)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -1,0 +1,86 @@
+"""Buying many tasks at once, and knowing when to stop."""
+
+from collections.abc import Iterator, Sequence
+
+import anyio
+import attrs
+
+from vidgo_async.errors import (
+    AuthenticationError,
+    InsufficientCreditsError,
+    SubmissionUnknownError,
+    SubmitErrorGroup,
+    VidgoError,
+)
+from vidgo_async.purchases import Purchases, Request
+from vidgo_async.tasks import Task
+
+
+@attrs.define(eq=False)
+class Gate:
+    """Stops a batch from sending more once the account turned out not to pay for it."""
+
+    refusal: VidgoError | None = None
+
+    def check(self) -> None:
+        """Raise a copy of the refusal, if there was one."""
+        if self.refusal is not None:
+            raise self.refusal.own_copy()
+
+    def learn(self, error: VidgoError) -> None:
+        """Shut after a 401 or a 402 on a submit."""
+        if isinstance(error, AuthenticationError | InsufficientCreditsError):
+            self.refusal = self.refusal or error
+
+
+@attrs.define(eq=False)
+class Bulk:
+    """The purchases of one `submit_many`."""
+
+    purchases: Purchases
+    callback_url: str | None
+    accepted: dict[int, Task] = attrs.field(init=False, factory=dict[int, Task])
+    failed: dict[int, VidgoError] = attrs.field(init=False, factory=dict[int, VidgoError])
+    _gate: Gate = attrs.field(init=False, factory=Gate)
+
+    async def submit(self, requests: Sequence[Request], at_once: int) -> list[Task]:
+        """Buy a task for each request; let every POST settle before raising.
+
+        Raises:
+            SubmitErrorGroup: Some were not accepted.
+        """
+        waiting = iter(enumerate(requests))
+        try:
+            async with anyio.create_task_group() as group:
+                for _ in range(min(at_once, len(requests))):
+                    group.start_soon(self._buy, waiting)
+        except BaseException:
+            self._leave()
+            raise
+        if self.failed:
+            message = f"{len(self.failed)} of {len(requests)} requests were not accepted"
+            raise SubmitErrorGroup(message, self.accepted, self.failed)
+        return [self.accepted[index] for index in range(len(requests))]
+
+    async def _buy(self, waiting: Iterator[tuple[int, Request]]) -> None:
+        """Buy one after the other.
+
+        A request's time under the retry policy begins when its turn has come, so that a long
+        list on a slow server does not run out of it.
+        """
+        for index, request in waiting:
+            try:
+                self.accepted[index] = await self.purchases.submit(
+                    request, self.callback_url, gate=self._gate.check
+                )
+            except VidgoError as error:
+                self._gate.learn(error)
+                self.failed[index] = error
+
+    def _leave(self) -> None:
+        """Record what was bought for a caller who was cancelled."""
+        for task in self.accepted.values():
+            self.purchases.leave(task)
+        for error in self.failed.values():
+            if isinstance(error, SubmissionUnknownError):
+                self.purchases.leave(error)

@@ -1,0 +1,186 @@
+"""The command line: a thin layer of words over `VidgoSession`.
+
+Each change of state is a line, and a table closes the run; both go to standard output, what
+went wrong to standard error. Exit status: 0 all good, 1 some failed, 2 bad usage, 130
+interrupted.
+"""
+
+import contextlib
+import functools
+import json
+import sys
+from collections.abc import Awaitable, Callable, Generator, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import anyio
+import attrs
+from cyclopts import App, Parameter
+
+from vidgo_async import __version__
+from vidgo_async.arguments import as_task, check_count, check_timeout
+from vidgo_async.errors import VidgoError
+from vidgo_async.report import Report
+from vidgo_async.requests import GenerationRequest, GrokImagine, TypedRequest
+from vidgo_async.session import VidgoSession
+
+BAD_USAGE = 2
+INTERRUPTED = 130
+"""The shell's exit status for Ctrl-C (128 + SIGINT)."""
+
+app = App(
+    name="vidgo-async",
+    help="Generate videos with the Vidgo API. The key comes from VIDGO_API_KEY.",
+    version=__version__,
+)
+
+Out = Annotated[Path, Parameter(help="The folder to save into; made if missing.")]
+Timeout = Annotated[float, Parameter(help="Seconds to wait for each task.")]
+Job = Callable[[VidgoSession], Awaitable[None]]
+
+
+def main() -> None:
+    """Run the program; leave with its exit status."""
+    app()
+
+
+@app.command
+def generate(
+    prompts: Annotated[list[str], Parameter(help="One video each, all at the same time.")],
+    /,
+    *,
+    model: Annotated[str, Parameter(help="A model id.")] = GrokImagine.model,
+    settings: Annotated[
+        list[str] | None,
+        Parameter(name="--set", help="A parameter of the model, key=value.", negative=()),
+    ] = None,
+    out: Out = Path(),
+    max_in_flight: Annotated[int, Parameter(help="Videos in the making at once.")] = 16,
+    timeout: Timeout = 900.0,
+    sandbox: Annotated[
+        bool, Parameter(help="Use a server inside this program: no key, no cost.", negative=())
+    ] = False,
+) -> int:
+    """Generate a video for each prompt, and save them."""
+    with _bad_usage():
+        parameters = _parse(settings or [])
+        requests = [_request(model, prompt, parameters) for prompt in prompts]
+        check_count("--max-in-flight", max_in_flight)
+        check_timeout(timeout)
+        report = Report(_made(out))
+        session = None if sandbox else VidgoSession()
+
+    async def job(vidgo: VidgoSession) -> None:
+        batch = vidgo.generate_many(
+            requests, max_in_flight=max_in_flight, timeout=timeout, on_update=report.state
+        )
+        async with batch, anyio.create_task_group() as savings:
+            async for outcome in batch:
+                savings.start_soon(report.outcome, vidgo, outcome)
+
+    return _run(job, report, session)
+
+
+@app.command
+def wait(
+    task_ids: Annotated[list[str], Parameter(help="Tasks that were paid for before.")],
+    /,
+    *,
+    out: Out = Path(),
+    timeout: Timeout = 900.0,
+) -> int:
+    """Wait for tasks that are under way, and save their files."""
+    with _bad_usage():
+        tasks = [as_task(task_id) for task_id in dict.fromkeys(task_ids)]
+        check_timeout(timeout)
+        report = Report(_made(out))
+        session = VidgoSession()
+
+    async def one(vidgo: VidgoSession, task_id: str) -> None:
+        report.expect(task_id)
+        try:
+            task = await vidgo.wait(task_id, timeout=timeout, on_update=report.state)
+            await report.task(vidgo, task)
+        except VidgoError as error:
+            report.failure(task_id, error)
+
+    async def job(vidgo: VidgoSession) -> None:
+        async with anyio.create_task_group() as group:
+            for task in tasks:
+                group.start_soon(one, vidgo, task.task_id)
+
+    return _run(job, report, session)
+
+
+# --- Inside ---------------------------------------------------------------------------------
+
+
+def _run(job: Job, report: Report, session: VidgoSession | None) -> int:
+    """Run a job on a session, or on the sandbox; return the exit status."""
+    interrupted = False
+    try:
+        anyio.run(functools.partial(_with_session, job, report, session))
+    except KeyboardInterrupt:
+        interrupted = True
+    report.table()
+    report.how_to_go_on()
+    return INTERRUPTED if interrupted else int(report.failed > 0)
+
+
+async def _with_session(job: Job, report: Report, session: VidgoSession | None) -> None:
+    async with contextlib.AsyncExitStack() as stack:
+        if session is None:
+            # Imported late: nobody else needs a web server.
+            from vidgo_async.sandbox import Sandbox  # noqa: PLC0415
+
+            sandbox = await stack.enter_async_context(Sandbox())
+            session = VidgoSession(sandbox.api_key, base_url=sandbox.url)
+        vidgo = session
+        stack.callback(lambda: report.leftovers(vidgo.unclaimed))
+        await stack.enter_async_context(vidgo)
+        await job(vidgo)
+
+
+@contextlib.contextmanager
+def _bad_usage() -> Generator[None]:
+    """Turn wrong arguments into one plain sentence and exit status 2."""
+    try:
+        yield
+    except (ValueError, TypeError, OSError) as error:
+        sys.stderr.write(f"vidgo-async: {error}\n")
+        sys.exit(BAD_USAGE)
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _parse(settings: Sequence[str]) -> dict[str, Any]:
+    """Read key=value pairs; a value that is JSON is what it says, anything else is text."""
+    parameters: dict[str, Any] = {}
+    for setting in settings:
+        key, separator, value = setting.partition("=")
+        if not key or not separator:
+            msg = f"--set takes key=value, not {setting!r}"
+            raise ValueError(msg)
+        try:
+            parameters[key] = json.loads(value)
+        except ValueError:
+            parameters[key] = value
+    return parameters
+
+
+def _request(
+    model: str, prompt: str, parameters: dict[str, Any]
+) -> GenerationRequest | TypedRequest:
+    """Make a checked request where the model is known, else a free-form one."""
+    if model != GrokImagine.model:
+        return GenerationRequest(model, {"prompt": prompt, **parameters})
+    known = [field.name for field in attrs.fields(GrokImagine)]
+    for name in parameters:
+        if name not in known:
+            msg = f"{model} has no parameter {name!r}; it has {', '.join(known)}"
+            raise ValueError(msg)
+    values: dict[str, Any] = {"prompt": prompt, **parameters}
+    return GrokImagine(**values)

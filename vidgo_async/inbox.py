@@ -1,0 +1,83 @@
+"""The letter box between the scheduler, which writes, and a reader, who waits."""
+
+import asyncio
+import math
+from collections import deque
+
+import attrs
+
+from vidgo_async.errors import VidgoError
+from vidgo_async.tasks import Task
+
+LAST_LOOK = 1.0
+"""Seconds before a deadline at which a task is looked at once more."""
+
+
+@attrs.define(eq=False)
+class Inbox:
+    """One reader's mail: tasks that ended, errors about a task, and updates if wanted."""
+
+    deadline: float = math.inf
+    """The loop's time at which the reader leaves."""
+    last_look: float = math.inf
+    """The loop's time of the look just before that."""
+    wants_updates: bool = False
+    watching: dict[str, None] = attrs.field(init=False, factory=dict[str, None])
+    """The ids whose end the reader has not taken out yet, in order."""
+    as_readers: "tuple[Inbox, ...]" = attrs.field(init=False)
+    """Just this reader: shared by all the entries that nobody else watches."""
+    _letters: deque[tuple[str, Task | VidgoError]] = attrs.field(
+        init=False, factory=deque[tuple[str, Task | VidgoError]]
+    )
+    _failure: VidgoError | None = attrs.field(init=False, default=None)
+    _news: asyncio.Event = attrs.field(init=False, factory=asyncio.Event)
+
+    def __attrs_post_init__(self) -> None:
+        self.as_readers = (self,)
+
+    @classmethod
+    def until(cls, timeout: float | None, *, wants_updates: bool = False) -> "Inbox":
+        """Make the inbox of a reader who leaves after that many seconds."""
+        if timeout is None:
+            return cls(wants_updates=wants_updates)
+        deadline = asyncio.get_running_loop().time() + timeout
+        last_look = deadline - min(LAST_LOOK, timeout / 4)
+        return cls(deadline, last_look, wants_updates)
+
+    def put(self, task_id: str, letter: Task | VidgoError) -> None:
+        """Deliver a task's state, or the error that ended its watch."""
+        self._letters.append((task_id, letter))
+        self._news.set()
+
+    def fail(self, error: VidgoError) -> None:
+        """Tell the reader that no more letters will come."""
+        self._failure = error
+        self._news.set()
+
+    async def get(self) -> Task | None:
+        """Wait for the next letter; None means that the deadline passed first.
+
+        Raises:
+            VidgoError: A watch or the session ended; raised in the reader's own frame.
+        """
+        while not self._letters:
+            if self._failure is not None:
+                raise self._failure
+            if not await self._news_in_time():
+                return None
+        task_id, letter = self._letters.popleft()
+        if isinstance(letter, Task) and not letter.done:
+            return letter
+        self.watching.pop(task_id, None)
+        if isinstance(letter, Task):
+            return letter
+        raise letter
+
+    async def _news_in_time(self) -> bool:
+        self._news.clear()
+        try:
+            async with asyncio.timeout_at(None if math.isinf(self.deadline) else self.deadline):
+                await self._news.wait()
+        except TimeoutError:
+            return self._news.is_set()
+        return True

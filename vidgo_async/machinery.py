@@ -1,0 +1,93 @@
+"""What an open session is made of, put together and taken apart in one place."""
+
+import asyncio
+import contextlib
+import weakref
+from collections.abc import Coroutine
+from typing import Any, Self, TypeVar
+
+import anyio
+import attrs
+
+from vidgo_async.api import Api
+from vidgo_async.arguments import Settings
+from vidgo_async.batch import Engine
+from vidgo_async.errors import SessionClosedError, SubmissionUnknownError
+from vidgo_async.files import Files
+from vidgo_async.poller import Poller
+from vidgo_async.purchases import Purchases
+from vidgo_async.tasks import Task
+from vidgo_async.throttle import Throttle
+from vidgo_async.transport import Connector, Transport
+
+_Value = TypeVar("_Value")
+
+CLOSED = "the session is closed"
+
+
+@attrs.define(eq=False)
+class Machinery:
+    """What an open session is made of, bound to one event loop."""
+
+    loop: asyncio.AbstractEventLoop
+    transport: Transport
+    throttle: Throttle
+    api: Api
+    purchases: Purchases
+    poller: Poller
+    files: Files
+    calls: set[asyncio.Task[Any]] = attrs.field(init=False, factory=set[asyncio.Task[Any]])
+    engines: weakref.WeakSet[Engine] = attrs.field(init=False, factory=weakref.WeakSet[Engine])
+
+    @classmethod
+    def build(
+        cls,
+        settings: Settings,
+        connector: Connector | None,
+        unclaimed: list[Task | SubmissionUnknownError],
+    ) -> Self:
+        """Put the floors on top of each other."""
+        transport = Transport(
+            settings.base_url,
+            settings.api_key,
+            settings.request_timeout,
+            connector,
+            settings.proxy,
+            settings.trust_env,
+        )
+        limit = settings.max_concurrent_requests
+        throttle = Throttle(limit, settings.max_requests_per_second, settings.retry)
+        api = Api(throttle, transport)
+        return cls(
+            asyncio.get_running_loop(),
+            transport,
+            throttle,
+            api,
+            Purchases(api, settings.retry, unclaimed),
+            Poller(api, settings.polling, settings.retry),
+            Files(transport, anyio.CapacityLimiter(limit)),
+        )
+
+    async def in_turn(self, call: Coroutine[Any, Any, _Value]) -> _Value:
+        """Make a call when there is a slot for it."""
+        with contextlib.closing(call):  # also where the slot never comes
+            await self.throttle.acquire(self.throttle.polls)
+            try:
+                return await call
+            finally:
+                self.throttle.release(self.throttle.polls)
+
+    async def close(self) -> None:
+        """Stop everything, from the callers down to the connections."""
+        self.throttle.close(CLOSED)
+        for engine in list(self.engines):
+            engine.abandon(SessionClosedError(CLOSED))
+        for call in self.calls:
+            call.cancel()
+        await self.poller.close(CLOSED)
+        await self.purchases.close()
+        for engine in list(self.engines):
+            await engine.settled()
+        if self.calls:
+            await asyncio.wait(self.calls)
+        await self.transport.close()
