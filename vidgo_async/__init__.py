@@ -1,7 +1,5 @@
 """vidgo_async: an asyncio-native client for the Vidgo video-generation API."""
 
-from importlib.metadata import version as _version
-
 from vidgo_async.batch import Batch, Outcome
 from vidgo_async.errors import (
     APIError,
@@ -28,9 +26,10 @@ from vidgo_async.pacing import FixedPolling, PollingPolicy, RetryPolicy
 from vidgo_async.requests import GenerationRequest, GrokImagine, TypedRequest
 from vidgo_async.session import VidgoSession
 from vidgo_async.tasks import Balance, MediaFile, Task, TaskStatus
+from vidgo_async.version import VERSION
 from vidgo_async.waiting import Completions
 
-__version__ = _version("vidgo_async")
+__version__ = VERSION
 
 __all__ = [
     "APIError",

@@ -133,12 +133,11 @@ def _message_and_type(payload: dict[str, Any]) -> tuple[str | None, str | None]:
             return None, None
 
 
-def _validation_problem(item: object) -> str:
-    match item:
-        case {"loc": list(where), "msg": str(problem)}:
-            return f"{'.'.join(map(str, cast('list[object]', where)))}: {problem}"
-        case _:
-            return str(item)
+def _validation_problem(item: Any) -> str:
+    try:
+        return f"{'.'.join(str(step) for step in item['loc'])}: {item['msg']}"
+    except (TypeError, KeyError):
+        return str(item)
 
 
 def _standard_phrase(status: int) -> str:

@@ -3,7 +3,7 @@
 import inspect
 import math
 import os
-from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterable, Iterable, Sequence
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -63,13 +63,13 @@ def _find_base_url(url: Any) -> str:
     return address
 
 
-def _is_polling(_: object, __: object, value: object) -> None:
+def _is_polling(_: object, __: object, value: Any) -> None:
     if not callable(getattr(value, "next_delay", None)):
         msg = f"polling must be a policy such as FixedPolling(3.0), not {value!r}"
         raise TypeError(msg)
 
 
-def _is_proxy(_: object, __: object, value: object) -> None:
+def _is_proxy(_: object, __: object, value: Any) -> None:
     if value is not None and not (isinstance(value, str) and is_http_url(value)):
         msg = "proxy must be an http(s) URL such as http://proxy.example:3128"
         raise ValueError(msg)
@@ -93,7 +93,14 @@ class Settings:
     trust_env: bool
 
 
-def _type_name(value: object) -> str:
+def _check_many(what: str, value: object, kinds: tuple[type, ...]) -> None:
+    # A string and a dict are iterable too, and never meant.
+    if not isinstance(value, kinds) or isinstance(value, str | bytes | dict):
+        msg = f"expected a list of {what}, not {_type_name(value)}"
+        raise TypeError(msg)
+
+
+def _type_name(value: Any) -> str:
     return type(value).__name__
 
 
@@ -143,9 +150,7 @@ def as_task(task_or_id: object) -> Task:
 
 def as_tasks(tasks_or_ids: object) -> list[Task]:
     """Make tasks of tasks and ids."""
-    if isinstance(tasks_or_ids, str | bytes | Mapping) or not isinstance(tasks_or_ids, Iterable):
-        msg = f"expected a list of tasks or task ids, not {_type_name(tasks_or_ids)}"
-        raise TypeError(msg)
+    _check_many("tasks or task ids", tasks_or_ids, (Iterable,))
     return [as_task(item) for item in cast("Iterable[object]", tasks_or_ids)]
 
 
@@ -158,10 +163,7 @@ def check_file(file: object) -> None:
 
 def check_requests(requests: object, *, streams: bool) -> None:
     """Refuse what is not many requests; look into a list, leave a generator unread."""
-    kinds = (Iterable, AsyncIterable) if streams else (Iterable,)
-    if isinstance(requests, str | bytes | Mapping) or not isinstance(requests, kinds):
-        msg = f"expected a list of requests, not {_type_name(requests)}"
-        raise TypeError(msg)
+    _check_many("requests", requests, (Iterable, AsyncIterable) if streams else (Iterable,))
     if isinstance(requests, list | tuple):
         for request in cast("Sequence[object]", requests):
             check_request(request)

@@ -137,7 +137,7 @@ class Purchases:
                 await throttle.acquire(throttle.submits)
         except TimeoutError:
             if leave_at == deadline:
-                raise _too_late("before it was sent: nothing was bought") from failure
+                raise _too_late(sent=False) from failure
             raise _nothing_bought(failure or _no_turn()) from failure
         try:
             gate()
@@ -182,11 +182,7 @@ class Purchases:
         if post.done():
             return post.result()
         self._walk_away(post, sending)
-        raise _too_late(
-            "while the submit was under way: what it buys goes to `unclaimed`"
-            if sending.started
-            else "before it was sent: nothing was bought"
-        )
+        raise _too_late(sent=sending.started)
 
     async def _post(self, request: Request, body: bytes, sending: Sending) -> Task:
         """Send once; of the errors that come out, only one means a possible purchase."""
@@ -268,5 +264,9 @@ def _closed_first() -> SessionClosedError:
     return SessionClosedError("the session was closed first: nothing was bought")
 
 
-def _too_late(when: str) -> TaskTimeoutError:
-    return TaskTimeoutError(f"the deadline passed {when}")
+def _too_late(*, sent: bool) -> TaskTimeoutError:
+    if sent:
+        return TaskTimeoutError(
+            "the deadline passed before the submit was answered: what it buys goes to `unclaimed`"
+        )
+    return TaskTimeoutError("the deadline passed before the submit was sent: nothing was bought")

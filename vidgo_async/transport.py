@@ -6,7 +6,6 @@ knows whether the request may have reached the server, and that holds nothing se
 """
 
 import asyncio
-import importlib.metadata
 import math
 from typing import Any
 from urllib.request import getproxies, proxy_bypass
@@ -17,6 +16,7 @@ from yarl import URL
 
 from vidgo_async.answers import Answer
 from vidgo_async.errors import TransportError, TransportTimeoutError
+from vidgo_async.version import VERSION
 
 Connector = aiohttp.BaseConnector
 
@@ -85,12 +85,11 @@ class Transport:
         self._connector = connector
         self._client = _client(connector)
         self._tracked = _client(connector, _trace())
-        version = importlib.metadata.version("vidgo_async")
         self._headers = {
             "Authorization": _Secret(f"Bearer {self._api_key}"),
             "Content-Type": "application/json",
             "Accept": "application/json",
-            "User-Agent": f"vidgo_async/{version}",
+            "User-Agent": f"vidgo_async/{VERSION}",
         }
         self._proxies = getproxies() if self._trust_env else {}
         # A total of aiohttp's would hide whether a connection was made, and it rounds up.

@@ -68,7 +68,12 @@ def read_task(answer: Answer, known: Task) -> Task:
 
 def read_balance(answer: Answer) -> Balance:
     """Read the answer to a balance call."""
-    return _structure(answer, data_of(answer), Balance)
+    data = data_of(answer)
+    try:
+        amount = _amount(data.get("credits_amount"), float)
+    except ValueError as error:
+        raise unreadable(answer, f"{error} @ $.data.credits_amount") from None
+    return Balance(_or_none(_STRING)(data.get("email"), str), amount)
 
 
 def odd_fields(task: Task) -> Iterator[str]:
@@ -80,9 +85,11 @@ def odd_fields(task: Task) -> Iterator[str]:
     for name in ("task_id", "status"):
         if raw.get(name) is not None and not isinstance(raw[name], str):
             yield f"{name} ({type(raw[name]).__name__})"
+    # Where files were read, the server sent a list of objects.
+    received = raw["files"] if task.files and raw else ()
     if any(
         file.file_type is None and sent.get("file_type") is not None
-        for file, sent in zip(task.files, raw.get("files") or (), strict=False)
+        for file, sent in zip(task.files, received, strict=False)
     ):
         yield "file_type"
 
@@ -192,15 +199,6 @@ def _task(value: Any, kind: Any) -> Task:
 
 _converter.register_structure_hook(MediaFile, _file)
 _converter.register_structure_hook(Task, _task)
-_converter.register_structure_hook(
-    Balance,
-    make_dict_structure_fn(
-        Balance,
-        _converter,
-        email=_OPTIONAL_STRING,
-        credits=override(rename="credits_amount", struct_hook=_amount),
-    ),
-)
 
 
 def _structure(answer: Answer, values: dict[str, Any], kind: type[_Value]) -> _Value:

@@ -41,7 +41,7 @@ class Sandbox:
             `balance`, `file`, and `unknown` for any other path), those struck by faults too.
     """
 
-    def __init__(  # noqa: PLR0913 - settings, each by its name
+    def __init__(
         self,
         *,
         api_key: str = "sandbox-key",
@@ -104,9 +104,11 @@ class Sandbox:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        for connection in self._connections():
-            connection.force_close()
         with anyio.CancelScope(shield=True):
+            await self._stop_listening()
+            for connection in self._connections():
+                connection.force_close()
+            await _turns()
             await self._runner.cleanup()
 
     @property
@@ -173,16 +175,13 @@ class Sandbox:
         once a connection was made. Idle connections are closed; requests under way are
         answered first.
         """
-        for site in self._runner.sites:
-            await site.stop()
+        await self._stop_listening()
         for connection in self._connections():
             if connection in self._busy:
                 connection.close()
             else:
                 connection.force_close()
-        # One round for the sockets to close, and two for clients in this loop to see it.
-        for _ in range(3):
-            await asyncio.sleep(0)
+        await _turns()
         try:
             yield
         finally:
@@ -193,6 +192,14 @@ class Sandbox:
         site = web.TCPSite(self._runner, HOST, self._port)
         await site.start()
         self._port = site.port
+
+    async def _stop_listening(self) -> None:
+        # A connection that is half-way in when its server closes makes asyncio log an
+        # AssertionError and forget the socket (Server._attach). None is when a timer is due.
+        await asyncio.sleep(1e-6)
+        for site in self._runner.sites:
+            await site.stop()
+        await _turns()
 
     def _connections(self) -> list[web.RequestHandler]:
         return self._runner.server.connections if self._runner.server else []
@@ -206,3 +213,9 @@ class Sandbox:
             return await handler(request)
         finally:
             self._busy.discard(request.protocol)
+
+
+async def _turns() -> None:
+    """Let connections come up or down, and clients in this loop see it."""
+    for _ in range(4):
+        await asyncio.sleep(0)

@@ -106,7 +106,7 @@ class World:
     _refunds_made: int = attrs.field(init=False, default=0)
 
     def __attrs_post_init__(self) -> None:
-        self._random = random.Random(self.seed)  # noqa: S311 - repeatable, and guards nothing
+        self._random = random.Random(self.seed)  # repeatable; it guards nothing
 
     def credits_left(self, now: float) -> float:
         """Return the credits left; a failed task's come back as it fails."""

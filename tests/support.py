@@ -1,0 +1,49 @@
+"""What the tests of the client share: a sandbox with a session on it, and the accounts."""
+
+import contextlib
+import socket
+from collections.abc import Generator
+from typing import Any
+
+from vidgo_async import (
+    FixedPolling,
+    GrokImagine,
+    RetryPolicy,
+    SubmissionUnknownError,
+    Task,
+    VidgoSession,
+)
+from vidgo_async.sandbox import Sandbox
+
+FOX = GrokImagine(prompt="a fox in snow")
+
+
+def open_session(sandbox: Sandbox, **settings: Any) -> VidgoSession:
+    """Make a session for a sandbox; `async with` opens it."""
+    settings.setdefault("polling", FixedPolling(2.0))
+    settings.setdefault("retry", RetryPolicy(timeout=30.0))
+    return VidgoSession(sandbox.api_key, base_url=sandbox.url, **settings)
+
+
+def foxes(count: int) -> list[GrokImagine]:
+    """Make that many requests that can be told apart."""
+    return [GrokImagine(prompt=f"fox {number}") for number in range(count)]
+
+
+def ids(things: "list[Task] | tuple[Task | SubmissionUnknownError, ...]") -> list[str | None]:
+    """Name tasks, and None for whatever has no id."""
+    return [thing.task_id for thing in things]
+
+
+@contextlib.contextmanager
+def deaf_server() -> Generator[str]:
+    """Listen at an address where connections are never made: the queue is full."""
+    with contextlib.ExitStack() as stack:
+        listener = stack.enter_context(socket.socket())
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        for _ in range(3):
+            caller = stack.enter_context(socket.socket())
+            caller.setblocking(False)
+            caller.connect_ex(listener.getsockname())
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
