@@ -5,6 +5,10 @@ import socket
 from collections.abc import Generator
 from typing import Any
 
+import anyio
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
 from vidgo_async import (
     FixedPolling,
     GrokImagine,
@@ -13,7 +17,7 @@ from vidgo_async import (
     Task,
     VidgoSession,
 )
-from vidgo_async.sandbox import Sandbox
+from vidgo_async.sandbox import Fault, Sandbox
 
 FOX = GrokImagine(prompt="a fox in snow")
 
@@ -47,3 +51,13 @@ def deaf_server() -> Generator[str]:
             caller.setblocking(False)
             caller.connect_ex(listener.getsockname())
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+def after(seconds: float) -> Fault:
+    """Make a fault that does the real thing, late."""
+
+    async def late(request: web.Request, handler: Handler) -> web.StreamResponse:
+        await anyio.sleep(seconds)
+        return await handler(request)
+
+    return late

@@ -1,6 +1,7 @@
 """The jumping clock: it must jump, and it must not jump over work that is under way."""
 
 import asyncio
+import socket
 import threading
 import time
 from collections.abc import Awaitable, Callable
@@ -9,6 +10,8 @@ import anyio
 import anyio.to_thread
 import pytest
 from anyio.abc import SocketAttribute, SocketStream
+
+from clock import GRACE
 
 pytestmark = pytest.mark.virtual_time
 
@@ -100,6 +103,25 @@ async def test_socket_traffic_is_not_overtaken() -> None:
         assert anyio.current_time() - began < 10
         group.cancel_scope.cancel()
     await listener.aclose()
+
+
+async def test_what_has_arrived_is_read_before_a_jump() -> None:
+    """Data that waits in a socket is seen before the clock jumps to a timer."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.sendall(b"ping")
+
+        with anyio.fail_after(10):
+            await anyio.wait_readable(ours)
+
+
+async def test_a_jump_waits_for_the_grace_time() -> None:
+    """Before it jumps, the loop gives events their 2 ms of real time to arrive."""
+    really_began = time.monotonic()
+
+    await anyio.sleep(HOUR)
+
+    assert time.monotonic() - really_began >= GRACE
 
 
 @pytest.mark.parametrize("run", [in_anyio_thread, in_executor, in_asyncio_thread])

@@ -5,10 +5,8 @@ from collections.abc import Awaitable, Callable
 
 import anyio
 import pytest
-from aiohttp import web
-from aiohttp.typedefs import Handler
 
-from support import FOX, deaf_server, foxes, ids, open_session
+from support import FOX, after, deaf_server, foxes, ids, open_session
 from vidgo_async import (
     APIError,
     AuthenticationError,
@@ -230,16 +228,6 @@ async def _swallow(submit: Callable[[GrokImagine], Awaitable[Task]]) -> None:
 
 
 # --- Who owns what it bought ----------------------------------------------------------------
-
-
-def after(seconds: float) -> Fault:
-    """Make a fault that does the real thing, late."""
-
-    async def late(request: web.Request, handler: Handler) -> web.StreamResponse:
-        await anyio.sleep(seconds)
-        return await handler(request)
-
-    return late
 
 
 async def test_a_caller_who_leaves_during_the_post_leaves_at_once(

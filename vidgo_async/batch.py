@@ -16,10 +16,9 @@ from typing import Any, Self
 import anyio
 import attrs
 
-from vidgo_async.bulk import Gate
 from vidgo_async.errors import SubmissionUnknownError, TaskFailedError, VidgoError
 from vidgo_async.poller import Poller
-from vidgo_async.purchases import Purchases, Request
+from vidgo_async.purchases import Gate, Purchases, Request
 from vidgo_async.requests import check_request
 from vidgo_async.tasks import Task
 from vidgo_async.waiting import OnUpdate, wait_for_end
@@ -158,7 +157,7 @@ class Engine:
     async def _generate(self, slot: _Slot) -> None:
         """Run one request to its end; whatever happens becomes its outcome."""
         try:
-            task = await self._buy(slot.request)
+            task = await self.purchases.submit(slot.request, self.callback_url, gate=self._gate)
             self.submitted += 1
             self._update(slot, task)
             await self._see_to_the_end(slot, task)
@@ -171,13 +170,6 @@ class Engine:
         self.failed += slot.error is not None
         self._ready.append(slot)
         self._changed.set()
-
-    async def _buy(self, request: Request) -> Task:
-        try:
-            return await self.purchases.submit(request, self.callback_url, gate=self._gate.check)
-        except VidgoError as error:
-            self._gate.learn(error)
-            raise
 
     async def _see_to_the_end(self, slot: _Slot, task: Task) -> None:
         update = functools.partial(self._update, slot)

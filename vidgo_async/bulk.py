@@ -1,4 +1,4 @@
-"""Buying many tasks at once, and knowing when to stop."""
+"""Buying many tasks at once: what `submit_many` does."""
 
 from collections.abc import Iterator, Sequence
 
@@ -6,31 +6,12 @@ import anyio
 import attrs
 
 from vidgo_async.errors import (
-    AuthenticationError,
-    InsufficientCreditsError,
     SubmissionUnknownError,
     SubmitErrorGroup,
     VidgoError,
 )
-from vidgo_async.purchases import Purchases, Request
+from vidgo_async.purchases import Gate, Purchases, Request
 from vidgo_async.tasks import Task
-
-
-@attrs.define(eq=False)
-class Gate:
-    """Stops a batch from sending more once the account turned out not to pay for it."""
-
-    refusal: VidgoError | None = None
-
-    def check(self) -> None:
-        """Raise a copy of the refusal, if there was one."""
-        if self.refusal is not None:
-            raise self.refusal.own_copy()
-
-    def learn(self, error: VidgoError) -> None:
-        """Shut after a 401 or a 402 on a submit."""
-        if isinstance(error, AuthenticationError | InsufficientCreditsError):
-            self.refusal = self.refusal or error
 
 
 @attrs.define(eq=False)
@@ -71,10 +52,9 @@ class Bulk:
         for index, request in waiting:
             try:
                 self.accepted[index] = await self.purchases.submit(
-                    request, self.callback_url, gate=self._gate.check
+                    request, self.callback_url, gate=self._gate
                 )
             except VidgoError as error:
-                self._gate.learn(error)
                 self.failed[index] = error
 
     def _leave(self) -> None:

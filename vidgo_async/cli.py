@@ -1,16 +1,19 @@
 """The command line: a thin layer of words over `VidgoSession`.
 
-Each change of state is a line, and a table closes the run; both go to standard output, what
-went wrong to standard error. Exit status: 0 all good, 1 some failed, 2 bad usage, 130
-interrupted.
+Each change of state is a line, and a table closes the run; both go to standard output. What
+went wrong and how to go on go to standard error: Ctrl-C ends the reader of a pipe too. Exit
+status: 0 all good, 1 some failed, 2 bad usage, 130 interrupted.
 """
 
 import contextlib
 import functools
 import json
+import signal
 import sys
+import tempfile
 from collections.abc import Awaitable, Callable, Generator, Sequence
 from pathlib import Path
+from types import FrameType
 from typing import Annotated, Any
 
 import anyio
@@ -46,7 +49,10 @@ def main() -> None:
 
 @app.command
 def generate(
-    prompts: Annotated[list[str], Parameter(help="One video each, all at the same time.")],
+    prompts: Annotated[
+        list[str],
+        Parameter(help="One video each, all at the same time; after -- they may begin with -."),
+    ],
     /,
     *,
     model: Annotated[str, Parameter(help="A model id.")] = GrokImagine.model,
@@ -67,8 +73,8 @@ def generate(
         requests = [_request(model, prompt, parameters) for prompt in prompts]
         check_count("--max-in-flight", max_in_flight)
         check_timeout(timeout)
-        report = Report(_made(out))
         session = None if sandbox else VidgoSession()
+        report = Report(_made(out), in_sandbox=sandbox)
 
     async def job(vidgo: VidgoSession) -> None:
         batch = vidgo.generate_many(
@@ -93,16 +99,17 @@ def wait(
     with _bad_usage():
         tasks = [as_task(task_id) for task_id in dict.fromkeys(task_ids)]
         check_timeout(timeout)
-        report = Report(_made(out))
         session = VidgoSession()
+        report = Report(_made(out))
 
     async def one(vidgo: VidgoSession, task_id: str) -> None:
         report.expect(task_id)
         try:
             task = await vidgo.wait(task_id, timeout=timeout, on_update=report.state)
-            await report.task(vidgo, task)
         except VidgoError as error:
             report.failure(task_id, error)
+        else:
+            await report.task(vidgo, task)
 
     async def job(vidgo: VidgoSession) -> None:
         async with anyio.create_task_group() as group:
@@ -117,18 +124,17 @@ def wait(
 
 def _run(job: Job, report: Report, session: VidgoSession | None) -> int:
     """Run a job on a session, or on the sandbox; return the exit status."""
-    interrupted = False
     try:
         anyio.run(functools.partial(_with_session, job, report, session))
     except KeyboardInterrupt:
-        interrupted = True
-    report.table()
-    report.how_to_go_on()
-    return INTERRUPTED if interrupted else int(report.failed > 0)
+        return INTERRUPTED
+    return int(report.failed > 0)
 
 
 async def _with_session(job: Job, report: Report, session: VidgoSession | None) -> None:
     async with contextlib.AsyncExitStack() as stack:
+        stack.enter_context(_one_interrupt())
+        stack.callback(report.close)
         if session is None:
             # Imported late: nobody else needs a web server.
             from vidgo_async.sandbox import Sandbox  # noqa: PLC0415
@@ -142,18 +148,43 @@ async def _with_session(job: Job, report: Report, session: VidgoSession | None) 
 
 
 @contextlib.contextmanager
+def _one_interrupt() -> Generator[None]:
+    """Let the first Ctrl-C end the run, and no other the few seconds of settling accounts."""
+    end_run = signal.getsignal(signal.SIGINT)
+    if not callable(end_run):  # ignored, as in the background of a script
+        yield
+        return
+
+    def heed(number: int, frame: FrameType | None) -> None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        end_run(number, frame)
+
+    signal.signal(signal.SIGINT, heed)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, end_run)
+
+
+@contextlib.contextmanager
 def _bad_usage() -> Generator[None]:
     """Turn wrong arguments into one plain sentence and exit status 2."""
     try:
         yield
-    except (ValueError, TypeError, OSError) as error:
+    except (ValueError, TypeError) as error:
         sys.stderr.write(f"vidgo-async: {error}\n")
         sys.exit(BAD_USAGE)
 
 
 def _made(folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+    """Make sure that files can be written there, before any are paid for."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return folder
+    except OSError as error:
+        msg = f"cannot save into {folder}: {error.strerror}"
+        raise ValueError(msg) from error
 
 
 def _parse(settings: Sequence[str]) -> dict[str, Any]:
@@ -163,6 +194,9 @@ def _parse(settings: Sequence[str]) -> dict[str, Any]:
         key, separator, value = setting.partition("=")
         if not key or not separator:
             msg = f"--set takes key=value, not {setting!r}"
+            raise ValueError(msg)
+        if key == "prompt":
+            msg = "--set cannot change the prompts; give them as they are"
             raise ValueError(msg)
         try:
             parameters[key] = json.loads(value)
@@ -177,7 +211,7 @@ def _request(
     """Make a checked request where the model is known, else a free-form one."""
     if model != GrokImagine.model:
         return GenerationRequest(model, {"prompt": prompt, **parameters})
-    known = [field.name for field in attrs.fields(GrokImagine)]
+    known = [field.name for field in attrs.fields(GrokImagine) if field.name != "prompt"]
     for name in parameters:
         if name not in known:
             msg = f"{model} has no parameter {name!r}; it has {', '.join(known)}"

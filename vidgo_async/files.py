@@ -11,7 +11,6 @@ import anyio.to_thread
 import attrs
 
 from vidgo_async.errors import DownloadError, TransportError
-from vidgo_async.requests import is_http_url
 from vidgo_async.tasks import MediaFile
 from vidgo_async.transport import Stream, Transport
 
@@ -39,7 +38,7 @@ class Files:
         Raises:
             DownloadError: It could not be fetched or written; nothing half is left.
         """
-        if not is_http_url(file.file_url):
+        if not file.file_url.startswith(("http://", "https://")):
             msg = f"not an http(s) address: {file.file_url[:200]!r}"
             raise DownloadError(msg, file)
         try:

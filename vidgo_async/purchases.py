@@ -14,7 +14,6 @@ answer. What nobody is there to receive any more goes to `unclaimed`.
 import asyncio
 import logging
 import random
-from collections.abc import Callable
 from http import HTTPStatus
 from typing import TypeVar
 
@@ -24,6 +23,8 @@ from vidgo_async import wire
 from vidgo_async.api import Api
 from vidgo_async.errors import (
     APIError,
+    AuthenticationError,
+    InsufficientCreditsError,
     RateLimitError,
     ResponseError,
     ServerError,
@@ -49,8 +50,21 @@ Request = GenerationRequest | TypedRequest
 _Error = TypeVar("_Error", bound=VidgoError)
 
 
-def _allow() -> None:
-    """Let every submit pass."""
+@attrs.define(eq=False)
+class Gate:
+    """Stops a batch from sending more once the account turned out not to pay for it."""
+
+    refusal: VidgoError | None = None
+
+    def check(self) -> None:
+        """Raise a copy of the refusal, if there was one."""
+        if self.refusal is not None:
+            raise self.refusal.own_copy()
+
+    def learn(self, error: VidgoError) -> None:
+        """Shut after a 401 or a 402 on a submit."""
+        if isinstance(error, AuthenticationError | InsufficientCreditsError):
+            self.refusal = self.refusal or error
 
 
 @attrs.define(eq=False)
@@ -70,7 +84,7 @@ class Purchases:
         callback_url: str | None,
         *,
         deadline: float | None = None,
-        gate: Callable[[], None] = _allow,
+        gate: Gate | None = None,
     ) -> Task:
         """Buy one task, sending again only what certainly bought nothing.
 
@@ -78,7 +92,7 @@ class Purchases:
             request: What to generate.
             callback_url: Where the server reports the end, if anywhere.
             deadline: The loop's time at which the caller leaves.
-            gate: Called right before each sending; raises to stop it.
+            gate: What a batch shares to stop sending.
 
         Raises:
             VidgoError: Refused, given up or unknown; see the table above.
@@ -86,12 +100,13 @@ class Purchases:
         """
         body = wire.submit_body(request, callback_url)
         give_up = asyncio.get_running_loop().time() + self.retry.timeout
+        gate = gate or Gate()
         failure: VidgoError | None = None
         failures = 0
         while True:
             await self._slot(give_up, deadline, failure, gate)
             try:
-                return await self._send(request, body, deadline)
+                return await self._send(request, body, deadline, gate)
             except (TransportError, APIError) as error:
                 if not self._may_send_again(error):
                     raise
@@ -124,10 +139,10 @@ class Purchases:
         give_up: float,
         deadline: float | None,
         failure: VidgoError | None,
-        gate: Callable[[], None],
+        gate: Gate,
     ) -> None:
         """Wait for the turn to send; the gate may have shut meanwhile."""
-        gate()
+        gate.check()
         throttle = self.api.throttle
         leave_at = give_up if deadline is None else min(give_up, deadline)
         if throttle.resumes_at > leave_at and failure is not None:
@@ -140,7 +155,7 @@ class Purchases:
                 raise _too_late(sent=False) from failure
             raise _nothing_bought(failure or _no_turn()) from failure
         try:
-            gate()
+            gate.check()
             if self._closing.is_set():
                 raise _closed_first()
         except VidgoError:
@@ -166,11 +181,13 @@ class Purchases:
 
     # --- The sending ------------------------------------------------------------------------
 
-    async def _send(self, request: Request, body: bytes, deadline: float | None) -> Task:
+    async def _send(
+        self, request: Request, body: bytes, deadline: float | None, gate: Gate
+    ) -> Task:
         """Send once, in a task that outlives a caller who leaves."""
         loop = asyncio.get_running_loop()
         sending = Sending()
-        post = loop.create_task(self._post(request, body, sending))
+        post = loop.create_task(self._post(request, body, sending, gate))
         self._posts.add(post)
         post.add_done_callback(self._settled)
         left = None if deadline is None else max(0.0, deadline - loop.time())
@@ -184,7 +201,7 @@ class Purchases:
         self._walk_away(post, sending)
         raise _too_late(sent=sending.started)
 
-    async def _post(self, request: Request, body: bytes, sending: Sending) -> Task:
+    async def _post(self, request: Request, body: bytes, sending: Sending, gate: Gate) -> Task:
         """Send once; of the errors that come out, only one means a possible purchase."""
         try:
             task = await self.api.submit(request, body, sending)
@@ -196,6 +213,7 @@ class Purchases:
         except Exception as error:  # noqa: BLE001 - even a bug of ours may follow a purchase
             failure = self._judged(error, request)
             failure.__cause__ = error.__cause__ if failure is error else error
+            gate.learn(failure)  # before the slot goes to a sibling
         else:
             logger.info("submitted %s (%s)", task.task_id, task.model)
             return task

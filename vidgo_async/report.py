@@ -1,12 +1,14 @@
 """What the program tells: a line for each change of state, a table, and how to go on."""
 
+import os
 import re
 import shlex
 import sys
 import time
 from collections.abc import Iterable
-from pathlib import Path, PurePosixPath
-from urllib.parse import quote, urlsplit
+from pathlib import Path
+from typing import TextIO, cast
+from urllib.parse import quote
 
 import attrs
 
@@ -17,8 +19,14 @@ from vidgo_async.errors import (
     TaskFailedError,
     VidgoError,
 )
+from vidgo_async.requests import GenerationRequest, TypedRequest
 from vidgo_async.session import VidgoSession
 from vidgo_async.tasks import MediaFile, Task
+
+_SUFFIX = re.compile(r"(?is)https?://[^/?#]*/[^?#]*(\.[a-z0-9]{1,5})(?:[?#].*)?")
+"""An address with a path that ends like a file name."""
+OWED = "paid for and not saved; go on with"
+GONE = "gone with the sandbox; with the real API you would go on with"
 
 
 @attrs.define(eq=False)
@@ -26,6 +34,7 @@ class Report:
     """Saves what finished, and keeps account of what was paid for."""
 
     out: Path
+    in_sandbox: bool = False
     failed: int = 0
     _started: dict[str, float] = attrs.field(init=False, factory=dict[str, float])
     _states: dict[str, str] = attrs.field(init=False, factory=dict[str, str])
@@ -48,68 +57,86 @@ class Report:
             self.expect(task.task_id)
         if self._states.get(task.task_id) != task.status:
             self._states[task.task_id] = task.status
-            _say(f"{task.task_id}: {task.status}")
+            _tell(sys.stdout, f"{task.task_id}: {task.status}")
+        if task.failed:
+            self._settle(task.task_id)  # its credits are given back
 
     async def outcome(self, vidgo: VidgoSession, outcome: Outcome) -> None:
         """Save what one request of a batch became."""
-        if outcome.task is not None and outcome.ok:
-            await self.task(vidgo, outcome.task)
-        elif outcome.error is not None:
-            self.failure(outcome.error.task_id, outcome.error)
+        if outcome.error is None:
+            await self.task(vidgo, cast("Task", outcome.task))
+        else:
+            task_id = outcome.error.task_id
+            self.failure(task_id, outcome.error, about=task_id or _prompt(outcome.request))
 
     async def task(self, vidgo: VidgoSession, task: Task) -> None:
-        """Save the files of a task that ended."""
-        try:
-            if task.failed:
-                raise TaskFailedError(task)
-            for number, file in enumerate(task.files, start=1):
-                path = self.out / _file_name(task, file, number)
-                await vidgo.download(file, path, overwrite=True)
-                self._row(str(path), task.task_id)
-        except VidgoError as error:
-            self.failure(task.task_id, error)
+        """Save the files of a task that ended; one that is lost does not stop the others."""
+        if task.failed:
+            self.failure(task.task_id, TaskFailedError(task))
             return
-        del self._owed[task.task_id]
         if not task.files:
             self.failed += 1
             self._row("finished without a file", task.task_id)
+        saved = [await self._save(vidgo, task, number) for number in range(len(task.files))]
+        if all(saved):
+            self._settle(task.task_id)
 
-    def failure(self, task_id: str | None, error: VidgoError) -> None:
+    def failure(self, task_id: str | None, error: VidgoError, about: str | None = None) -> None:
         """Take note of what went wrong."""
         self.failed += 1
         self._row("failed", task_id)
-        sys.stderr.write(f"{task_id or 'not submitted'}: {error}\n")
+        _tell(sys.stderr, f"{about or task_id}: {error}")
         if isinstance(error, SubmissionUnknownError):
             self._unknown.append(error)
-        if task_id is not None and isinstance(error, TaskFailedError | NotFoundError):
-            self._owed.pop(task_id, None)
+        if isinstance(error, NotFoundError) and task_id is not None:
+            self._settle(task_id)
 
     def leftovers(self, unclaimed: Iterable[Task | SubmissionUnknownError]) -> None:
         """Take note of what was bought and not waited for."""
         for what in unclaimed:
             if isinstance(what, SubmissionUnknownError):
                 self._unknown.append(what)
-            elif not what.failed:
-                self.expect(what.task_id)
+            else:
+                self.state(what)
 
     # --- The end ----------------------------------------------------------------------------
 
-    def table(self) -> None:
+    def close(self) -> None:
+        """Tell what became of everything, and how to go on."""
+        self._table()
+        if self._owed:
+            _tell(sys.stderr, f"{GONE if self.in_sandbox else OWED}:\n  {self._wait_command()}")
+        for error in self._unknown:
+            _tell(sys.stderr, f"perhaps paid for, see your account: {_prompt(error.request)}")
+
+    def _table(self) -> None:
         """Print a row for each file, and for each failure."""
         if not self._rows:
             return
         rows = [("file", "seconds", "task id"), *self._rows]
         widths = [max(len(row[column]) for row in rows) for column in range(2)]
         for file, seconds, task_id in rows:
-            _say(f"{file:<{widths[0]}}  {seconds:>{widths[1]}}  {task_id}")
+            _tell(sys.stdout, f"{file:<{widths[0]}}  {seconds:>{widths[1]}}  {task_id}")
 
-    def how_to_go_on(self) -> None:
-        """Name what is still running, or not saved, and paid for."""
-        if self._owed:
-            ids = " ".join(shlex.quote(task_id) for task_id in self._owed)
-            _say(f"paid for and not saved; go on with:\n  vidgo-async wait {ids}")
-        if self._unknown:
-            _say(f"{len(self._unknown)} submits may have bought a task that nobody knows of")
+    def _wait_command(self) -> str:
+        out = [] if self.out == Path() else ["--out", str(self.out)]
+        dashes = ["--"] if any(task_id.startswith("-") for task_id in self._owed) else []
+        return shlex.join(["vidgo-async", "wait", *out, *dashes, *self._owed])
+
+    async def _save(self, vidgo: VidgoSession, task: Task, index: int) -> bool:
+        file = task.files[index]
+        path = self.out / _file_name(task, file, index + 1)
+        try:
+            await vidgo.download(file, path, overwrite=True)
+        except VidgoError as error:
+            self.failure(task.task_id, error)
+            return False
+        self._row(str(path), task.task_id)
+        return True
+
+    def _settle(self, task_id: str) -> None:
+        """Strike a task off the list of what was paid for and not saved."""
+        self._owed.pop(task_id, None)
 
     def _row(self, what: str, task_id: str | None) -> None:
         started = self._started.get(task_id or "")
@@ -117,15 +144,24 @@ class Report:
         self._rows.append((what, seconds, task_id or "-"))
 
 
-def _say(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()  # somebody is watching, perhaps through a pipe
+def _tell(stream: TextIO, line: str) -> None:
+    """Write a line at once; where that fails go on without, since videos are worth more."""
+    try:
+        print(line, file=stream, flush=True)
+    except UnicodeEncodeError:
+        _tell(stream, line.encode("ascii", "backslashreplace").decode())
+    except OSError:  # a closed pipe or a full disk: from now on nobody reads it
+        with open(os.devnull, "wb") as nowhere:  # noqa: PTH123
+            os.dup2(nowhere.fileno(), stream.fileno())
+
+
+def _prompt(request: GenerationRequest | TypedRequest) -> str:
+    return repr(request.input["prompt"])
 
 
 def _file_name(task: Task, file: MediaFile, number: int) -> str:
     """Name a file after its task; the quoting keeps distinct ids distinct, and harmless."""
-    suffix = PurePosixPath(urlsplit(file.file_url).path).suffix
-    if not re.fullmatch(r"\.[A-Za-z0-9]{1,5}", suffix):
-        suffix = ".png" if file.file_type == "image" else ".mp4"
-    count = f"-{number}" if len(task.files) > 1 else ""
+    found = _SUFFIX.fullmatch(file.file_url)
+    suffix = found[1] if found else ".png" if file.file_type == "image" else ".mp4"
+    count = f"+{number}" if len(task.files) > 1 else ""  # quoted ids hold no plus sign
     return f"{quote(task.task_id, safe='')}{count}{suffix}"

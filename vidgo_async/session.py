@@ -409,6 +409,8 @@ class VidgoSession:
             await asyncio.wait({task})
         except asyncio.CancelledError:
             task.cancel()
+            with anyio.CancelScope(shield=True):  # it may have a file to clean up
+                await asyncio.wait({task})
             raise
         if task.cancelled():
             raise SessionClosedError(CLOSED)

@@ -58,7 +58,8 @@ class Shape:
         for name, value in (("width", self.width), ("height", self.height)):
             # 4:2:0 crops in steps of two samples (7.4.2.1.1).
             if value <= 0 or value % 2:
-                raise ValueError(f"{name} must be positive and even, not {value}")
+                msg = f"{name} must be positive and even, not {value}"
+                raise ValueError(msg)
 
     @property
     def columns(self) -> int:
@@ -77,7 +78,8 @@ class Shape:
         for level, max_fs in LEVELS:
             if self.columns * self.rows <= max_fs and longest**2 <= 8 * max_fs:
                 return level
-        raise ValueError(f"{self.width}x{self.height} is too large for H.264 level 5.1")
+        msg = f"{self.width}x{self.height} is too large for H.264 level 5.1"
+        raise ValueError(msg)
 
 
 def u(bits: int, value: int) -> str:

@@ -36,7 +36,8 @@ def make_mp4(width: int, height: int, seconds: float, *, seed: int = 0) -> bytes
             is not a positive finite number.
     """
     if not 0 < seconds < math.inf:
-        raise ValueError(f"seconds must be positive and finite, not {seconds}")
+        msg = f"seconds must be positive and finite, not {seconds}"
+        raise ValueError(msg)
     shape = h264.Shape(width, height)
     count = round(seconds * h264.FRAME_RATE)
     samples = [sample(unit) for unit in h264.pictures(shape, count, seed)]

@@ -1,0 +1,399 @@
+"""`generate_many`: one outcome for each request, whatever happens."""
+
+import asyncio
+import gc
+import pickle
+from collections.abc import AsyncIterator, Iterator
+
+import anyio
+import pytest
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from support import FOX, after, foxes, ids, open_session
+from vidgo_async import (
+    AuthenticationError,
+    Batch,
+    GenerationRequest,
+    GrokImagine,
+    InsufficientCreditsError,
+    InvalidRequestError,
+    Outcome,
+    SessionClosedError,
+    SubmissionUnknownError,
+    Task,
+    TaskFailedError,
+    TaskTimeoutError,
+    VidgoError,
+)
+from vidgo_async.sandbox import Sandbox, answer, hang, reset_after
+
+pytestmark = pytest.mark.virtual_time
+
+
+class InFlight:
+    """A fault that counts how many tasks the server knows and has not ended."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self.sandbox = sandbox
+        self.most = 0
+        self.seen_end: set[str] = set()
+
+    async def __call__(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        response = await handler(request)
+        self.most = max(self.most, self.sandbox.sold - len(self.seen_end))
+        return response
+
+
+async def test_two_hundred_requests_of_which_some_fail() -> None:
+    """200 requests are 200 outcomes and 200 sales, with at most 32 in flight."""
+    async with (
+        Sandbox(seconds=(5, 20), failure_rate=0.1, seed=5) as sandbox,
+        open_session(sandbox) as vidgo,
+    ):
+        watch = InFlight(sandbox)
+        sandbox.inject(watch, call="submit", times=None)
+        batch = vidgo.generate_many(foxes(200), max_in_flight=32)
+        outcomes: list[Outcome] = []
+        async for outcome in batch:
+            outcomes.append(outcome)
+            assert outcome.task is not None
+            watch.seen_end.add(outcome.task.task_id)
+            assert len(batch.in_flight) <= 32
+        assert sorted(outcome.index for outcome in outcomes) == list(range(200))
+        assert {outcome.task.task_id for outcome in outcomes if outcome.task} == set(sandbox.tasks)
+        assert sandbox.sold == 200
+        assert 30 <= watch.most <= 32
+        failed = [outcome for outcome in outcomes if not outcome.ok]
+        assert 5 <= len(failed) <= 40
+        for outcome in failed:
+            assert isinstance(outcome.error, TaskFailedError)
+            assert outcome.task is not None
+            assert outcome.task.failed
+        assert (batch.read, batch.submitted) == (200, 200)
+        assert (batch.finished, batch.failed) == (200 - len(failed), len(failed))
+        assert batch.in_flight == ()
+        assert not vidgo.unclaimed
+
+
+async def test_outcomes_come_in_order_of_completion() -> None:
+    """The first to end is the first to come, and each outcome knows its request."""
+    async with Sandbox(seconds=(5, 100), seed=2) as sandbox, open_session(sandbox) as vidgo:
+        requests = foxes(12)
+        outcomes = [outcome async for outcome in vidgo.generate_many(requests)]
+        assert [outcome.index for outcome in outcomes] != list(range(12))
+        for outcome in outcomes:
+            assert outcome.request is requests[outcome.index]
+            assert outcome.task is not None
+            sold = sandbox.tasks[outcome.task.task_id]
+            assert sold.input["prompt"] == f"fox {outcome.index}"
+
+
+def plain() -> Iterator[GrokImagine]:
+    """Yield three requests."""
+    yield from foxes(3)
+
+
+async def streamed() -> AsyncIterator[GrokImagine]:
+    """Yield three requests, slowly."""
+    for request in foxes(3):
+        await anyio.sleep(1)
+        yield request
+
+
+@pytest.mark.parametrize("requests", [foxes(3), tuple(foxes(3)), plain, streamed])
+async def test_any_iterable_will_do(requests: object) -> None:
+    """Lists, generators and async generators are read alike."""
+    async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
+        source = requests() if callable(requests) else requests
+        outcomes = [outcome async for outcome in vidgo.generate_many(source)]  # type: ignore[arg-type] # parametrised
+        assert sorted(outcome.index for outcome in outcomes) == [0, 1, 2]
+        assert sandbox.sold == 3
+
+
+async def test_an_empty_batch_ends_at_once() -> None:
+    """No requests, no outcomes."""
+    async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
+        assert [outcome async for outcome in vidgo.generate_many([])] == []
+
+
+async def test_requests_are_read_only_as_slots_free_up() -> None:
+    """A slot is held from the reading of a request until the reader takes its outcome."""
+    read: list[int] = []
+
+    def endless() -> Iterator[GrokImagine]:
+        while True:
+            read.append(len(read))
+            yield FOX
+
+    async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
+        async with vidgo.generate_many(endless(), max_in_flight=3) as batch:
+            for taken in range(1, 6):
+                await anext(batch)
+                await anyio.sleep(100)
+                assert len(read) == batch.read == 3 + taken
+                assert len(batch.in_flight) == 3
+        assert len(vidgo.unclaimed) + 5 == sandbox.sold == 8
+
+
+async def test_one_bad_request_neither_stops_nor_delays_its_siblings() -> None:
+    """Refused, unknown, late and failed requests are outcomes beside the good ones."""
+    async with Sandbox(seconds=(5, 5)) as sandbox, open_session(sandbox) as vidgo:
+        sandbox.inject(answer(400, {"detail": "no"}))
+        sandbox.inject(reset_after)
+        sandbox.inject(hang, call="status", times=None, task_id=None, skip=10_000)
+        start = asyncio.get_running_loop().time()
+        outcomes = [outcome async for outcome in vidgo.generate_many(foxes(8))]
+        assert asyncio.get_running_loop().time() - start < 9
+        kinds = [type(outcome.error) for outcome in outcomes if outcome.error]
+        assert set(kinds) == {InvalidRequestError, SubmissionUnknownError}
+        assert sum(outcome.ok for outcome in outcomes) == 6
+        assert all(outcome.task is None for outcome in outcomes if not outcome.ok)
+        assert not vidgo.unclaimed
+
+
+async def test_each_request_has_its_deadline_from_its_id_on() -> None:
+    """A task that takes too long is an outcome with its last known state."""
+    async with Sandbox(seconds=(100, 100)) as sandbox, open_session(sandbox) as vidgo:
+        sandbox.inject(after(8), skip=1)
+        outcomes = [outcome async for outcome in vidgo.generate_many(foxes(2), timeout=30)]
+        for outcome in outcomes:
+            assert isinstance(outcome.error, TaskTimeoutError)
+            assert outcome.task is not None
+            assert outcome.task.status == "running"
+            assert outcome.error.task_id == outcome.task.task_id
+        assert sandbox.sold == 2
+        assert not vidgo.unclaimed
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"), [(401, AuthenticationError), (402, InsufficientCreditsError)]
+)
+async def test_a_batch_stops_sending_when_the_account_does_not_pay(
+    status: int, kind: type[VidgoError]
+) -> None:
+    """After the first 401 or 402 each remaining request yields its own copy of that error."""
+    body = {"code": status, "error": {"message": "no", "type": "t"}}
+    async with (
+        Sandbox(seconds=(5, 5)) as sandbox,
+        open_session(sandbox, max_concurrent_requests=2) as vidgo,
+    ):
+        sandbox.inject(answer(status, body), times=None, skip=3)
+        outcomes = [o async for o in vidgo.generate_many(foxes(50), max_in_flight=8)]
+        assert sum(outcome.ok for outcome in outcomes) == 3
+        errors = [outcome.error for outcome in outcomes if outcome.error is not None]
+        assert {type(error) for error in errors} == {kind}
+        assert len({id(error) for error in errors}) == 47
+        assert sandbox.received["submit"] <= 5
+        assert sandbox.sold == 3
+
+
+@pytest.mark.parametrize("kind", ["plain", "streamed", "not a request"])
+async def test_requests_that_raise_stop_the_reading(kind: str) -> None:
+    """All that was bought is yielded, then the very exception is raised."""
+    failure = ZeroDivisionError()
+
+    def broken() -> Iterator[GrokImagine]:
+        yield from foxes(4)
+        raise failure
+
+    async def broken_stream() -> AsyncIterator[GrokImagine]:
+        for request in broken():
+            yield request
+
+    def odd() -> Iterator[object]:
+        yield from foxes(4)
+        yield "a fox"
+
+    sources = {"plain": broken(), "streamed": broken_stream(), "not a request": odd()}
+    async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
+        batch = vidgo.generate_many(sources[kind])  # type: ignore[arg-type] # one is wrong on purpose
+        came: list[Outcome] = []
+        with pytest.raises((ZeroDivisionError, TypeError)) as caught:
+            await _collect(batch, came)
+        assert caught.value is failure or isinstance(caught.value, TypeError)
+        assert len(came) == sandbox.sold == 4
+        assert [outcome async for outcome in batch] == []
+        assert not vidgo.unclaimed
+
+
+async def _collect(batch: Batch, came: list[Outcome]) -> None:
+    async for outcome in batch:
+        came.append(outcome)
+
+
+async def test_a_list_is_looked_through_before_anything_is_sent() -> None:
+    """In a list, what is no request is refused before any money is spent."""
+    async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
+        with pytest.raises(TypeError, match="expected a request"):
+            vidgo.generate_many([FOX, "a fox"])  # type: ignore[list-item] # on purpose
+        with pytest.raises(TypeError, match="expected a request"):
+            await vidgo.submit_many([FOX, "a fox"])  # type: ignore[list-item] # on purpose
+        with pytest.raises(TypeError, match="expected a list"):
+            vidgo.generate_many(FOX)  # type: ignore[arg-type] # on purpose
+        with pytest.raises(ValueError, match="max_in_flight"):
+            vidgo.generate_many([FOX], max_in_flight=0)
+        with pytest.raises(TypeError, match="on_update"):
+            vidgo.generate_many([FOX], on_update=_async_callback)
+        assert sandbox.received["submit"] == 0
+
+
+async def _async_callback(task: Task) -> None:
+    raise AssertionError(task)
+
+
+async def test_updates_of_all_tasks_are_told() -> None:
+    """`on_update` hears each state of each task, and `in_flight` knows it already."""
+    seen: list[tuple[str, str]] = []
+
+    def note(task: Task) -> None:
+        known = {one.task.task_id: one.task for one in batch.in_flight if one.task}
+        assert known[task.task_id] == task
+        seen.append((task.task_id, task.status))
+
+    async with Sandbox(seconds=(20, 20)) as sandbox, open_session(sandbox) as vidgo:
+        batch = vidgo.generate_many(foxes(4), on_update=note)
+        assert len([outcome async for outcome in batch]) == 4
+        for task_id in sandbox.tasks:
+            states = [status for one, status in seen if one == task_id]
+            assert states[0] == "not_started"
+            assert states[-1] == "finished"
+
+
+async def test_a_broken_callback_costs_no_video() -> None:
+    """If `on_update` raises, reading stops, all that was bought comes, then it is raised."""
+    async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
+        batch = vidgo.generate_many(foxes(50), max_in_flight=4, on_update=lambda _: 1 / 0)
+        came: list[Outcome] = []
+        with pytest.raises(ZeroDivisionError):
+            await _collect(batch, came)
+        assert len(came) == sandbox.sold <= 8
+        assert all(outcome.ok for outcome in came)
+
+
+class LatePolicyBug:
+    """A policy that fails for tasks of one model."""
+
+    def next_delay(self, task: Task, age: float | None) -> float:
+        """Fail where the model says so."""
+        if task.model == "broken":
+            raise ZeroDivisionError
+        return 1.0
+
+
+async def test_a_bug_is_an_outcome_too() -> None:
+    """Whatever goes wrong inside, the request's outcome comes, with its task."""
+    async with Sandbox() as sandbox, open_session(sandbox, polling=LatePolicyBug()) as vidgo:
+        requests: list[GenerationRequest | GrokImagine] = [
+            FOX,
+            GenerationRequest("broken", {"prompt": "x"}),
+            FOX,
+        ]
+        outcomes = [outcome async for outcome in vidgo.generate_many(requests)]
+        by_index = {outcome.index: outcome for outcome in outcomes}
+        assert by_index[0].ok
+        assert by_index[2].ok
+        error = by_index[1].error
+        assert error is not None
+        assert isinstance(error.__cause__, ZeroDivisionError)
+        assert error.task_id in sandbox.tasks
+
+
+# --- Leaving --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("how", ["block", "break", "error", "cancel", "drop"])
+async def test_leaving_a_batch_loses_nothing(how: str) -> None:
+    """What an abandoned batch had bought, or still buys, is in `unclaimed`."""
+    taken: list[Outcome] = []
+
+    async def read(batch: AsyncIterator[Outcome]) -> None:
+        async for outcome in batch:
+            taken.append(outcome)
+            if len(taken) == 5:
+                break
+
+    async def raise_inside(batch: Batch) -> None:
+        async with batch:
+            await read(batch)
+            raise ZeroDivisionError
+
+    async with Sandbox(seconds=(5, 50), seed=4) as sandbox, open_session(sandbox) as vidgo:
+        sandbox.inject(reset_after, skip=10)
+        sandbox.inject(after(3), times=None, skip=12)
+        batch = vidgo.generate_many(foxes(100), max_in_flight=12)
+        if how == "block":
+            async with batch:
+                await read(batch)
+        elif how == "break":
+            await read(batch)
+        elif how == "error":
+            with pytest.raises(ZeroDivisionError):
+                await raise_inside(batch)
+        elif how == "cancel":
+            with anyio.move_on_after(20):
+                async with batch:
+                    await read(batch)
+                    await anyio.sleep(100)
+        else:
+            await read(aiter(batch))
+        del batch
+        gc.collect()
+        await anyio.sleep(20)
+        looks, posts = sandbox.received["status"], sandbox.received["submit"]
+        await anyio.sleep(100)
+        assert (sandbox.received["status"], sandbox.received["submit"]) == (looks, posts)
+        unknown = [what for what in vidgo.unclaimed if isinstance(what, SubmissionUnknownError)]
+        unknown += [o.error for o in taken if isinstance(o.error, SubmissionUnknownError)]
+        given = [outcome.task.task_id for outcome in taken if outcome.task is not None]
+        kept = [what.task_id for what in vidgo.unclaimed if isinstance(what, Task)]
+        assert 1 <= len(taken) <= 5
+        assert len(unknown) == 1
+        assert len(given) + len(kept) + 1 == sandbox.sold
+        assert len({*given, *kept}) == len(given) + len(kept)
+
+
+async def test_a_second_loop_takes_the_rest() -> None:
+    """A batch that is kept goes on after a `break`."""
+    async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
+        batch = vidgo.generate_many(foxes(10))
+        first = await anext(batch)
+        rest = [outcome.index async for outcome in batch]
+        assert sorted([first.index, *rest]) == list(range(10))
+        assert not vidgo.unclaimed
+
+
+async def test_closing_the_session_ends_a_batch() -> None:
+    """The reader of a batch gets a `SessionClosedError`; its purchases are in `unclaimed`."""
+    async with Sandbox(seconds=(50, 50)) as sandbox, open_session(sandbox) as vidgo:
+        batch = vidgo.generate_many(foxes(100), max_in_flight=6)
+        reader = asyncio.create_task(anext(aiter(batch)))
+        await anyio.sleep(5)
+        await vidgo.aclose()
+        with pytest.raises(SessionClosedError):
+            await reader
+        assert ids(vidgo.unclaimed) == list(sandbox.tasks)
+        assert sandbox.sold == 6
+
+
+async def test_closing_the_session_leaves_a_finished_batch_alone() -> None:
+    """A batch that was read to its end just ends."""
+    async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
+        batch = vidgo.generate_many(foxes(2))
+        assert len([outcome async for outcome in batch]) == 2
+        await vidgo.aclose()
+        assert [outcome async for outcome in batch] == []
+
+
+async def test_outcomes_pickle() -> None:
+    """Outcomes go to other processes whole, errors included."""
+    async with Sandbox(failure_rate=0.5, seed=1) as sandbox, open_session(sandbox) as vidgo:
+        for outcome in [outcome async for outcome in vidgo.generate_many(foxes(6))]:
+            again = pickle.loads(pickle.dumps(outcome))  # noqa: S301 - our own
+            assert (again.index, again.request, again.task) == (
+                outcome.index,
+                outcome.request,
+                outcome.task,
+            )
+            assert str(again.error) == str(outcome.error)
+            assert again.ok == outcome.ok

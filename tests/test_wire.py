@@ -1,0 +1,622 @@
+"""Between bytes and values: nothing that matters is guessed, nothing else is in the way."""
+
+import json
+import math
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from vidgo_async import errors
+from vidgo_async.answers import MAX_ERROR_BODY, Answer, retry_after
+from vidgo_async.errors import APIError, ResponseError
+from vidgo_async.tasks import Balance, MediaFile, Task
+from vidgo_async.wire import odd_fields, read_balance, read_submitted, read_task
+
+NOW = datetime(2026, 8, 1, 12, 0, tzinfo=UTC)
+KNOWN = Task("task-1", "running", progress=10, model="grok-imagine", submitted_at=NOW)
+MISSING = object()
+
+
+def answer(payload: Any, status: int = 200, headers: dict[str, str] | None = None) -> Answer:
+    body = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
+    return Answer(status, headers or {}, body)
+
+
+def submitted(data: Any) -> Task:
+    return read_submitted(answer({"code": 200, "data": data}), "grok-imagine", NOW)
+
+
+def polled(data: Any) -> Task:
+    return read_task(answer({"code": 200, "data": data}), KNOWN)
+
+
+def polled_with(body: Any, status: int, headers: dict[str, str] | None = None) -> Task:
+    return read_task(answer(body, status, headers), KNOWN)
+
+
+def balance(data: Any) -> Balance:
+    return read_balance(answer({"code": 200, "data": data}))
+
+
+def without_missing(fields: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value is not MISSING}
+
+
+READERS: dict[str, Callable[[Answer], Task | Balance]] = {
+    "submit": lambda got: read_submitted(got, "grok-imagine", NOW),
+    "poll": lambda got: read_task(got, KNOWN),
+    "balance": read_balance,
+}
+ALL_READERS = pytest.mark.parametrize("read", READERS.values(), ids=READERS.keys())
+
+# --- The documented answers -----------------------------------------------------------------
+
+
+def test_the_pages_answer_to_a_submit() -> None:
+    """The submit page's own answer is read whole; model and time are this side's."""
+    data = {
+        "task_id": "task-unified-1757165031-uyujaw3d",
+        "status": "not_started",
+        "created_time": "2025-11-12T10:30:00",
+    }
+    task = submitted(data)
+
+    assert task == Task(
+        task_id="task-unified-1757165031-uyujaw3d",
+        status="not_started",
+        created_time=datetime(2025, 11, 12, 10, 30),  # noqa: DTZ001 - the API gives no zone
+        model="grok-imagine",
+        submitted_at=NOW,
+    )
+    assert task.raw == data
+
+
+def test_a_finished_task() -> None:
+    """A finished task has its files, each with the task's id; model and time are carried."""
+    data = {
+        "task_id": "task-1",
+        "status": "finished",
+        "files": [
+            {"file_url": "https://storage.vidgo.ai/a.mp4", "file_type": "video", "new": 1},
+            {"file_url": "https://storage.vidgo.ai/a.png"},
+        ],
+        "progress": 100,
+        "error_message": None,
+        "new_field": {"a": [1]},
+    }
+    task = polled(data)
+
+    assert task == Task(
+        "task-1",
+        "finished",
+        (
+            MediaFile("https://storage.vidgo.ai/a.mp4", "video", "task-1"),
+            MediaFile("https://storage.vidgo.ai/a.png", None, "task-1"),
+        ),
+        progress=100,
+        model="grok-imagine",
+        submitted_at=NOW,
+    )
+    assert task.raw == data
+    assert list(odd_fields(task)) == []
+
+
+def test_a_failed_task() -> None:
+    """A failed task is a good answer, with the server's reason."""
+    task = polled({"task_id": "task-1", "status": "failed", "error_message": "too dark"})
+
+    assert task.failed
+    assert task.error_message == "too dark"
+
+
+@pytest.mark.parametrize("credits_", [0, 12, 12.5, -3, 1e9])
+def test_a_balance(credits_: float) -> None:
+    """Credits may be whole or fractional, and are not changed."""
+    found = balance({"email": "a@b.c", "credits_amount": credits_, "new": 1})
+
+    assert found == Balance("a@b.c", credits_)
+    assert type(found.credits) is type(credits_)
+
+
+@pytest.mark.parametrize("email", [MISSING, None, 5, ["a@b.c"]])
+def test_a_balance_without_a_readable_email(email: object) -> None:
+    """An address that is missing or no string does not hide the credits."""
+    data = without_missing({"email": email, "credits_amount": 5})
+
+    assert balance(data) == Balance(None, 5)
+
+
+@pytest.mark.parametrize("status", ["queued", "FINISHED", "", "in review"])
+def test_unknown_statuses(status: str) -> None:
+    """A status nobody knows is kept as it is, and means not done yet."""
+    task = polled({"status": status})
+
+    assert task.status == status
+    assert not task.done
+
+
+@pytest.mark.parametrize("status", [MISSING, None, 5, True, ["finished"], {}])
+def test_a_submit_without_a_status(status: object) -> None:
+    """A submit whose status is missing or no string gave a task that has not started."""
+    task = submitted(without_missing({"task_id": "task-1", "status": status}))
+
+    assert (task.task_id, task.status) == ("task-1", "not_started")
+
+
+@pytest.mark.parametrize("files", [{}, "x", [5], [{}], [{"file_url": None}], 0.5, True])
+def test_a_submit_with_unreadable_files(files: object) -> None:
+    """A submit answered as finished with files that cannot be read still gave a task."""
+    task = submitted({"task_id": "task-1", "status": "finished", "files": files})
+
+    assert (task.task_id, task.status, task.files) == ("task-1", "not_started", ())
+    assert list(odd_fields(task)) == []
+
+
+def test_a_submit_that_is_finished_at_once() -> None:
+    """A submit answered with the finished task gives that task, files included."""
+    task = submitted({"task_id": "t", "status": "finished", "files": [{"file_url": "u"}]})
+
+    assert task.finished
+    assert task.files == (MediaFile("u", None, "t"),)
+
+
+def test_the_id_is_the_one_asked_for() -> None:
+    """A poll needs no id in the answer, and never takes another over."""
+    assert polled({"status": "running"}).task_id == "task-1"
+    assert polled({"status": "running", "task_id": "task-2"}).task_id == "task-1"
+
+
+@pytest.mark.parametrize("status", ["running", "failed", "not_started", "odd"])
+@pytest.mark.parametrize("files", [MISSING, None, [], {}, "x", 5, True, [5], [{"file_url": 5}]])
+def test_files_count_only_when_finished(status: str, files: object) -> None:
+    """Until a task finished its files are not looked at, whatever they are."""
+    task = polled(without_missing({"status": status, "files": files}))
+
+    assert task.files == ()
+    assert list(odd_fields(task)) == []
+
+
+@pytest.mark.parametrize("files", [MISSING, None, []])
+def test_finished_without_files(files: object) -> None:
+    """A finished task may have no files: the field may be missing, null or empty."""
+    task = polled(without_missing({"status": "finished", "files": files}))
+
+    assert task.finished
+    assert task.files == ()
+
+
+# --- What does not matter -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "odd"),
+    [
+        ("progress", MISSING, []),
+        ("progress", None, []),
+        ("progress", 0, None),
+        ("progress", 50, None),
+        ("progress", True, ["progress (bool)"]),
+        ("progress", "50", ["progress (str)"]),
+        ("progress", 50.5, ["progress (float)"]),
+        ("progress", [50], ["progress (list)"]),
+        ("created_time", MISSING, []),
+        ("created_time", None, []),
+        ("created_time", "yesterday", ["created_time (str)"]),
+        ("created_time", "", ["created_time (str)"]),
+        ("created_time", 1757165031, ["created_time (int)"]),
+        ("created_time", {"$date": 1}, ["created_time (dict)"]),
+        ("error_message", MISSING, []),
+        ("error_message", None, []),
+        ("error_message", "", None),
+        ("error_message", "too dark", None),
+        ("error_message", 5, ["error_message (int)"]),
+        ("error_message", {"text": "no"}, ["error_message (dict)"]),
+    ],
+)
+@pytest.mark.parametrize("read", [submitted, polled])
+def test_fields_that_do_not_matter(
+    read: Callable[[Any], Task], field: str, value: object, odd: list[str] | None
+) -> None:
+    """A missing, null or unreadable field is None, stays in `raw`, and is named if odd."""
+    data = without_missing({"task_id": "task-1", "status": "running", field: value})
+    task = read(data)
+
+    assert getattr(task, field) == (value if odd is None else None)
+    assert list(odd_fields(task)) == (odd or [])
+    assert task.raw == data
+
+
+@pytest.mark.parametrize(("kind", "odd"), [(5, ["file_type"]), (None, []), ("audio", [])])
+def test_odd_file_types(kind: object, odd: list[str]) -> None:
+    """A file type that is no string becomes None and is named; any word is kept."""
+    task = polled({"status": "finished", "files": [{"file_url": "u", "file_type": kind}]})
+
+    assert task.files[0].file_type == (kind if isinstance(kind, str) else None)
+    assert list(odd_fields(task)) == odd
+
+
+def test_odd_ids_and_statuses() -> None:
+    """An id or a status that was passed over because of its type is named too."""
+    assert list(odd_fields(polled({"status": "running", "task_id": 5}))) == ["task_id (int)"]
+    assert list(odd_fields(submitted({"task_id": "t", "status": 5}))) == ["status (int)"]
+    assert list(odd_fields(Task("made-by-hand", "running"))) == []
+
+
+# --- What matters ---------------------------------------------------------------------------
+
+NOT_WORDS = [MISSING, None, 5, 0, True, 1.5, "", " \n", ["x"], {"a": 1}]
+
+
+def refused(read: Callable[[Any], object], data: dict[str, Any], path: str) -> None:
+    with pytest.raises(ResponseError) as caught:
+        read(without_missing(data))
+
+    assert [problem.rpartition(" @ ")[2] for problem in caught.value.problems] == [path]
+    assert path in str(caught.value)
+    assert caught.value.status == 200
+    assert json.loads(caught.value.body)["code"] == 200
+
+
+@pytest.mark.parametrize("task_id", NOT_WORDS)
+@pytest.mark.parametrize("status", [MISSING, "running", "failed"])
+def test_a_submit_without_an_id(task_id: object, status: object) -> None:
+    """The id of a new task is a string that is not empty, never made of something else."""
+    refused(submitted, {"task_id": task_id, "status": status}, "$.data.task_id")
+
+
+@pytest.mark.parametrize("status", [MISSING, None, 5, True, 1.5, ["finished"], {"a": 1}])
+def test_a_poll_without_a_status(status: object) -> None:
+    """The status of a poll is a string, never made of something else."""
+    refused(polled, {"task_id": "task-1", "status": status}, "$.data.status")
+
+
+@pytest.mark.parametrize("url", NOT_WORDS)
+def test_a_finished_file_without_a_url(url: object) -> None:
+    """The URL of a finished task's file is a string that is not empty."""
+    files = [{"file_url": "https://a.b/c"}, without_missing({"file_url": url})]
+
+    refused(polled, {"status": "finished", "files": files}, "$.data.files[1].file_url")
+
+
+@pytest.mark.parametrize(
+    ("files", "path"),
+    [
+        ({}, "$.data.files"),
+        ("https://a.b/c", "$.data.files"),
+        (5, "$.data.files"),
+        (False, "$.data.files"),
+        ([None], "$.data.files[0]"),
+        (["https://a.b/c"], "$.data.files[0]"),
+        ([{"file_url": "u"}, []], "$.data.files[1]"),
+    ],
+)
+def test_finished_files_of_wrong_types(files: object, path: str) -> None:
+    """A finished task's files are a list of objects, or there is no telling what it made."""
+    refused(polled, {"status": "finished", "files": files}, path)
+
+
+@pytest.mark.parametrize(
+    "amount", [MISSING, "5", True, None, math.nan, math.inf, -math.inf, [], {}]
+)
+def test_credits_that_are_no_number(amount: object) -> None:
+    """Credits are a finite number, never made of something else."""
+    refused(balance, {"email": "a@b.c", "credits_amount": amount}, "$.data.credits_amount")
+
+
+def test_all_problems_are_told() -> None:
+    """One error names everything that is wrong, each with its path."""
+    with pytest.raises(ResponseError) as caught:
+        polled({"status": "finished", "files": [{}, {"file_url": 4}]})
+
+    assert caught.value.problems == (
+        "required field missing @ $.data.files[0].file_url",
+        "expected a string that is not empty, got int '4' @ $.data.files[1].file_url",
+    )
+
+
+# --- Refusals -------------------------------------------------------------------------------
+
+CLASSES = {
+    400: errors.InvalidRequestError,
+    401: errors.AuthenticationError,
+    402: errors.InsufficientCreditsError,
+    403: errors.PermissionDeniedError,
+    404: errors.NotFoundError,
+    405: APIError,
+    408: errors.ServerError,
+    409: errors.InvalidRequestError,
+    413: errors.InvalidRequestError,
+    418: APIError,
+    422: errors.InvalidRequestError,
+    429: errors.RateLimitError,
+    500: errors.ServerError,
+    502: errors.ServerError,
+    503: errors.ServerError,
+    504: errors.ServerError,
+    599: errors.ServerError,
+}
+SHAPES = [
+    ({"code": 418, "error": {"message": "no", "type": "some_error"}}, "no", "some_error", 418),
+    ({"code": 418, "error": {"message": "no"}}, "no", None, 418),
+    ({"code": "418", "error": {"message": "no", "type": 5}}, "no", None, None),
+    ({"detail": "no"}, "no", None, None),
+    ({"detail": [{"loc": ["body", 0], "msg": "no", "type": "t"}]}, "body.0: no", None, None),
+    ({"detail": [{"loc": ["a"], "msg": "no"}, {"b": 1}]}, "a: no; {'b': 1}", None, None),
+    ({"code": 418, "message": "no"}, "no", None, 418),
+    ({"code": 418, "message": "no", "data": None, "new": 1}, "no", None, 418),
+]
+
+
+@ALL_READERS
+@pytest.mark.parametrize(("status", "kind"), CLASSES.items())
+@pytest.mark.parametrize(("payload", "message", "type_", "code"), SHAPES)
+def test_documented_refusals(
+    read: Callable[[Answer], object],
+    status: int,
+    kind: type[APIError],
+    payload: dict[str, Any],
+    message: str,
+    type_: str | None,
+    code: int | None,
+) -> None:
+    """Each body the API documents, under each status, becomes the error it means."""
+    with pytest.raises(APIError) as caught:
+        read(answer(payload, status))
+
+    error = caught.value
+    assert type(error) is kind
+    assert (error.status, error.message, error.type, error.code) == (status, message, type_, code)
+    assert error.documented
+    assert error.body == json.dumps(payload)
+
+
+@ALL_READERS
+@pytest.mark.parametrize("status", [401, 404, 500, 502, 503])
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"<html>Bad Gateway</html>", b"[]", b"null", b"5", b'"no"', b"{}", b"\xff\xfe", b"{",
+     b'{"detail": {"a": 1}}', b'{"detail": 5}', b'{"error": "no"}', b'{"code": true}',
+     b'{"message": null}', b"[" * 100_000],
+)  # fmt: skip
+def test_undocumented_refusals(read: Callable[[Answer], object], status: int, body: bytes) -> None:
+    """What a gateway says is the status's error, marked as not the API's own words."""
+    with pytest.raises(CLASSES[status]) as caught:
+        read(answer(body, status))
+
+    error = caught.value
+    assert type(error) is CLASSES[status]
+    assert (error.status, error.code, error.type) == (status, None, None)
+    assert error.message[0].isupper()
+    assert not error.documented
+
+
+@ALL_READERS
+@pytest.mark.parametrize(("code", "kind"), CLASSES.items())
+def test_an_error_code_inside_http_200(
+    read: Callable[[Answer], object], code: int, kind: type[APIError]
+) -> None:
+    """HTTP 200 carrying an error code is that error, even beside readable data."""
+    data = {"task_id": "task-1", "status": "running", "credits_amount": 5, "email": ""}
+    with pytest.raises(kind) as caught:
+        read(answer({"code": code, "message": "no", "data": data}))
+
+    assert (type(caught.value), caught.value.status, caught.value.code) == (kind, code, code)
+
+
+@pytest.mark.parametrize("code", [True, "404", 404.0, None, [404], 0, -1, 200, 201, 399, 600])
+def test_what_is_no_error_code(code: object) -> None:
+    """Inside HTTP 200 only a whole number from 400 to 599 is an error code."""
+    body = {"code": code, "data": {"status": "running"}}
+
+    assert read_task(answer(body), KNOWN).status == "running"
+
+
+@pytest.mark.parametrize("status", [400, 409, 413, 422])
+def test_content_moderation(status: int) -> None:
+    """A refusal by content moderation has a class of its own, by its type."""
+    body = {"code": status, "error": {"message": "no", "type": "content_moderation_error"}}
+    with pytest.raises(errors.ContentModerationError):
+        polled_with(body, status)
+
+
+def test_an_unnamed_status() -> None:
+    """A status that has no name of its own still gives a message."""
+    with pytest.raises(errors.ServerError, match="599: the server gave no reason"):
+        polled_with(b"", 599)
+
+
+@pytest.mark.parametrize("status", [100, 101, 199, 300, 301, 304, 399])
+@ALL_READERS
+def test_statuses_without_a_meaning(read: Callable[[Answer], object], status: int) -> None:
+    """What is neither 2xx nor an error is unreadable, even with a good body."""
+    data = {"task_id": "t", "status": "running", "credits_amount": 5, "email": ""}
+    with pytest.raises(ResponseError, match=f"HTTP status {status} has no meaning") as caught:
+        read(answer({"code": 200, "data": data}, status))
+
+    assert caught.value.status == status
+
+
+@ALL_READERS
+@pytest.mark.parametrize(
+    ("body", "path"),
+    [
+        (b"", "$"),
+        (b"<html>", "$"),
+        (b"\xff", "$"),
+        (b"[]", "$"),
+        (b"null", "$"),
+        (b'"x"', "$"),
+        (b"[" * 100_000, "$"),
+        (b"{}", "$.data"),
+        (b'{"data": null}', "$.data"),
+        (b'{"data": []}', "$.data"),
+        (b'{"data": "x"}', "$.data"),
+        (b'{"detail": "no"}', "$.data"),
+    ],
+)
+def test_good_statuses_with_unreadable_bodies(
+    read: Callable[[Answer], object], body: bytes, path: str
+) -> None:
+    """A 200 that is no JSON object, or has no data object, is unreadable, and says where."""
+    with pytest.raises(ResponseError) as caught:
+        read(answer(body))
+
+    (problem,) = caught.value.problems
+    assert problem.endswith(f" @ {path}")
+    assert caught.value.body == body[:MAX_ERROR_BODY].decode("utf-8", "replace")
+
+
+@pytest.mark.parametrize("status", [200, 500])
+def test_huge_bodies_are_trimmed(status: int) -> None:
+    """An error keeps the first 64 KiB of a body, even if that cuts a character."""
+    body = b"x" + "é".encode() * MAX_ERROR_BODY
+    with pytest.raises((APIError, ResponseError)) as caught:
+        polled_with(body, status)
+
+    assert isinstance(caught.value, APIError | ResponseError)
+    assert len(caught.value.body) == MAX_ERROR_BODY // 2 + 1
+    assert caught.value.body.endswith("é\ufffd")
+
+
+# --- Retry-After ----------------------------------------------------------------------------
+
+LATER = format_datetime(NOW + timedelta(seconds=90), usegmt=True)
+DATE = format_datetime(NOW, usegmt=True)
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({}, None),
+        ({"Retry-After": ""}, None),
+        ({"Retry-After": "0"}, 0.0),
+        ({"Retry-After": "120"}, 120.0),
+        ({"Retry-After": " 1.5 "}, 1.5),
+        ({"Retry-After": "86400000"}, 86_400_000.0),
+        ({"Retry-After": "-1"}, None),
+        ({"Retry-After": "nan"}, None),
+        ({"Retry-After": "-inf"}, None),
+        ({"Retry-After": "soon"}, None),
+        ({"Retry-After": "5 s"}, None),
+        ({"Retry-After": "Mon, 99 Foo 2026 00:00:00 GMT"}, None),
+        ({"Retry-After": "Mon, 01 Jan 99999 00:00:00 GMT"}, None),
+        ({"Retry-After": LATER, "Date": DATE}, 90.0),
+        ({"Retry-After": LATER.replace("GMT", "-0000"), "Date": DATE}, 90.0),
+        ({"Retry-After": DATE, "Date": LATER}, 0.0),
+        ({"Retry-After": DATE, "Date": DATE}, 0.0),
+    ],
+)
+def test_retry_after(headers: dict[str, str], seconds: float | None) -> None:
+    """Seconds or a date relative to the server's own clock; nonsense is no wish at all."""
+    assert retry_after(headers) == seconds
+    with pytest.raises(errors.RateLimitError) as caught:
+        polled_with(b"", 429, headers)
+    assert caught.value.retry_after == seconds
+
+
+@pytest.mark.parametrize("date", [{}, {"Date": "soon"}])
+def test_retry_after_without_a_date(date: dict[str, str]) -> None:
+    """Without a readable `Date` a date is taken relative to this machine's clock."""
+    moment = format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True)
+    seconds = retry_after({"Retry-After": moment, **date})
+
+    assert seconds == pytest.approx(3600, abs=5)
+
+
+@given(st.text(), st.text())
+@example("Wed, 21 Oct 2015 07:28:00 +999999999999", "1")
+@example("9" * 5000, "x")
+def test_any_retry_after(wish: str, date: str) -> None:
+    """Whatever the headers hold, the wish is None or a number that is not negative."""
+    seconds = retry_after({"Retry-After": wish, "Date": date})
+
+    assert seconds is None or seconds >= 0
+
+
+# --- Anything -------------------------------------------------------------------------------
+
+NAMES = ["code", "data", "error", "detail", "message", "type", "loc", "msg", "task_id", "status"]
+MORE = ["progress", "created_time", "error_message", "file_url", "file_type", "credits_amount"]
+WORDS = st.sampled_from(["finished", "running", "failed", "2025-11-12T10:30:00"]) | st.text()
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | WORDS,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from([*NAMES, *MORE]) | st.text(), inner, max_size=6)
+    ),
+    max_leaves=12,
+)
+FIELDS = st.fixed_dictionaries({}, optional=dict.fromkeys(["task_id", "status", *MORE], JSON))
+FILES = (
+    st.lists(st.fixed_dictionaries({"file_url": JSON}, optional={"file_type": JSON}) | JSON) | JSON
+)
+DATA = st.builds(lambda fields, files: {"data": {**fields, "files": files}}, FIELDS, FILES)
+BODIES = st.binary() | (JSON | DATA).map(lambda value: json.dumps(value).encode())
+STATUSES = st.just(200) | st.integers(100, 599)
+
+
+@given(STATUSES, BODIES)
+def test_any_answer(status: int, body: bytes) -> None:
+    """Any bytes under any status become a value of the right type or one of two errors."""
+    for read in READERS.values():
+        try:
+            value = read(Answer(status, {}, body))
+        except APIError as error:
+            assert 400 <= error.status <= 599  # noqa: PT017 - any of the readers may raise
+            continue
+        except ResponseError as error:
+            assert error.status == status  # noqa: PT017 - as above
+            continue
+        if isinstance(value, Task):
+            assert type(value.task_id) is str
+            assert type(value.status) is str
+            assert all(type(file.file_url) is str for file in value.files)
+            assert all(isinstance(name, str) for name in odd_fields(value))
+        else:
+            assert math.isfinite(value.credits)
+
+
+TEXT = st.text().filter(str.strip)
+TASKS = st.builds(
+    Task,
+    TEXT,
+    st.sampled_from(["not_started", "running", "finished", "failed"]) | st.text(),
+    st.just(()),
+    st.none() | st.integers(),
+    st.none() | st.datetimes(),
+    st.none() | st.text(),
+    st.just("grok-imagine"),
+    st.just(NOW),
+)
+
+
+@given(TASKS, st.lists(st.tuples(TEXT, st.none() | st.text())))
+def test_any_good_answer(task: Task, files: list[tuple[str, str | None]]) -> None:
+    """What the server says of a task is what comes out, by a submit and by a poll."""
+    data = {
+        "task_id": task.task_id,
+        "status": task.status,
+        "files": [{"file_url": url, "file_type": kind} for url, kind in files],
+        "progress": task.progress,
+        "created_time": task.created_time and task.created_time.isoformat(),
+        "error_message": task.error_message,
+    }
+    made = tuple(MediaFile(url, kind, task.task_id) for url, kind in files)
+    expected = Task(
+        task.task_id,
+        task.status,
+        made if task.finished else (),
+        task.progress,
+        task.created_time,
+        task.error_message,
+        "grok-imagine",
+        NOW,
+    )
+
+    assert submitted(data) == expected
+    assert read_task(answer({"data": data}), task) == expected

@@ -1,0 +1,144 @@
+"""Typed usage that mypy checks and nobody runs: each call gives what the design says."""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import assert_type
+
+from vidgo_async import (
+    Balance,
+    Batch,
+    Completions,
+    FixedPolling,
+    GenerationRequest,
+    GrokImagine,
+    MediaFile,
+    Outcome,
+    PollingPolicy,
+    RetryPolicy,
+    SubmissionUnknownError,
+    SubmitErrorGroup,
+    Task,
+    VidgoError,
+    VidgoSession,
+)
+
+
+class LateRiser:
+    """A policy of one's own needs no base class."""
+
+    def next_delay(self, task: Task, age: float | None) -> float:
+        return 10.0 if age is not None and age < 60 else 3.0
+
+
+class NoPolicy:
+    """Not a policy: its method has another name."""
+
+    def delay(self) -> float:
+        return 3.0
+
+
+def make() -> None:
+    policy: PollingPolicy = LateRiser()
+    assert_type(VidgoSession(), VidgoSession)
+    assert_type(VidgoSession("key", polling=policy), VidgoSession)
+    assert_type(VidgoSession(polling=FixedPolling(2)), VidgoSession)
+    VidgoSession(
+        api_key=None,
+        base_url="http://localhost:8000",
+        callback_url="https://example.com/done",
+        max_concurrent_requests=4,
+        max_requests_per_second=0.5,
+        polling=LateRiser(),
+        retry=RetryPolicy(timeout=60, resend_on_503=False),
+        request_timeout=10,
+        proxy=None,
+        trust_env=True,
+    )
+    VidgoSession(polling=NoPolicy())  # type: ignore[arg-type]
+    VidgoSession(None, "http://localhost")  # type: ignore[call-arg]
+
+
+def ask() -> None:
+    images: list[str] = ["https://example.com/fox.png"]
+    GrokImagine("a fox", image_urls=images, aspect_ratio="16:9", mode="fun", duration=10)
+    GrokImagine(prompt="a fox", image_urls=("https://example.com/fox.png",))
+    GrokImagine("a fox", aspect_ratio="4:3")  # type: ignore[arg-type]
+    GrokImagine("a fox", duration=7)  # type: ignore[arg-type]
+    GenerationRequest("any-model", {"prompt": "a fox", "seed": 7})
+
+
+async def buy(vidgo: VidgoSession) -> None:
+    request = GrokImagine("a fox")
+    free_form = GenerationRequest("any-model", {})
+    mixed: list[GrokImagine | GenerationRequest] = [request, free_form]
+    assert_type(await vidgo.submit(request), Task)
+    assert_type(await vidgo.submit(free_form, callback_url="https://example.com"), Task)
+    assert_type(await vidgo.submit_many([request, request]), list[Task])
+    assert_type(await vidgo.submit_many(mixed), list[Task])
+    assert_type(await vidgo.submit_many(GrokImagine(p) for p in ("a", "b")), list[Task])
+    assert_type(await vidgo.generate(request, timeout=None, on_update=print), Task)
+    await vidgo.submit("a fox")  # type: ignore[arg-type]
+
+
+async def watch(vidgo: VidgoSession, task: Task) -> None:
+    assert_type(await vidgo.get_task("task-1"), Task)
+    assert_type(await vidgo.wait(task, timeout=60), Task)
+    assert_type(await vidgo.wait("task-1", on_update=lambda seen: seen.progress), Task)
+    completed = vidgo.as_completed([task, "task-1"], timeout=60)
+    assert_type(completed, Completions)
+    assert_type(completed.pending, tuple[str, ...])
+    async for ended in completed:
+        assert_type(ended, Task)
+    async with vidgo.as_completed({"task-1"}) as entered:
+        assert_type(entered, Completions)
+        assert_type(await anext(entered), Task)
+
+
+def many() -> Iterator[GrokImagine]:
+    yield GrokImagine("a fox")
+
+
+async def stream() -> AsyncIterator[GrokImagine | GenerationRequest]:
+    yield GrokImagine("a fox")
+
+
+async def run_a_batch(vidgo: VidgoSession) -> None:
+    assert_type(vidgo.generate_many([GrokImagine("a fox")], max_in_flight=4), Batch)
+    async for outcome in vidgo.generate_many(many(), timeout=None):
+        assert_type(outcome, Outcome)
+        assert_type(outcome.index, int)
+        assert_type(outcome.ok, bool)
+        assert_type(outcome.task, Task | None)
+        assert_type(outcome.error, VidgoError | None)
+    async with vidgo.generate_many(stream(), on_update=print) as batch:
+        assert_type(batch, Batch)
+        assert_type(batch.in_flight, tuple[Outcome, ...])
+        assert_type((batch.read, batch.submitted), tuple[int, int])
+        assert_type((batch.finished, batch.failed), tuple[int, int])
+        assert_type(await anext(batch), Outcome)
+    vidgo.generate_many(GrokImagine("a fox"))  # type: ignore[arg-type]
+
+
+async def fetch(vidgo: VidgoSession, file: MediaFile) -> None:
+    def on_progress(done: int, size: int | None) -> None: ...
+
+    assert_type(await vidgo.download(file, "fox.mp4"), Path)
+    assert_type(await vidgo.download(file, Path("fox.mp4"), overwrite=True), Path)
+    assert_type(await vidgo.download(file, "fox.mp4", on_progress=on_progress), Path)
+    await vidgo.download(file.file_url, "fox.mp4")  # type: ignore[arg-type]
+
+
+async def account(vidgo: VidgoSession) -> None:
+    assert_type(await vidgo.balance(), Balance)
+    assert_type(vidgo.unclaimed, tuple[Task | SubmissionUnknownError, ...])
+    async with vidgo as entered:
+        assert_type(entered, VidgoSession)
+    await vidgo.aclose()
+
+
+def look_at_errors(group: SubmitErrorGroup, error: VidgoError) -> None:
+    assert_type(group.accepted, dict[int, Task])
+    assert_type(group.failed, dict[int, VidgoError])
+    assert_type(error.task_id, str | None)
+    assert_type(error.task, Task | None)
+    assert_type(error.own_copy(), VidgoError)
