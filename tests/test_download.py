@@ -40,9 +40,7 @@ def left_in(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-async def test_a_video_arrives_whole(
-    vidgo: VidgoSession, video: MediaFile, tmp_path: Path
-) -> None:
+async def test_a_video_arrives_whole(vidgo: VidgoSession, video: MediaFile, tmp_path: Path) -> None:
     """The file is the server's, plays, and is the only one in the folder."""
     progress: list[tuple[int, int | None]] = []
     target = tmp_path / "fox.mp4"

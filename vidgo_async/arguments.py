@@ -11,6 +11,7 @@ import attrs
 
 from vidgo_async.pacing import PollingPolicy, RetryPolicy
 from vidgo_async.requests import check_callback_url, check_request, is_http_url
+from vidgo_async.secret import SecretText
 from vidgo_async.tasks import MediaFile, Task
 
 DEFAULT_BASE_URL = "https://api.vidgo.ai"
@@ -44,7 +45,7 @@ def _find_key(key: Any) -> str:
     if not (key.isascii() and key.isprintable()):
         msg = "the API key holds characters that no HTTP header can carry"
         raise ValueError(msg)
-    return str(key)
+    return SecretText(key)
 
 
 def _find_base_url(url: Any) -> str:
@@ -89,7 +90,9 @@ class Settings:
     polling: PollingPolicy = attrs.field(validator=_is_polling)
     retry: RetryPolicy = attrs.field(validator=attrs.validators.instance_of(RetryPolicy))
     request_timeout: float = attrs.field(validator=_positive)
-    proxy: str | None = attrs.field(repr=False, validator=_is_proxy)
+    proxy: str | None = attrs.field(
+        converter=attrs.converters.optional(SecretText), repr=False, validator=_is_proxy
+    )
     trust_env: bool
 
 

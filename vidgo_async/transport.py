@@ -16,6 +16,7 @@ from yarl import URL
 
 from vidgo_async.answers import Answer
 from vidgo_async.errors import TransportError, TransportTimeoutError
+from vidgo_async.secret import SecretText
 from vidgo_async.version import VERSION
 
 Connector = aiohttp.BaseConnector
@@ -30,15 +31,6 @@ SHORTEST_KEY = 8
 """Characters from which on a key is blotted out of answers."""
 MAX_ANSWER = 8 * 1024 * 1024
 """Bytes; a larger answer is refused, not read."""
-
-
-class _Secret(str):
-    """A header value that does not show itself."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return "'***'"
 
 
 @attrs.define(eq=False)
@@ -86,7 +78,7 @@ class Transport:
         self._client = _client(connector)
         self._tracked = _client(connector, _trace())
         self._headers = {
-            "Authorization": _Secret(f"Bearer {self._api_key}"),
+            "Authorization": SecretText(f"Bearer {self._api_key}"),
             "Content-Type": "application/json",
             "Accept": "application/json",
             "User-Agent": f"vidgo_async/{VERSION}",

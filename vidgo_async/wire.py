@@ -19,18 +19,22 @@ from cattrs.gen import make_dict_structure_fn, override
 from vidgo_async.answers import Answer, data_of, shown, unreadable
 from vidgo_async.errors import ResponseError
 from vidgo_async.requests import GenerationRequest, TypedRequest
+from vidgo_async.secret import SecretBytes
 from vidgo_async.tasks import Balance, MediaFile, Task, TaskStatus
 
 # --- Requests out ---------------------------------------------------------------------------
 
 
 def submit_body(request: GenerationRequest | TypedRequest, callback_url: str | None) -> bytes:
-    """Return the JSON of a submit; an unset callback URL is left out, not sent as null."""
+    """Return the JSON of a submit; an unset callback URL is left out, not sent as null.
+
+    The callback URL may hold a token, so the body does not show itself.
+    """
     body: dict[str, Any] = {"model": request.model}
     if callback_url is not None:
         body["callback_url"] = callback_url
     body["input"] = request.input
-    return json.dumps(body).encode()
+    return SecretBytes(json.dumps(body).encode())
 
 
 # --- Answers in -----------------------------------------------------------------------------

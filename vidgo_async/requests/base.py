@@ -7,6 +7,8 @@ from urllib.parse import urlsplit
 
 import attrs
 
+from vidgo_async.secret import SecretText
+
 MAX_CALLBACK_URL = 2048
 """Characters; the limit in the older text of the webhook page."""
 
@@ -206,7 +208,7 @@ def check_callback_url(url: Any) -> str | None:
     if not is_http_url(url):
         msg = "callback_url must be an absolute http:// or https:// URL"
         raise ValueError(msg)
-    return url
+    return SecretText(url)
 
 
 def check_request(request: object) -> None:
