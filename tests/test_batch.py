@@ -353,6 +353,16 @@ async def test_leaving_a_batch_loses_nothing(how: str) -> None:
         assert len({*given, *kept}) == len(given) + len(kept)
 
 
+async def test_an_unknown_outcome_that_nobody_took_is_unclaimed() -> None:
+    """An error that waits for its reader is kept when the reader leaves."""
+    async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
+        sandbox.inject(reset_after)
+        async with vidgo.generate_many(foxes(1)):
+            await anyio.sleep(5)
+        (error,) = vidgo.unclaimed
+        assert isinstance(error, SubmissionUnknownError)
+
+
 async def test_a_second_loop_takes_the_rest() -> None:
     """A batch that is kept goes on after a `break`."""
     async with Sandbox() as sandbox, open_session(sandbox) as vidgo:

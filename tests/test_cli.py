@@ -227,10 +227,9 @@ def test_settings_arrive_as_json(program: Program) -> None:
         "c": '{"x":1}',
         "d": "true",
         "e": "k=v",
-        "f": "NaN",
-        "g": "null",
-        "h": "16:9",
-        "i": '"2"',
+        "f": "null",
+        "g": "16:9",
+        "h": '"2"',
     }
     settings = [word for key, value in given.items() for word in ("--set", f"{key}={value}")]
     assert program("generate", FOX, "--model", "other/model", *settings).status == 0
@@ -244,10 +243,9 @@ def test_settings_arrive_as_json(program: Program) -> None:
             "c": {"x": 1},
             "d": True,
             "e": "k=v",
-            "f": "NaN",
-            "g": None,
-            "h": "16:9",
-            "i": "2",
+            "f": None,
+            "g": "16:9",
+            "h": "2",
         }
     )
 
@@ -380,7 +378,7 @@ def test_one_lost_file_does_not_cost_the_others(program: Program, tmp_path: Path
     [task_id] = program.buy(FOX)
     assert program("wait", task_id, "--out", "a").status == 0
     url = f"{program.sandbox.url}/files/{task_id}.mp4"
-    program.sandbox.inject(finished("http://[bad/x.mp4", url), call="status", task_id="some/id")
+    program.sandbox.inject(finished("ftp://a.example/x.mp4", url), call="status", task_id="some/id")
     run = program("wait", "some/id", "--out", "b")
     assert (run.status, run.owed) == (1, ["wait", "--out", "b", "some/id"])
     assert "not an http(s) address" in run.err
@@ -448,12 +446,12 @@ def test_interrupted_submit_without_an_answer_is_told(program: Program) -> None:
 
 def test_interrupted_sandbox_promises_nothing(program: Program) -> None:
     """The tasks of `--sandbox` die with it, and that is what Ctrl-C says."""
-    handler = signal.raise_signal
-    program.runner.get_loop().call_later(1.0, handler, signal.SIGINT)
+    program.runner.get_loop().call_later(1.0, signal.raise_signal, signal.SIGINT)
     run = program("generate", FOX, "--sandbox")
     assert run.status == 130
     assert run.err.startswith("gone with the sandbox")
-    assert [run.owed[0], len(run.owed)] == ["wait", 2]
+    assert run.owed[0] == "wait"
+    assert run.out == f"{run.owed[1]}: not_started\n"
     assert program.sandbox.sold == 0
 
 
@@ -532,12 +530,12 @@ def test_unprintable_id_costs_no_video(
         ("generate fox --set duration=7", "duration must be one of 6, 10, not 7"),
         ("generate fox --set mode=1", "mode must be one of 'fun'"),
         ("generate fox --set image_urls=https://a.example/b.png", "must be a list of URLs"),
-        ("generate fox --model m --set a=1e999", "input.a is inf"),
+        ("generate fox --model m --set a=NaN", "input.a is nan, and JSON has no such number"),
         ("generate fox --timeout -1", "timeout must be 0 or more"),
         ("generate fox --timeout nan", "timeout must be 0 or more"),
         ("generate fox --timeout soon", "--timeout"),
         ("generate fox --max-in-flight 0", "--max-in-flight must be at least 1, not 0"),
-        ("generate fox --max-in-flight 1.5", "--max-in-flight"),
+        ("generate fox --max-in-flight many", "--max-in-flight"),
         ("generate fox --out file", "cannot save into file: File exists"),
         ("generate fox --out file/folder", "cannot save into file/folder: Not a directory"),
         ("wait", "TASK_IDS"),
@@ -586,10 +584,11 @@ async def test_tells_its_version(command: list[str]) -> None:
     assert run.stdout.decode().split() == [__version__]
 
 
-async def test_help_names_both_commands() -> None:
+def test_help_names_both_commands(program: Program) -> None:
     """Without arguments the program explains itself."""
-    run = await anyio.run_process(PROGRAM)
-    assert re.search("generate.*wait.*--version", run.stdout.decode(), re.DOTALL)
+    run = program()
+    assert (run.status, run.err) == (0, "")
+    assert re.search("generate.*wait.*--version", run.out, re.DOTALL)
 
 
 @pytest.mark.parametrize(

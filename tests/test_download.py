@@ -8,6 +8,7 @@ import anyio
 import av
 import pytest
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from support import FOX, open_session
 from vidgo_async import DownloadError, MediaFile, SessionClosedError, Task, VidgoSession
@@ -96,7 +97,7 @@ async def test_a_failed_download_leaves_nothing(
     assert left_in(tmp_path) == []
 
 
-async def test_a_stalled_download_is_noticed(
+async def test_a_download_that_is_left_leaves_nothing(
     sandbox: Sandbox, vidgo: VidgoSession, video: MediaFile, tmp_path: Path
 ) -> None:
     """A cancelled download leaves no file; one that is closed says so."""
@@ -109,6 +110,24 @@ async def test_a_stalled_download_is_noticed(
     await vidgo.aclose()
     with pytest.raises(SessionClosedError):
         await download
+    assert left_in(tmp_path) == []
+
+
+@pytest.mark.virtual_time
+async def test_a_download_without_a_byte_for_a_minute_is_given_up(
+    sandbox: Sandbox, vidgo: VidgoSession, video: MediaFile, tmp_path: Path
+) -> None:
+    """A transfer that stalls ends, however long it may be."""
+
+    async def stall(request: web.Request, handler: Handler) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Length": "1000"})
+        await response.prepare(request)
+        await response.write(b"x" * 10)
+        return await hang(request, handler)
+
+    sandbox.inject(stall, call="file")
+    with pytest.raises(DownloadError, match="nothing came for 60 s"):
+        await vidgo.download(video, tmp_path / "fox.mp4")
     assert left_in(tmp_path) == []
 
 
@@ -131,8 +150,9 @@ async def test_bad_arguments_are_refused(vidgo: VidgoSession, tmp_path: Path) ->
         await vidgo.download(Task("a", "finished"), tmp_path / "x")  # type: ignore[arg-type] # on purpose
     with pytest.raises(DownloadError, match="not an http"):
         await vidgo.download(MediaFile("file:///etc/passwd"), tmp_path / "x")
-    with pytest.raises(DownloadError, match="could not fetch"):
-        await vidgo.download(MediaFile("http://127.0.0.1:1/x.mp4"), tmp_path / "x")
+    for url in ("http://127.0.0.1:1/x.mp4", "http://[bad/x.mp4", "http:///x.mp4"):
+        with pytest.raises(DownloadError, match="could not fetch"):
+            await vidgo.download(MediaFile(url), tmp_path / "x")
     assert left_in(tmp_path) == []
 
 

@@ -105,6 +105,12 @@ async def test_no_error_shows_a_secret(
         assert find(texts) == []
 
 
+async def test_a_key_of_few_letters_is_no_riddle() -> None:
+    """A key that is part of the API's own words does not spoil its answers."""
+    async with Sandbox(api_key="task") as sandbox, open_session(sandbox) as vidgo:
+        assert (await vidgo.submit(FOX)).task_id in sandbox.tasks
+
+
 async def test_a_proxy_is_used_and_its_password_kept() -> None:
     """A proxy gets its own credentials; they show in no error."""
     seen: list[tuple[str, str | None]] = []

@@ -323,6 +323,40 @@ async def test_closing_ends_a_submit_that_is_still_connecting() -> None:
             await submit
 
 
+@pytest.mark.parametrize("turns", range(8))
+async def test_a_submit_cancelled_in_its_first_turns(turns: int) -> None:
+    """In whatever turn of the loop the caller leaves, what was sold is accounted for."""
+    async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
+        submit = asyncio.create_task(vidgo.submit(FOX))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        submit.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await submit
+        await anyio.sleep(10)
+        assert ids(vidgo.unclaimed) == list(sandbox.tasks)
+        await vidgo.submit(FOX)
+
+
+async def test_a_slot_that_comes_with_the_end_is_not_used() -> None:
+    """A submit that gets its slot in the moment of closing is not sent."""
+    async with (
+        Sandbox() as sandbox,
+        open_session(sandbox, max_concurrent_requests=1) as vidgo,
+    ):
+        machinery = vidgo._machinery
+        assert machinery is not None
+        throttle = machinery.throttle
+        await throttle.acquire(throttle.submits)
+        submit = asyncio.create_task(vidgo.submit(FOX))
+        await asyncio.sleep(0)  # it is in the queue now
+        throttle.release(throttle.submits)
+        machinery.purchases._closing.set()
+        with pytest.raises(SessionClosedError, match="nothing was bought"):
+            await submit
+        assert sandbox.received["submit"] == 0
+
+
 async def test_closing_waits_for_posts_under_way() -> None:
     """A POST that is answered within the grace is given to its caller."""
     async with Sandbox() as sandbox:
@@ -428,6 +462,7 @@ async def test_a_cancelled_submit_many_leaves_all_it_bought() -> None:
         open_session(sandbox, max_concurrent_requests=4) as vidgo,
     ):
         sandbox.inject(reset_after, skip=1)
+        sandbox.inject(answer(400, {"detail": "no"}), skip=1)
         sandbox.inject(after(4), times=None, skip=8)
         with anyio.move_on_after(2):
             await vidgo.submit_many(foxes(20))
@@ -435,7 +470,7 @@ async def test_a_cancelled_submit_many_leaves_all_it_bought() -> None:
         unknown = [what for what in vidgo.unclaimed if not isinstance(what, Task)]
         bought = [what.task_id for what in vidgo.unclaimed if isinstance(what, Task)]
         assert len(unknown) == 1
-        assert len(bought) + 1 == sandbox.sold == sandbox.received["submit"]
+        assert len(bought) + 1 == sandbox.sold == sandbox.received["submit"] - 1
 
 
 # --- generate -------------------------------------------------------------------------------
@@ -497,6 +532,17 @@ async def test_a_cancelled_generate_leaves_its_task() -> None:
         with anyio.move_on_after(20):
             await vidgo.generate(FOX)
         assert ids(vidgo.unclaimed) == list(sandbox.tasks)
+
+
+async def test_the_deadline_of_generate_carries_the_task() -> None:
+    """When the time is up after the submit, the error has the task, and nothing is unclaimed."""
+    async with Sandbox(seconds=(99, 99)) as sandbox, open_session(sandbox) as vidgo:
+        start = asyncio.get_running_loop().time()
+        with pytest.raises(TaskTimeoutError) as caught:
+            await vidgo.generate(FOX, timeout=20)
+        assert 20 <= asyncio.get_running_loop().time() - start < 21
+        assert caught.value.task_id in sandbox.tasks
+        assert not vidgo.unclaimed
 
 
 async def test_a_broken_callback_leaves_the_task() -> None:

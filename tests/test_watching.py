@@ -16,6 +16,7 @@ from vidgo_async import (
     FixedPolling,
     NotFoundError,
     PermissionDeniedError,
+    RateLimitError,
     ResponseError,
     SessionClosedError,
     Task,
@@ -244,6 +245,18 @@ async def test_one_429_slows_everybody() -> None:
             await vidgo.balance()
             assert now() - start > 36
             assert [time for time in clock.times if start < time < start + 36] == []
+
+
+async def test_who_leaves_during_a_pause_is_not_looked_for() -> None:
+    """A look that waited for its turn is not made when nobody waits for it any more."""
+    async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
+        sandbox.inject(answer(429, headers={"Retry-After": "30"}), call="balance")
+        with pytest.raises(RateLimitError):
+            await vidgo.balance()
+        with pytest.raises(TaskTimeoutError):
+            await vidgo.wait("x", timeout=5)
+        await anyio.sleep(60)
+        assert sandbox.received["status"] == 0
 
 
 async def test_hung_looks_are_given_up_after_ten_seconds() -> None:

@@ -8,6 +8,7 @@ status: 0 all good, 1 some failed, 2 bad usage, 130 interrupted.
 import contextlib
 import functools
 import json
+import logging
 import signal
 import sys
 import tempfile
@@ -30,6 +31,9 @@ from vidgo_async.session import VidgoSession
 BAD_USAGE = 2
 INTERRUPTED = 130
 """The shell's exit status for Ctrl-C (128 + SIGINT)."""
+
+# What the library would warn of is in the report; without a handler it would be told twice.
+logging.getLogger("vidgo_async").addHandler(logging.NullHandler())
 
 app = App(
     name="vidgo-async",

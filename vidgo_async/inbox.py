@@ -31,6 +31,7 @@ class Inbox:
     )
     _failure: VidgoError | None = attrs.field(init=False, default=None)
     _news: asyncio.Event = attrs.field(init=False, factory=asyncio.Event)
+    _loop: asyncio.AbstractEventLoop = attrs.field(init=False, factory=asyncio.get_running_loop)
 
     def __attrs_post_init__(self) -> None:
         self.as_readers = (self,)
@@ -63,8 +64,9 @@ class Inbox:
         while not self._letters:
             if self._failure is not None:
                 raise self._failure
-            if not await self._news_in_time():
+            if self._loop.time() >= self.deadline:
                 return None
+            await self._news_or_deadline()
         task_id, letter = self._letters.popleft()
         if isinstance(letter, Task) and not letter.done:
             return letter
@@ -73,11 +75,14 @@ class Inbox:
             return letter
         raise letter
 
-    async def _news_in_time(self) -> bool:
+    async def _news_or_deadline(self) -> None:
         self._news.clear()
+        # A timer of our own, not a timeout: nothing has to be cancelled when it rings.
+        alarm = None
+        if not math.isinf(self.deadline):
+            alarm = self._loop.call_at(self.deadline, self._news.set)
         try:
-            async with asyncio.timeout_at(None if math.isinf(self.deadline) else self.deadline):
-                await self._news.wait()
-        except TimeoutError:
-            return self._news.is_set()
-        return True
+            await self._news.wait()
+        finally:
+            if alarm is not None:
+                alarm.cancel()

@@ -228,10 +228,9 @@ class VidgoSession:
                 on_update(task)
             left = None if deadline is None else max(0.0, deadline - machinery.loop.time())
             ended = await wait_for_end(machinery.poller, task, left, on_update)
-        except VidgoError:
-            raise  # it carries the task
-        except BaseException:
-            machinery.purchases.leave(task)
+        except BaseException as error:
+            if not (isinstance(error, VidgoError) and error.task_id == task.task_id):
+                machinery.purchases.leave(task)
             raise
         if ended.failed:
             raise TaskFailedError(ended)

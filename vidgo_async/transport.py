@@ -146,10 +146,10 @@ class Transport:
         Raises:
             TransportError: The host could not be reached.
         """
-        # An address that is already encoded is sent as it is: it may be signed.
-        target = URL(url, encoded=url.isascii() and " " not in url)
         timeout = attrs.evolve(self._timeout, sock_read=STALL_TIMEOUT)
         try:
+            # An address that is already encoded is sent as it is: it may be signed.
+            target = URL(url, encoded=url.isascii() and " " not in url)
             response = await self._client.get(
                 target, proxy=self._proxy_for(target), timeout=timeout
             )

@@ -131,8 +131,7 @@ class Completions:
 
     def _leave(self) -> None:
         self._over = True
-        if self._inbox is not None:
-            self._poller.unwatch(self._inbox)
+        self._poller.unwatch(self._start())
 
 
 def _drop(loop: asyncio.AbstractEventLoop, poller: Poller, inbox: Inbox) -> None:

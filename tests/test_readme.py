@@ -1,0 +1,77 @@
+"""README is true: each Python block runs, and the tables name what exists."""
+
+import re
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+import vidgo_async
+from vidgo_async.sandbox import Sandbox
+
+README = (Path(__file__).parent.parent / "README.md").read_text()
+BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+
+
+def as_coroutine(block: str) -> str:
+    """Put a fragment that uses `vidgo` into an open session."""
+    body = textwrap.indent(block, " " * 8)
+    return (
+        "from vidgo_async import VidgoSession\n"
+        "async def main():\n"
+        "    async with VidgoSession() as vidgo:\n"
+        f"{body}"
+    )
+
+
+@pytest.mark.virtual_time
+@pytest.mark.parametrize("block", BLOCKS, ids=range(len(BLOCKS)))
+async def test_each_python_block_runs(
+    block: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Scripts, fragments and tests of README run against the sandbox, as they stand."""
+    mains: list[Any] = []
+    monkeypatch.setattr(anyio, "run", mains.append)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "prompts.txt").write_text("a fox\n\na lake\n")
+    is_whole = "async def" in block
+    names: dict[str, Any] = {}
+    exec(compile(block if is_whole else as_coroutine(block), "README.md", "exec"), names)  # noqa: S102 - our own text
+    coroutine = next(
+        value for name, value in names.items() if name == "main" or name.startswith("test_")
+    )
+    async with Sandbox() as sandbox:
+        monkeypatch.setenv("VIDGO_BASE_URL", sandbox.url)
+        monkeypatch.setenv("VIDGO_API_KEY", sandbox.api_key)
+        await coroutine()
+        assert sandbox.sold > 0 or "sandbox.sold" in block
+    if "fox.mp4" in block:
+        assert mains == [coroutine]
+        assert (tmp_path / "fox.mp4").stat().st_size > 1000
+
+
+def test_every_error_is_in_the_table() -> None:
+    """The table of errors names every error class that a user can meet, and no other."""
+    table = README.split("## Errors, and what to do")[1].split("## ")[0]
+    named = set(re.findall(r"`(\w+Error\w*)`", table))
+    public = {name for name in vidgo_async.__all__ if "Error" in name}
+    builtin = {"ValueError", "TypeError", "TimeoutError", "RuntimeError"}
+    assert named - builtin == public - {"APIError"}
+
+
+def test_every_file_is_in_the_design_notes() -> None:
+    """The map of the package names every file that a newcomer would wonder about."""
+    notes = README.split("## Design notes")[1]
+    package = Path(vidgo_async.__file__).parent
+    files = {path.name for path in package.glob("*.py") if not path.name.startswith("__")}
+    assert files - set(re.findall(r"`(\w+\.py)`", notes)) == {"secret.py", "version.py"}
+
+
+def test_every_setting_is_in_the_table() -> None:
+    """The table of settings names every argument of `VidgoSession`."""
+    table = README.split("| setting of `VidgoSession`")[1].split("## Batches")[0]
+    code = vidgo_async.VidgoSession.__init__.__code__
+    settings = code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount]
+    assert {name for name in settings if f"`{name}`" not in table} == set()
