@@ -338,6 +338,22 @@ async def test_a_submit_cancelled_in_its_first_turns(turns: int) -> None:
         await vidgo.submit(FOX)
 
 
+async def test_when_all_tasks_are_cancelled_nothing_is_sent() -> None:
+    """As at the end of `asyncio.run`: a POST that is cancelled before it began is nothing."""
+    async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
+        submit = asyncio.create_task(vidgo.submit(FOX))
+        await asyncio.sleep(0)
+        machinery = vidgo._machinery
+        assert machinery is not None
+        for task in [submit, *machinery.purchases._posts]:
+            task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await submit
+        await anyio.sleep(10)
+        assert sandbox.received["submit"] == 0
+        assert not vidgo.unclaimed
+
+
 async def test_a_slot_that_comes_with_the_end_is_not_used() -> None:
     """A submit that gets its slot in the moment of closing is not sent."""
     async with (

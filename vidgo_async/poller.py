@@ -122,7 +122,7 @@ class Poller:
             self._watches[task.task_id] = watch
             first = 0.0 if born is None else self._patience(watch)
             self._schedule(watch, first)
-        elif inbox not in watch.readers:
+        else:
             watch.readers += inbox.as_readers
             if inbox.last_look < watch.due < math.inf:
                 self._push(watch, max(inbox.last_look, self._loop.time()))
