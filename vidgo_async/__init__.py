@@ -26,10 +26,8 @@ from vidgo_async.pacing import FixedPolling, PollingPolicy, RetryPolicy
 from vidgo_async.requests import GenerationRequest, GrokImagine, TypedRequest
 from vidgo_async.session import VidgoSession
 from vidgo_async.tasks import Balance, MediaFile, Task, TaskStatus
-from vidgo_async.version import VERSION
+from vidgo_async.version import __version__
 from vidgo_async.waiting import Completions
-
-__version__ = VERSION
 
 __all__ = [
     "APIError",

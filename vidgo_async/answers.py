@@ -5,6 +5,7 @@ error code inside HTTP 200, and has gateways in front that answer HTML or nothin
 """
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -98,34 +99,38 @@ _BY_STATUS: dict[int, type[errors.APIError]] = {
 
 def _refusal(answer: Answer, payload: dict[str, Any] | None, status: int) -> errors.APIError:
     """Turn an answer that says no into the error it means."""
-    message, kind = _message_and_type(payload or {})
+    payload = payload or {}
+    message, kind = _message_and_type(payload)
     return _error_class(status, kind)(
         message or _standard_phrase(status),
         status,
-        _code(payload or {}),
+        _code(payload),
         kind,
         answer.text,
         retry_after(answer.headers),
-        message is not None,
+        bool(message or kind),
     )
 
 
 def _error_class(status: int, kind: str | None) -> type[errors.APIError]:
-    if kind == "content_moderation_error":
-        return errors.ContentModerationError
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return errors.ServerError
-    return _BY_STATUS.get(status, errors.APIError)
+    found = _BY_STATUS.get(status, errors.APIError)
+    # The status decides what a refusal does; its type only tells refused requests apart.
+    if found is errors.InvalidRequestError and kind == "content_moderation_error":
+        return errors.ContentModerationError
+    return found
 
 
 def _message_and_type(payload: dict[str, Any]) -> tuple[str | None, str | None]:
     """Read the four documented error bodies; (None, None) for anything else."""
     match payload:
-        case {"error": {"message": str(message), "type": str(kind)}}:
-            return message, kind
-        case {"error": {"message": str(message)}}:
+        case {"error": {"type": str(kind), **rest}}:
+            message = rest.get("message")
+            return message if isinstance(message, str) else None, kind
+        case {"error": {"message": str(message)}} | {"detail": str(message)}:
             return message, None
-        case {"detail": str(message)} | {"message": str(message)}:
+        case {"code": int(), "message": str(message)}:
             return message, None
         case {"detail": [*items]}:
             return "; ".join(_validation_problem(item) for item in items), None
@@ -135,7 +140,9 @@ def _message_and_type(payload: dict[str, Any]) -> tuple[str | None, str | None]:
 
 def _validation_problem(item: Any) -> str:
     try:
-        return f"{'.'.join(str(step) for step in item['loc'])}: {item['msg']}"
+        where = item["loc"]
+        steps = cast("list[object]", where) if isinstance(where, list) else [where]
+        return f"{'.'.join(map(str, steps))}: {item['msg']}"
     except (TypeError, KeyError):
         return str(item)
 
@@ -153,13 +160,11 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     Both forms of RFC 9110, section 10.2.3: seconds or an HTTP date. A date is taken relative
     to the server's own `Date`, so that two clocks that disagree do no harm.
     """
-    value = headers.get("Retry-After", "")
-    try:
-        seconds = float(value)
-    except ValueError:
-        moment = _http_date(value)
-        return None if moment is None else _seconds_until(moment, headers)
-    return seconds if seconds >= 0 else None  # a NaN is not >= 0 either
+    value = headers.get("Retry-After", "").strip()
+    if re.fullmatch(r"[0-9]+(\.[0-9]+)?", value):
+        return float(value)
+    moment = _http_date(value)
+    return None if moment is None else _seconds_until(moment, headers)
 
 
 def _seconds_until(moment: datetime, headers: Mapping[str, str]) -> float:

@@ -19,7 +19,7 @@ from vidgo_async.tasks import Balance, Task, TaskStatus
 from vidgo_async.throttle import Throttle
 from vidgo_async.transport import Sending, Transport
 
-logger = logging.getLogger("vidgo_async")
+logger: logging.Logger = logging.getLogger("vidgo_async")
 
 POLL_TIMEOUT = 10.0
 """Seconds; the longest that one poll is waited for, so that a hung one delays little."""

@@ -54,7 +54,7 @@ def _find_base_url(url: Any) -> str:
         msg = f"base_url must be a string, not {type(url).__name__}"
         raise TypeError(msg)
     parts = urlsplit(url) if is_http_url(url) else None
-    if parts is None or parts.username or parts.password or parts.query or parts.fragment:
+    if parts is None or "@" in parts.netloc or "?" in url or "#" in url:
         msg = (
             "base_url must be an http(s) URL without user, query or fragment, "
             f"such as {DEFAULT_BASE_URL}"
@@ -65,8 +65,14 @@ def _find_base_url(url: Any) -> str:
 
 
 def _is_polling(_: object, __: object, value: Any) -> None:
-    if not callable(getattr(value, "next_delay", None)):
+    if isinstance(value, type) or not callable(getattr(value, "next_delay", None)):
         msg = f"polling must be a policy such as FixedPolling(3.0), not {value!r}"
+        raise TypeError(msg)
+
+
+def _is_retry(_: object, __: object, value: Any) -> None:
+    if not isinstance(value, RetryPolicy):
+        msg = f"retry must be a policy such as RetryPolicy(timeout=60.0), not {value!r}"
         raise TypeError(msg)
 
 
@@ -88,7 +94,7 @@ class Settings:
         validator=attrs.validators.optional(_positive)
     )
     polling: PollingPolicy = attrs.field(validator=_is_polling)
-    retry: RetryPolicy = attrs.field(validator=attrs.validators.instance_of(RetryPolicy))
+    retry: RetryPolicy = attrs.field(validator=_is_retry)
     request_timeout: float = attrs.field(validator=_positive)
     proxy: str | None = attrs.field(
         converter=attrs.converters.optional(SecretText), repr=False, validator=_is_proxy
@@ -133,7 +139,10 @@ def check_callback(name: str, callback: object) -> None:
     """Refuse what cannot be called, or would have to be awaited."""
     if callback is None:
         return
-    if not callable(callback) or inspect.iscoroutinefunction(callback):
+    called = (callback, getattr(callback, "__call__", None))  # noqa: B004 - to look inside
+    if not callable(callback) or any(
+        inspect.iscoroutinefunction(one) or inspect.isasyncgenfunction(one) for one in called
+    ):
         msg = f"{name} must be a plain function, not {callback!r}"
         raise TypeError(msg)
 

@@ -35,7 +35,7 @@ INTERRUPTED = 130
 # What the library would warn of is in the report; without a handler it would be told twice.
 logging.getLogger("vidgo_async").addHandler(logging.NullHandler())
 
-app = App(
+app: App = App(
     name="vidgo-async",
     help="Generate videos with the Vidgo API. The key comes from VIDGO_API_KEY.",
     version=__version__,

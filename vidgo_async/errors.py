@@ -71,6 +71,8 @@ class VidgoError(Exception):
         """
         copied = copy.copy(self)
         copied.__cause__ = self.__cause__
+        if hasattr(self, "__notes__"):
+            copied.__notes__ = list(self.__notes__)
         if message is not None:
             copied.args = (message, *self.args[1:])
         return copied
@@ -88,6 +90,7 @@ class TransportError(VidgoError):
 
     Attributes:
         sent: Whether the request may have reached the server.
+        temporary: Whether another try may help; False for TLS errors.
     """
 
     def __init__(self, message: str, sent: bool = True, temporary: bool = True) -> None:
@@ -180,7 +183,7 @@ class ResponseError(VidgoError):
 
     def __init__(self, problems: Sequence[str], status: int, body: str) -> None:
         super().__init__(f"unreadable answer (HTTP {status}): " + "; ".join(problems))
-        self.problems = tuple(problems)
+        self.problems: tuple[str, ...] = tuple(problems)
         self.status = status
         self.body = body
 
@@ -241,10 +244,13 @@ class SubmitErrorGroup(VidgoError, ExceptionGroup[VidgoError]):  # noqa: N818 - 
         """Make the part that `except*` and `split` ask for; it keeps `accepted`."""
         kept = {id(error) for error in excs}
         failed = {index: error for index, error in self.failed.items() if id(error) in kept}
+        if len(failed) < len(kept):  # others' errors have no index here
+            return ExceptionGroup(self.message, excs)
         return SubmitErrorGroup(self.message, self.accepted, failed)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.message, self.accepted, self.failed)
+        state = {**self.__dict__}
+        return type(self), (self.message, state.pop("accepted"), state.pop("failed")), state
 
 
 class TaskFailedError(VidgoError):
@@ -264,7 +270,7 @@ class TaskTimeoutError(VidgoError, TimeoutError):
 
     def __init__(self, message: str, pending: Sequence[str] = (), task: Task | None = None) -> None:
         super().__init__(message, task)
-        self.pending = tuple(pending)
+        self.pending: tuple[str, ...] = tuple(pending)
 
 
 class DownloadError(VidgoError):

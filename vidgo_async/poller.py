@@ -27,7 +27,7 @@ from vidgo_async.pacing import PollingPolicy, RetryPolicy
 from vidgo_async.tasks import Task
 from vidgo_async.throttle import MAX_RETRY_AFTER
 
-logger = logging.getLogger("vidgo_async")
+logger: logging.Logger = logging.getLogger("vidgo_async")
 
 JITTER = 0.2
 """The part of a wait that is added at random, so that tasks are not looked at in lockstep."""

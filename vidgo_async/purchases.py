@@ -41,7 +41,7 @@ from vidgo_async.tasks import Task
 from vidgo_async.throttle import MAX_RETRY_AFTER
 from vidgo_async.transport import Sending
 
-logger = logging.getLogger("vidgo_async")
+logger: logging.Logger = logging.getLogger("vidgo_async")
 
 CLOSE_GRACE = 5.0
 """Seconds that closing gives to POSTs under way."""

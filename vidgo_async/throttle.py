@@ -102,14 +102,15 @@ class Throttle:
 
         Args:
             sent_at: The loop's time at which the refused request was sent.
-            retry_after: The server's wish in seconds, or None.
+            retry_after: The server's wish in seconds, at most a minute of which is granted; 0
+                and None leave it to the retry policy.
         """
         now = self._loop.time()
         # Requests that were already under way at the last refusal say nothing new.
         if sent_at >= self._last_refusal:
             self._refusals += 1
             self._last_refusal = now
-        wait = retry_after or self.retry.delay(self._refusals, self._random.random())
+        wait = retry_after or self.retry.delay(max(1, self._refusals), self._random.random())
         self._not_before = max(self._not_before, now + min(wait, MAX_RETRY_AFTER))
 
     def speed_up(self, sent_at: float) -> None:

@@ -17,7 +17,7 @@ from yarl import URL
 from vidgo_async.answers import Answer
 from vidgo_async.errors import TransportError, TransportTimeoutError
 from vidgo_async.secret import SecretText
-from vidgo_async.version import VERSION
+from vidgo_async.version import __version__
 
 Connector = aiohttp.BaseConnector
 
@@ -81,7 +81,7 @@ class Transport:
             "Authorization": SecretText(f"Bearer {self._api_key}"),
             "Content-Type": "application/json",
             "Accept": "application/json",
-            "User-Agent": f"vidgo_async/{VERSION}",
+            "User-Agent": f"vidgo_async/{__version__}",
         }
         self._proxies = getproxies() if self._trust_env else {}
         # A total of aiohttp's would hide whether a connection was made, and it rounds up.

@@ -2,4 +2,4 @@
 
 from importlib.metadata import version
 
-VERSION = version("vidgo_async")
+__version__ = version("vidgo_async")

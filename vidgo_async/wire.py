@@ -122,7 +122,8 @@ def _words(value: Any, _: object) -> str:
 
 
 def _amount(value: Any, _: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    # Only a number is less than infinity, and NaN is not.
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < math.inf:
         problem = f"expected a number, got {shown(value)}"
         raise ValueError(problem)
     return value

@@ -217,7 +217,7 @@ def check_request(request: object) -> None:
     Raises:
         TypeError: It is neither a `GenerationRequest` nor a typed request.
     """
-    if not isinstance(request, GenerationRequest | TypedRequest):
+    if not isinstance(request, GenerationRequest | TypedRequest) or type(request) is TypedRequest:
         msg = (
             f"expected a request such as GrokImagine(prompt=...) or "
             f"GenerationRequest(model, input), not {type(request).__name__}"

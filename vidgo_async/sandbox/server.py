@@ -73,7 +73,7 @@ class Sandbox:
             msg = f"port must be between 0 and 65535, not {port}"
             raise ValueError(msg)
         self.api_key = api_key
-        self.received = Counter[str]()
+        self.received: Counter[str] = Counter()
         self._port = port
         self._now: Callable[[], float] = float  # 0.0, as nothing happens before the start
         self._world = World(
