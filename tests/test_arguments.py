@@ -166,6 +166,9 @@ def test_base_urls(url: str, used: str) -> None:
         "https://api.example/#part",
         "https://",
         "https://api.example/a b",
+        "https://api.example?",
+        "https://api.example/#",
+        "https://@api.example",
     ],
 )
 def test_bad_base_urls(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -203,6 +206,7 @@ def test_bad_base_urls(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
         (ValueError, "request_timeout", math.inf),
         (TypeError, "polling", None),
         (TypeError, "polling", 3.0),
+        (TypeError, "polling", FixedPolling),
         (TypeError, "retry", None),
         (TypeError, "retry", 3),
         (ValueError, "proxy", "proxy.example:3128"),
@@ -278,7 +282,26 @@ async def coroutine_function(task: Task) -> None:
     pass
 
 
-@pytest.mark.parametrize("callback", [5, "print", coroutine_function, partial(coroutine_function)])
+class CoroutineObject:
+    async def __call__(self, task: Task) -> None:
+        pass
+
+
+async def stream_function(task: Task) -> AsyncIterator[Task]:
+    yield task
+
+
+@pytest.mark.parametrize(
+    "callback",
+    [
+        5,
+        "print",
+        coroutine_function,
+        partial(coroutine_function),
+        CoroutineObject(),
+        stream_function,
+    ],
+)
 def test_bad_callbacks(callback: object) -> None:
     """What cannot be called is refused, and an `async def`, which nobody would await."""
     with pytest.raises(TypeError, match="on_update must be a plain function"):

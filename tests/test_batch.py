@@ -188,6 +188,62 @@ async def test_a_batch_stops_sending_when_the_account_does_not_pay(
         assert sandbox.sold == 3
 
 
+async def test_a_cancellation_inside_requests_is_an_error_of_theirs() -> None:
+    """A stream that awaits what somebody else cancelled ends the reading, not the reader."""
+
+    async def broken() -> AsyncIterator[GrokImagine]:
+        yield FOX
+        raise asyncio.CancelledError
+
+    async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
+        came: list[Outcome] = []
+        with pytest.raises(asyncio.CancelledError):
+            await _collect(vidgo.generate_many(broken()), came)
+        assert len(came) == sandbox.sold == 1
+
+
+async def test_requests_may_close_the_session() -> None:
+    """A stream of requests that closes the session does not wait for itself."""
+    async with Sandbox() as sandbox:
+        vidgo = open_session(sandbox)
+
+        async def last_one() -> AsyncIterator[GrokImagine]:
+            yield FOX
+            await vidgo.aclose()
+
+        async with vidgo:
+            with pytest.raises(SessionClosedError):
+                await _collect(vidgo.generate_many(last_one()), [])
+        assert len(vidgo.unclaimed) == sandbox.sold
+
+
+async def test_a_batch_of_a_closed_session_reads_nothing() -> None:
+    """A batch that begins after closing leaves the caller's requests alone."""
+    async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
+        requests = iter(foxes(5))
+        batch = vidgo.generate_many(requests)
+        await vidgo.aclose()
+        with pytest.raises(SessionClosedError):
+            await anext(batch)
+        assert len(list(requests)) == 5
+
+
+async def test_a_long_batch_starves_nobody() -> None:
+    """While hundreds of submits wait for their turn, finished tasks are noticed all the same."""
+    async with (
+        Sandbox(seconds=(5, 5)) as sandbox,
+        open_session(sandbox, max_requests_per_second=2.0) as vidgo,
+    ):
+        batch = vidgo.generate_many(foxes(150), max_in_flight=150, timeout=600)
+        outcomes = [outcome async for outcome in batch]
+        assert len(outcomes) == 150
+        assert all(outcome.ok for outcome in outcomes)
+        start = asyncio.get_running_loop().time()
+        first = await anext(vidgo.generate_many(foxes(150), max_in_flight=150))
+        assert first.ok
+        assert asyncio.get_running_loop().time() - start < 30
+
+
 @pytest.mark.parametrize("kind", ["plain", "streamed", "not a request"])
 async def test_requests_that_raise_stop_the_reading(kind: str) -> None:
     """All that was bought is yielded, then the very exception is raised."""
@@ -399,7 +455,7 @@ async def test_outcomes_pickle() -> None:
     """Outcomes go to other processes whole, errors included."""
     async with Sandbox(failure_rate=0.5, seed=1) as sandbox, open_session(sandbox) as vidgo:
         for outcome in [outcome async for outcome in vidgo.generate_many(foxes(6))]:
-            again = pickle.loads(pickle.dumps(outcome))  # noqa: S301 - our own
+            again = pickle.loads(pickle.dumps(outcome))
             assert (again.index, again.request, again.task) == (
                 outcome.index,
                 outcome.request,

@@ -1,6 +1,7 @@
 """Downloads: whole or not at all, and never with the key."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -111,6 +112,37 @@ async def test_a_download_that_is_left_leaves_nothing(
     with pytest.raises(SessionClosedError):
         await download
     assert left_in(tmp_path) == []
+
+
+@pytest.mark.parametrize("turns", range(0, 60, 3))
+async def test_a_download_cancelled_at_any_point_leaves_nothing(
+    turns: int, vidgo: VidgoSession, video: MediaFile, tmp_path: Path
+) -> None:
+    """In whatever turn of the loop it is cancelled, no file and no open handle is left."""
+    download = asyncio.create_task(vidgo.download(video, tmp_path / "fox.mp4"))
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    download.cancel()
+    await asyncio.wait({download})
+    assert left_in(tmp_path) in ([], ["fox.mp4"])
+    gc.collect()
+
+
+async def test_a_file_that_appears_meanwhile_is_kept(
+    sandbox: Sandbox, vidgo: VidgoSession, video: MediaFile, tmp_path: Path
+) -> None:
+    """Also a file that appears during the transfer is not overwritten."""
+    target = tmp_path / "fox.mp4"
+
+    async def meanwhile(request: web.Request, handler: Handler) -> web.StreamResponse:
+        await anyio.Path(target).write_bytes(b"mine")
+        return await handler(request)
+
+    sandbox.inject(meanwhile, call="file")
+    with pytest.raises(DownloadError, match="appeared meanwhile"):
+        await vidgo.download(video, target)
+    assert target.read_bytes() == b"mine"
+    assert left_in(tmp_path) == ["fox.mp4"]
 
 
 @pytest.mark.virtual_time

@@ -62,7 +62,7 @@ EXAMPLES: list[VidgoError] = [
     SessionClosedError("closed"),
 ]
 TRAVELS: dict[str, Callable[[Any], Any]] = {
-    "pickle": lambda error: pickle.loads(pickle.dumps(error)),  # noqa: S301 - our own bytes
+    "pickle": lambda error: pickle.loads(pickle.dumps(error)),
     "copy": copy.copy,
     "deepcopy": copy.deepcopy,
     "own_copy": lambda error: error.own_copy(),
@@ -334,3 +334,32 @@ def test_derive() -> None:
 
     assert part.failed == {2: whole.failed[2]}
     assert part.accepted == {1: TASK}
+
+
+def test_a_copy_of_a_group_keeps_everything() -> None:
+    """Task, notes, accepted and failed of a group survive copies and pickles."""
+    group = SubmitErrorGroup("1 of 2", {0: Task("a", "running")}, {1: VidgoError("no")})
+    group.add_note("a note")
+    group.about(Task("b", "running"))
+    for again in (copy.copy(group), pickle.loads(pickle.dumps(group)), group.own_copy()):
+        assert again.task_id == "b"
+        assert again.__notes__ == ["a note"]
+        assert again.accepted == group.accepted
+        assert list(again.failed) == [1]
+
+
+def test_notes_of_a_copy_are_its_own() -> None:
+    """A note on a copy is not on the original."""
+    error = VidgoError("no")
+    error.add_note("first")
+    error.own_copy().add_note("second")
+    assert error.__notes__ == ["first"]
+
+
+def test_a_group_of_others_errors_is_a_plain_group() -> None:
+    """What was not in the group has no index, so it is grouped without."""
+    group = SubmitErrorGroup("1 of 2", {}, {1: VidgoError("no")})
+    other = ZeroDivisionError()
+    derived = group.derive([other, group.failed[1]])
+    assert type(derived) is ExceptionGroup
+    assert derived.exceptions == (other, group.failed[1])

@@ -7,6 +7,7 @@ import gc
 import logging
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 
 import aiohttp
 import anyio
@@ -70,6 +71,25 @@ async def test_use_from_another_loop_is_a_clear_error(call: Call) -> None:
                 await call(vidgo)
 
         await anyio.to_thread.run_sync(asyncio.run, elsewhere())
+
+
+async def test_streams_belong_to_the_loop_too() -> None:
+    """A stream made in one loop and read in another is a clear error, and harms nobody."""
+    async with new_session() as vidgo:
+        streams: list[AsyncIterator[object]] = [
+            vidgo.as_completed(["x"]),
+            vidgo.generate_many([FOX]),
+        ]
+
+        async def elsewhere() -> None:
+            for stream in streams:
+                with pytest.raises(SessionClosedError, match="another event loop"):
+                    await anext(stream)
+            with pytest.raises(SessionClosedError, match="another event loop"):
+                await vidgo.aclose()
+
+        await anyio.to_thread.run_sync(asyncio.run, elsewhere())
+        assert repr(vidgo).endswith(" open>")
 
 
 async def test_use_without_a_loop_is_a_clear_error() -> None:
@@ -274,6 +294,25 @@ async def test_a_lent_connector_is_not_closed() -> None:
             open_session(sandbox, connector=connector, max_concurrent_requests=17)
     with pytest.raises(TypeError, match="connector must be"):
         VidgoSession("a-key-for-tests", connector="pool")  # type: ignore[arg-type] # on purpose
+
+
+async def test_downloads_leave_room_on_a_lent_connector(tmp_path: Path) -> None:
+    """Downloads take no connection that API requests may need, but for one."""
+    async with Sandbox(seconds=(0, 0)) as sandbox, aiohttp.TCPConnector(limit=4) as connector:
+        async with open_session(sandbox, connector=connector, max_concurrent_requests=3) as vidgo:
+            task = await vidgo.submit(FOX)
+            file = (await vidgo.get_task(task.task_id)).files[0]
+            sandbox.inject(hang, call="file", times=None)
+            downloads = [
+                asyncio.create_task(vidgo.download(file, tmp_path / str(number)))
+                for number in range(4)
+            ]
+            await anyio.sleep(0.1)
+            assert sandbox.received["file"] == 1
+            await asyncio.gather(*(vidgo.balance() for _ in range(3)))
+        for download in downloads:
+            with pytest.raises(SessionClosedError):
+                await download
 
 
 async def test_a_connector_per_host_limit_counts_too() -> None:

@@ -33,7 +33,7 @@ def test_default_interval_follows_the_advice() -> None:
 @pytest.mark.parametrize("policy", [FixedPolling(7), RetryPolicy(timeout=1, resend_on_503=False)])
 def test_policies_are_values(policy: attrs.AttrsInstance) -> None:
     """Policies are frozen, hash and compare by value, and pickle."""
-    copied = pickle.loads(pickle.dumps(policy))  # noqa: S301 - our own bytes
+    copied = pickle.loads(pickle.dumps(policy))
 
     assert copied == policy
     assert hash(copied) == hash(policy)

@@ -1,5 +1,6 @@
 """The key, the callback's token and a proxy's password show nowhere."""
 
+import asyncio
 import logging
 import pickle
 import traceback
@@ -11,9 +12,11 @@ from aiohttp.typedefs import Handler
 
 from support import FOX, foxes, open_session
 from vidgo_async import (
+    InvalidRequestError,
     RetryPolicy,
     SubmissionUnknownError,
     SubmitErrorGroup,
+    TransportError,
     VidgoError,
     VidgoSession,
 )
@@ -137,6 +140,44 @@ async def test_a_proxy_is_used_and_its_password_kept() -> None:
     assert seen[0][1].startswith("Basic ")
 
 
+async def test_a_proxy_that_refuses_shows_no_password() -> None:
+    """aiohttp words a refused tunnel with the proxy's whole address; we do not."""
+
+    async def refuse(request: web.BaseRequest) -> web.Response:
+        return web.Response(status=407)
+
+    server = web.ServerRunner(web.Server(refuse))
+    await server.setup()
+    site = web.TCPSite(server, "127.0.0.1", 0)
+    await site.start()
+    async with VidgoSession(
+        KEY,
+        base_url="https://api.example",
+        proxy=f"http://user:{PASSWORD}@127.0.0.1:{site.port}",
+    ) as vidgo:
+        start = asyncio.get_running_loop().time()
+        with pytest.raises(TransportError, match=r"407.*nothing was bought") as caught:
+            await vidgo.submit(FOX)
+        assert asyncio.get_running_loop().time() - start < 1  # no other try would help
+        assert find(list(shown(caught.value))) == []
+    await server.cleanup()
+
+
+async def test_a_callback_url_that_is_repeated_is_blotted_out() -> None:
+    """A server that repeats the callback URL in an error does not spread its token."""
+
+    async def echo_body(request: web.Request, handler: Handler) -> web.StreamResponse:
+        detail = [{"loc": ["body"], "msg": "bad", "input": await request.json()}]
+        return web.json_response({"detail": detail}, status=422)
+
+    async with Sandbox(api_key=KEY) as sandbox, open_session(sandbox) as vidgo:
+        sandbox.inject(echo_body)
+        with pytest.raises(InvalidRequestError) as caught:
+            await vidgo.submit(FOX, callback_url=f"https://app.example/hook?token={TOKEN}")
+        assert "a fox in snow" in caught.value.body
+        assert find([caught.value.body, repr(pickle.dumps(caught.value))]) == []
+
+
 async def test_the_environment_counts_only_when_asked(
     monkeypatch: pytest.MonkeyPatch, tmp_path: object
 ) -> None:
@@ -200,7 +241,7 @@ async def test_a_real_error_group_pickles() -> None:
         sandbox.inject(reset_before)
         with pytest.raises(SubmitErrorGroup) as caught:
             await vidgo.submit_many(foxes(3))
-        again = pickle.loads(pickle.dumps(caught.value))  # noqa: S301 - our own
+        again = pickle.loads(pickle.dumps(caught.value))
         assert again.accepted == caught.value.accepted
         assert list(again.failed) == list(caught.value.failed)
         assert [str(error) for error in again.exceptions] == [

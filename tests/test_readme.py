@@ -66,7 +66,11 @@ def test_every_file_is_in_the_design_notes() -> None:
     notes = README.split("## Design notes")[1]
     package = Path(vidgo_async.__file__).parent
     files = {path.name for path in package.glob("*.py") if not path.name.startswith("__")}
-    assert files - set(re.findall(r"`(\w+\.py)`", notes)) == {"secret.py", "version.py"}
+    assert files - set(re.findall(r"`(\w+\.py)`", notes)) == {
+        "endurance.py",
+        "secret.py",
+        "version.py",
+    }
 
 
 def test_every_setting_is_in_the_table() -> None:

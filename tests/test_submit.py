@@ -2,8 +2,10 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import ClassVar
 
 import anyio
+import attrs
 import pytest
 
 from support import FOX, after, deaf_server, foxes, ids, open_session
@@ -24,6 +26,7 @@ from vidgo_async import (
     TaskTimeoutError,
     TransportError,
     TransportTimeoutError,
+    TypedRequest,
     VidgoSession,
 )
 from vidgo_async.sandbox import (
@@ -51,6 +54,7 @@ SAFE_503 = {"code": 503, "error": {"message": "busy", "type": "service_error"}}
         answer(429, {"detail": "slow down"}, {"Retry-After": "2"}),
         answer(429, "<html>slow down</html>"),
         answer(200, {"code": 429, "error": {"message": "slow", "type": "rate_limit_error"}}),
+        answer(429, b"not gzip", {"Content-Encoding": "gzip"}),
         answer(503, SAFE_503),
         answer(200, SAFE_503),
     ],
@@ -82,7 +86,7 @@ async def test_a_refused_connection_is_tried_again() -> None:
         (reset_after, 1, None),
         (hang, 0, None),
         (hang_after, 1, None),
-        (cut_body, 1, None),
+        (cut_body, 1, 200),
         (answer(408, {"code": 408, "error": {"message": "m", "type": "timeout_error"}}), 0, 408),
         (answer(500, {"detail": "oops"}), 0, 500),
         (answer(502, "<html>"), 0, 502),
@@ -100,8 +104,9 @@ async def test_a_refused_connection_is_tried_again() -> None:
         (answer(200, {"code": 500, "message": "m"}), 0, 500),
         (answer(200, {"code": 408, "message": "m"}), 0, 408),
         (answer(204), 0, 204),
-        (answer(200, b"x" * (9 * 1024 * 1024)), 0, None),
-        (answer(200, b"not gzip", {"Content-Encoding": "gzip"}), 0, None),
+        (answer(200, b"x" * (9 * 1024 * 1024)), 0, 200),
+        (answer(200, b"not gzip", {"Content-Encoding": "gzip"}), 0, 200),
+        (answer(500, b"not gzip", {"Content-Encoding": "gzip"}), 0, 500),
     ],
 )
 async def test_an_unclear_outcome_is_never_sent_again(
@@ -148,6 +153,14 @@ async def test_any_other_4xx_is_a_refusal(
         assert type(caught.value) is kind
         assert (caught.value.status, caught.value.code) == (status, status)
         assert sandbox.received["submit"] == 1
+
+
+async def test_a_refusal_is_clear_without_its_body() -> None:
+    """A 4xx whose body cannot be read is the refusal that its status says."""
+    async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
+        sandbox.inject(answer(400, b"not gzip", {"Content-Encoding": "gzip"}))
+        with pytest.raises(InvalidRequestError):
+            await vidgo.submit(FOX)
 
 
 async def test_resending_on_503_can_be_turned_off() -> None:
@@ -323,6 +336,27 @@ async def test_closing_ends_a_submit_that_is_still_connecting() -> None:
             await submit
 
 
+async def test_who_was_cancelled_before_the_call_buys_nothing() -> None:
+    """A cancellation that came first wins, on fresh connections and on kept ones."""
+    async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
+        for _ in range(2):
+            with anyio.CancelScope() as scope:
+                scope.cancel()
+                await vidgo.submit(FOX)
+            with anyio.move_on_after(0):
+                await vidgo.generate(FOX)
+            with anyio.move_on_after(0):
+                await vidgo.submit_many(foxes(2))
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0):
+                    await vidgo.submit(FOX)
+            with pytest.raises(TaskTimeoutError, match="nothing was bought"):
+                await vidgo.generate(FOX, timeout=0)
+            await vidgo.balance()  # leaves a connection to keep
+        await anyio.sleep(20)
+        assert sandbox.received["submit"] == 0
+
+
 @pytest.mark.parametrize("turns", range(8))
 async def test_a_submit_cancelled_in_its_first_turns(turns: int) -> None:
     """In whatever turn of the loop the caller leaves, what was sold is accounted for."""
@@ -456,6 +490,22 @@ async def test_submit_many_tells_both_halves() -> None:
         assert not vidgo.unclaimed
 
 
+async def test_a_request_that_json_cannot_carry_is_one_failure() -> None:
+    """A typed request of the user's own that cannot be sent does not stop its siblings."""
+
+    @attrs.frozen
+    class Broken(TypedRequest):
+        model: ClassVar[str] = "broken"
+        prompt: object = attrs.field(factory=object)
+
+    async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
+        with pytest.raises(SubmitErrorGroup) as caught:
+            await vidgo.submit_many([FOX, Broken(), FOX])
+        assert list(caught.value.failed) == [1]
+        assert isinstance(caught.value.failed[1].__cause__, TypeError)
+        assert sandbox.sold == 2
+
+
 async def test_submit_many_stops_when_the_account_does_not_pay() -> None:
     """After the first 402 nothing more is sent; each other request gets its own copy."""
     async with (
@@ -525,6 +575,23 @@ async def test_the_deadline_of_generate_covers_the_submit() -> None:
         assert 3 <= asyncio.get_running_loop().time() - start < 4
         await anyio.sleep(10)
         assert ids(vidgo.unclaimed) == list(sandbox.tasks)
+
+
+async def test_the_deadline_of_generate_covers_the_waits_between_tries() -> None:
+    """No `Retry-After` and no server that is down holds a caller beyond the deadline."""
+    async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
+        sandbox.inject(answer(503, SAFE_503, {"Retry-After": "15"}))
+        start = asyncio.get_running_loop().time()
+        with pytest.raises(TaskTimeoutError, match="nothing was bought"):
+            await vidgo.generate(FOX, timeout=1)
+        assert asyncio.get_running_loop().time() - start < 1.5
+        async with sandbox.refusing():
+            start = asyncio.get_running_loop().time()
+            with pytest.raises(TaskTimeoutError, match="nothing was bought"):
+                await vidgo.generate(FOX, timeout=4)
+            assert asyncio.get_running_loop().time() - start < 4.5
+        await anyio.sleep(60)
+        assert sandbox.sold == 0
 
 
 async def test_the_deadline_of_generate_may_pass_before_the_post() -> None:

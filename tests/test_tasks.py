@@ -48,7 +48,7 @@ def test_values_hash_and_compare_by_value(value: Any) -> None:
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
 def test_values_pickle(value: Any, protocol: int) -> None:
     """A value comes back from a pickle of any protocol with every field."""
-    copied = pickle.loads(pickle.dumps(value, protocol))  # noqa: S301 - our own bytes
+    copied = pickle.loads(pickle.dumps(value, protocol))
 
     assert attrs.asdict(copied) == attrs.asdict(value)
     assert type(copied) is type(value)

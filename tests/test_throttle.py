@@ -434,7 +434,7 @@ async def test_lanes_close_around_those_who_left() -> None:
     lane = Lane(1)
     loop = asyncio.get_running_loop()
     left, there = loop.create_future(), loop.create_future()
-    lane.waiting.extend([left, there])
+    lane.waiting.extend([(0.0, left), (0.0, there)])
     left.cancel()
     lane.close("closed")
 

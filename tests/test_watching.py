@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from support import FOX, foxes, ids, open_session
+from support import FOX, after, foxes, ids, open_session
 from vidgo_async import (
     APIError,
     AuthenticationError,
@@ -140,6 +140,97 @@ async def test_polls_take_three_quarters_and_submits_go_first() -> None:
             start = now()
             await vidgo.submit(FOX)
             assert now() - start < 0.1
+
+
+async def test_a_look_that_outlives_its_reader_harms_no_other() -> None:
+    """Who waits again while the old look is under way shares it, and is looked for."""
+    async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
+        task = await vidgo.submit(FOX)
+        await anyio.sleep(5)
+        sandbox.inject(after(3), call="status", times=2)
+        with pytest.raises(TaskTimeoutError):
+            await vidgo.wait(task.task_id, timeout=1)
+        assert (await vidgo.wait(task.task_id, timeout=20)).finished
+        with pytest.raises(TaskTimeoutError):
+            await vidgo.wait(task.task_id, timeout=1)
+        await anyio.sleep(10)
+        looks = sandbox.received["status"]
+        await anyio.sleep(60)
+        assert sandbox.received["status"] == looks
+        assert (await vidgo.wait(task)).finished
+
+
+async def test_a_later_waiter_learns_what_is_known() -> None:
+    """Who joins gets the known state, and neither side loses model and time of submit."""
+    seen: list[str] = []
+    async with Sandbox(seconds=(60, 60)) as sandbox, open_session(sandbox) as vidgo:
+        task = await vidgo.submit(FOX)
+        by_id = asyncio.create_task(vidgo.wait(task.task_id))
+        await anyio.sleep(20)
+        with pytest.raises(TaskTimeoutError, match="running") as caught:
+            await vidgo.wait(
+                task.task_id, timeout=0.5, on_update=lambda task: seen.append(task.status)
+            )
+        assert caught.value.task is not None
+        assert seen[0] == caught.value.task.status == "running"
+        ended = await vidgo.wait(task)
+        assert (ended.model, ended.submitted_at) == (task.model, task.submitted_at)
+        assert await by_id == ended
+
+
+async def test_a_task_says_more_than_its_id() -> None:
+    """Given a task and its id, in whatever order, `as_completed` keeps the task."""
+    async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
+        done = Task("done", "finished")
+        assert [one async for one in vidgo.as_completed([done, "done"])] == [done]
+        assert [one async for one in vidgo.as_completed(["done", done])] == [done]
+        assert sandbox.received["status"] == 0
+        task = await vidgo.submit(FOX)
+        both: list[list[Task | str]] = [[task, task.task_id], [task.task_id, task]]
+        for given in both:
+            (ended,) = [one async for one in vidgo.as_completed(given)]
+            assert ended.model == "grok-imagine"
+
+
+async def test_two_readers_of_one_stream_both_end() -> None:
+    """Several tasks may read one stream; when all is given each of them ends."""
+    async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
+        tasks = await vidgo.submit_many(foxes(5))
+        stream = vidgo.as_completed(tasks)
+
+        async def read() -> list[Task]:
+            return [task async for task in stream]
+
+        first, second = await asyncio.gather(read(), read())
+        assert len(first) + len(second) == 5
+        stream = vidgo.as_completed(["nobody"])
+        reader = asyncio.create_task(read())
+        await anyio.sleep(0.1)
+        async with stream:
+            pass
+        assert await reader == []
+
+
+class MoodyPolicy:
+    """A policy that fails the first time."""
+
+    asked = 0
+
+    def next_delay(self, task: Task, age: float | None) -> float:
+        """Fail once."""
+        self.asked += 1
+        if self.asked == 1:
+            raise ZeroDivisionError
+        return 1.0
+
+
+async def test_a_policy_that_fails_leaves_no_dead_entry() -> None:
+    """An error of the policy reaches its caller, and the next wait works."""
+    async with Sandbox() as sandbox, open_session(sandbox, polling=MoodyPolicy()) as vidgo:
+        task = await vidgo.submit(FOX)
+        with pytest.raises(ZeroDivisionError):
+            await vidgo.wait(task)
+        assert (await vidgo.wait(task)).finished
 
 
 async def test_updates_are_told_once_each() -> None:

@@ -14,7 +14,6 @@ import attrs
 
 from vidgo_async import wire
 from vidgo_async.errors import RateLimitError, VidgoError
-from vidgo_async.requests import GenerationRequest, TypedRequest
 from vidgo_async.tasks import Balance, Task, TaskStatus
 from vidgo_async.throttle import Throttle
 from vidgo_async.transport import Sending, Transport
@@ -38,22 +37,21 @@ class Api:
     transport: Transport
     _noticed: set[str] = attrs.field(init=False, factory=set[str])
 
-    async def submit(
-        self, request: GenerationRequest | TypedRequest, body: bytes, sending: Sending
-    ) -> Task:
+    async def submit(self, submission: wire.Submission, sending: Sending) -> Task:
         """Send a submit once (`POST /api/generate/submit`)."""
         sent_at = _now()
         answer = await self.transport.exchange(
             "POST",
             "/api/generate/submit",
             timeout=self.transport.request_timeout,
-            body=body,
+            body=submission.body,
+            secret=submission.callback_url,
             sending=sending,
         )
         return self._notice(
             self._learn(
                 sent_at,
-                lambda: wire.read_submitted(answer, request.model, datetime.now(UTC)),
+                lambda: wire.read_submitted(answer, submission.request.model, datetime.now(UTC)),
             )
         )
 

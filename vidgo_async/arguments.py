@@ -1,5 +1,6 @@
 """What callers pass in, checked where it is passed: before anything is sent or bought."""
 
+import asyncio
 import inspect
 import math
 import os
@@ -9,15 +10,13 @@ from urllib.parse import urlsplit
 
 import attrs
 
+from vidgo_async.errors import SessionClosedError
 from vidgo_async.pacing import PollingPolicy, RetryPolicy
 from vidgo_async.requests import check_callback_url, check_request, is_http_url
 from vidgo_async.secret import SecretText
-from vidgo_async.tasks import MediaFile, Task
+from vidgo_async.tasks import UNSEEN, MediaFile, Task
 
 DEFAULT_BASE_URL = "https://api.vidgo.ai"
-
-UNSEEN = "unknown"
-"""The status of a task of which only the id is known: not the server's word."""
 
 
 def _positive_int(_: object, field: "attrs.Attribute[int]", value: object) -> None:
@@ -164,6 +163,21 @@ def as_tasks(tasks_or_ids: object) -> list[Task]:
     """Make tasks of tasks and ids."""
     _check_many("tasks or task ids", tasks_or_ids, (Iterable,))
     return [as_task(item) for item in cast("Iterable[object]", tasks_or_ids)]
+
+
+def check_loop(loop: asyncio.AbstractEventLoop) -> None:
+    """Refuse the use of a session in another event loop than its own, or in none.
+
+    Raises:
+        SessionClosedError: This is not the session's loop.
+    """
+    try:
+        running = asyncio.get_running_loop()
+    except RuntimeError:
+        running = None
+    if running is not loop:
+        msg = "the session belongs to another event loop; open one session in each"
+        raise SessionClosedError(msg)
 
 
 def check_file(file: object) -> None:

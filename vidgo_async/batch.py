@@ -16,11 +16,13 @@ from typing import Any, Self
 import anyio
 import attrs
 
+from vidgo_async.arguments import check_loop
 from vidgo_async.errors import SubmissionUnknownError, TaskFailedError, VidgoError
 from vidgo_async.poller import Poller
-from vidgo_async.purchases import Gate, Purchases, Request
+from vidgo_async.purchases import Purchases
 from vidgo_async.requests import check_request
 from vidgo_async.tasks import Task
+from vidgo_async.verdicts import Gate, Request
 from vidgo_async.waiting import OnUpdate, wait_for_end
 
 Requests = Iterable[Request] | AsyncIterable[Request]
@@ -70,6 +72,7 @@ class Engine:
     on_update: OnUpdate | None
     _requests: Requests
     _free: asyncio.Semaphore
+    _turn: asyncio.Semaphore
     read: int = 0
     submitted: int = 0
     finished: int = 0
@@ -78,13 +81,17 @@ class Engine:
     _ready: deque[_Slot] = attrs.field(init=False, factory=deque[_Slot])
     _changed: asyncio.Event = attrs.field(init=False, factory=asyncio.Event)
     _gate: Gate = attrs.field(init=False, factory=Gate)
-    _jobs: set[asyncio.Task[None]] = attrs.field(init=False, factory=set[asyncio.Task[None]])
+    jobs: set[asyncio.Task[None]] = attrs.field(init=False, factory=set[asyncio.Task[None]])
     _pump: asyncio.Task[None] = attrs.field(init=False)
     _reading: bool = attrs.field(init=False, default=True)
-    _trouble: Exception | None = attrs.field(init=False, default=None)
+    _interrupted: bool = attrs.field(init=False, default=False)
+    _trouble: BaseException | None = attrs.field(init=False, default=None)
 
     def start(self) -> None:
-        """Begin to read requests."""
+        """Begin to read requests, unless the session was closed before."""
+        check_loop(self.poller.loop)
+        if not self._reading:
+            return
         self._pump = asyncio.create_task(self._read_all())
         self._keep(self._pump)
 
@@ -107,8 +114,9 @@ class Engine:
 
     def abandon(self, trouble: Exception | None = None) -> None:
         """Stop: send nothing more, and record what was bought and not taken."""
-        for job in self._jobs:
+        for job in self.jobs:
             job.cancel()
+        self._interrupted = True
         for slot in self.slots.values():
             if isinstance(slot.error, SubmissionUnknownError):
                 self.purchases.leave(slot.error)
@@ -123,14 +131,14 @@ class Engine:
     async def settled(self) -> None:
         """Wait until nothing of it runs any more."""
         with anyio.CancelScope(shield=True):
-            if self._jobs:
-                await asyncio.wait(self._jobs)
+            if self.jobs:
+                await asyncio.wait(self.jobs)
 
     # --- The engine's own jobs --------------------------------------------------------------
 
     def _keep(self, job: "asyncio.Task[None]") -> None:
-        self._jobs.add(job)
-        job.add_done_callback(self._jobs.discard)
+        self.jobs.add(job)
+        job.add_done_callback(self.jobs.discard)
 
     async def _read_all(self) -> None:
         """Read a request whenever a slot is free; stop for good if `requests` raises."""
@@ -146,8 +154,9 @@ class Engine:
                 self.slots[slot.index] = slot
                 self.read += 1
                 self._keep(asyncio.create_task(self._generate(slot)))
-        except Exception as error:  # noqa: BLE001 - the reader gets it, after all outcomes
-            self._trouble = error
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - for the reader
+            if not self._interrupted:
+                self._trouble = error
         self._stop_reading()
 
     def _stop_reading(self) -> None:
@@ -157,15 +166,16 @@ class Engine:
     async def _generate(self, slot: _Slot) -> None:
         """Run one request to its end; whatever happens becomes its outcome."""
         try:
-            task = await self.purchases.submit(slot.request, self.callback_url, gate=self._gate)
+            # Its time under the retry policy begins when its turn has come.
+            async with self._turn:
+                task = await self.purchases.submit(slot.request, self.callback_url, gate=self._gate)
             self.submitted += 1
             self._update(slot, task)
             await self._see_to_the_end(slot, task)
         except VidgoError as error:
             slot.error = error
         except Exception as bug:  # noqa: BLE001 - an outcome is owed for every request
-            slot.error = VidgoError(f"unexpected {type(bug).__name__}: {bug}", slot.task)
-            slot.error.__cause__ = bug
+            slot.error = VidgoError.unexpected(bug, slot.task)
         self.finished += slot.error is None
         self.failed += slot.error is not None
         self._ready.append(slot)
@@ -187,6 +197,7 @@ class Engine:
         except Exception as error:  # noqa: BLE001 - a progress bar must not cost a video
             self.on_update = None
             self._trouble = error
+            self._interrupted = True
             self._pump.cancel()
             self._stop_reading()
 

@@ -10,8 +10,9 @@ from vidgo_async.errors import (
     SubmitErrorGroup,
     VidgoError,
 )
-from vidgo_async.purchases import Gate, Purchases, Request
+from vidgo_async.purchases import Purchases
 from vidgo_async.tasks import Task
+from vidgo_async.verdicts import Gate, Request
 
 
 @attrs.define(eq=False)
@@ -56,6 +57,8 @@ class Bulk:
                 )
             except VidgoError as error:
                 self.failed[index] = error
+            except Exception as bug:  # noqa: BLE001 - one request must not stop its siblings
+                self.failed[index] = VidgoError.unexpected(bug)
 
     def _leave(self) -> None:
         """Record what was bought for a caller who was cancelled."""

@@ -60,6 +60,13 @@ class VidgoError(Exception):
         """The id of the task concerned, or None."""
         return self.task.task_id if self.task is not None else self._task_id
 
+    @classmethod
+    def unexpected(cls, bug: Exception, task: Task | None = None) -> "VidgoError":
+        """Make an error of an exception that nobody foresaw."""
+        error = VidgoError(f"unexpected {type(bug).__name__}: {bug}", task)
+        error.__cause__ = bug
+        return error
+
     def about(self, task: Task) -> None:
         """Attach the task that this error is about."""
         self.task = task
@@ -91,12 +98,23 @@ class TransportError(VidgoError):
     Attributes:
         sent: Whether the request may have reached the server.
         temporary: Whether another try may help; False for TLS errors.
+        status: The HTTP status, where the answer broke off after it.
+        body: What came of the body, where the answer broke off in it.
     """
 
-    def __init__(self, message: str, sent: bool = True, temporary: bool = True) -> None:
+    def __init__(
+        self,
+        message: str,
+        sent: bool = True,
+        temporary: bool = True,
+        status: int | None = None,
+        body: str | None = None,
+    ) -> None:
         super().__init__(message)
         self.sent = sent
         self.temporary = temporary
+        self.status = status
+        self.body = body
 
 
 class TransportTimeoutError(TransportError, TimeoutError):

@@ -1,21 +1,64 @@
 """Fetching what was made: streamed, off the event loop, never half a file."""
 
+import asyncio
 import contextlib
 import os
 import secrets
 from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
 
 import anyio
 import anyio.to_thread
 import attrs
 
+from vidgo_async.endurance import see_through
 from vidgo_async.errors import DownloadError, TransportError
 from vidgo_async.tasks import MediaFile
 from vidgo_async.transport import Stream, Transport
 
 OnProgress = Callable[[int, int | None], object]
 """Called with the bytes so far and the bytes in all, where the server said how many."""
+
+
+@attrs.define(eq=False)
+class _Partial:
+    """A file in the making, beside its destination; its methods block, so threads call them."""
+
+    destination: Path
+    overwrite: bool
+    _path: Path = attrs.field(init=False)
+    _sink: BinaryIO | None = attrs.field(init=False, default=None)
+
+    def open(self) -> None:
+        """Begin, if there is a place to write to."""
+        if self.destination.is_dir():
+            raise IsADirectoryError(None, "it is a folder; name the file to write")
+        if not self.overwrite and self.destination.exists():
+            raise FileExistsError(None, "it exists; pass overwrite=True to replace it")
+        self._path = self.destination.with_name(f".{secrets.token_hex(8)}.part")
+        self._sink = self._path.open("xb")
+
+    def write(self, chunk: bytes) -> None:
+        """Add bytes."""
+        if self._sink is not None:
+            self._sink.write(chunk)
+
+    def publish(self) -> None:
+        """Give the whole file its name."""
+        if self._sink is not None:
+            self._sink.flush()
+            os.fsync(self._sink.fileno())
+            self._sink.close()
+        if not self.overwrite and self.destination.exists():
+            raise FileExistsError(None, "it appeared meanwhile; pass overwrite=True to replace it")
+        self._path.replace(self.destination)
+
+    def discard(self) -> None:
+        """Leave nothing behind."""
+        if self._sink is not None:
+            self._sink.close()
+            self._path.unlink(missing_ok=True)
 
 
 @attrs.define(eq=False)
@@ -43,8 +86,7 @@ class Files:
             raise DownloadError(msg, file)
         try:
             async with self._limiter:
-                await _check_destination(file, destination, overwrite=overwrite)
-                await self._fetch(file, destination, on_progress)
+                await self._fetch(file, _Partial(destination, overwrite), on_progress)
         except TransportError as error:
             msg = f"could not fetch {file.file_url}: {error}"
             raise DownloadError(msg, file) from error
@@ -54,29 +96,24 @@ class Files:
         return destination
 
     async def _fetch(
-        self, file: MediaFile, destination: Path, on_progress: OnProgress | None
+        self, file: MediaFile, partial: _Partial, on_progress: OnProgress | None
     ) -> None:
-        partial = destination.with_name(f".{destination.name[:100]}.{secrets.token_hex(4)}.part")
         try:
-            async with await anyio.open_file(partial, "xb") as sink:
-                with contextlib.closing(await self.transport.open(file.file_url)) as stream:
-                    await _copy(_good(stream, file), sink, on_progress)
-                await sink.flush()
-                await anyio.to_thread.run_sync(os.fsync, sink.wrapped.fileno())
-            await anyio.Path(partial).replace(destination)
+            await _in_a_thread(partial.open)
+            with contextlib.closing(await self.transport.open(file.file_url)) as stream:
+                await _copy(_good(stream, file), partial, on_progress)
+            await _in_a_thread(partial.publish)
         except BaseException:
-            with anyio.CancelScope(shield=True):
-                await anyio.Path(partial).unlink(missing_ok=True)
+            await _in_a_thread(partial.discard)
             raise
 
 
-async def _check_destination(file: MediaFile, destination: Path, *, overwrite: bool) -> None:
-    if await anyio.Path(destination).is_dir():
-        msg = f"{destination} is a folder; name the file to write"
-        raise DownloadError(msg, file)
-    if not overwrite and await anyio.Path(destination).exists():
-        msg = f"{destination} exists; pass overwrite=True to replace it"
-        raise DownloadError(msg, file)
+async def _in_a_thread(work: Callable[..., None], *args: object) -> None:
+    """Do blocking work off the loop; a cancelled caller leaves only when it is done."""
+    task = asyncio.create_task(anyio.to_thread.run_sync(work, *args))
+    with anyio.CancelScope(shield=True):
+        await see_through(task)
+    task.result()
 
 
 def _good(stream: Stream, file: MediaFile) -> Stream:
@@ -86,12 +123,10 @@ def _good(stream: Stream, file: MediaFile) -> Stream:
     raise DownloadError(msg, file)
 
 
-async def _copy(
-    stream: Stream, sink: anyio.AsyncFile[bytes], on_progress: OnProgress | None
-) -> None:
+async def _copy(stream: Stream, partial: _Partial, on_progress: OnProgress | None) -> None:
     done = 0
     while chunk := await stream.read():
-        await sink.write(chunk)
+        await _in_a_thread(partial.write, chunk)
         done += len(chunk)
         if on_progress is not None:
             on_progress(done, stream.length)

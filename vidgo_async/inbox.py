@@ -30,6 +30,7 @@ class Inbox:
         init=False, factory=deque[tuple[str, Task | VidgoError]]
     )
     _failure: VidgoError | None = attrs.field(init=False, default=None)
+    _closed: bool = attrs.field(init=False, default=False)
     _news: asyncio.Event = attrs.field(init=False, factory=asyncio.Event)
     _loop: asyncio.AbstractEventLoop = attrs.field(init=False, factory=asyncio.get_running_loop)
 
@@ -55,8 +56,13 @@ class Inbox:
         self._failure = error
         self._news.set()
 
+    def close(self) -> None:
+        """Send home whoever still waits for a letter."""
+        self._closed = True
+        self._news.set()
+
     async def get(self) -> Task | None:
-        """Wait for the next letter; None means that the deadline passed first.
+        """Wait for the next letter; None means that none will come, or not in time.
 
         Raises:
             VidgoError: A watch or the session ended; raised in the reader's own frame.
@@ -64,13 +70,14 @@ class Inbox:
         while not self._letters:
             if self._failure is not None:
                 raise self._failure
-            if self._loop.time() >= self.deadline:
+            if self._closed or not self.watching or self._loop.time() >= self.deadline:
                 return None
             await self._news_or_deadline()
         task_id, letter = self._letters.popleft()
         if isinstance(letter, Task) and not letter.done:
             return letter
         self.watching.pop(task_id, None)
+        self._news.set()  # if it was the last, others who wait need not
         if isinstance(letter, Task):
             return letter
         raise letter

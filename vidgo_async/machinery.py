@@ -65,7 +65,7 @@ class Machinery:
             api,
             Purchases(api, settings.retry, unclaimed),
             Poller(api, settings.polling, settings.retry),
-            Files(transport, anyio.CapacityLimiter(limit)),
+            Files(transport, anyio.CapacityLimiter(transport.spare(limit))),
         )
 
     async def in_turn(self, call: Coroutine[Any, Any, _Value]) -> _Value:
@@ -76,6 +76,10 @@ class Machinery:
                 return await call
             finally:
                 self.throttle.release(self.throttle.polls)
+
+    def is_ours(self, task: "asyncio.Task[Any] | None") -> bool:
+        """Tell whether a task is one that closing waits for."""
+        return any(task in engine.jobs for engine in self.engines)
 
     async def close(self) -> None:
         """Stop everything, from the callers down to the connections."""

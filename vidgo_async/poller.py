@@ -24,7 +24,7 @@ from vidgo_async.api import Api
 from vidgo_async.errors import APIError, RateLimitError, SessionClosedError, VidgoError
 from vidgo_async.inbox import Inbox
 from vidgo_async.pacing import PollingPolicy, RetryPolicy
-from vidgo_async.tasks import Task
+from vidgo_async.tasks import UNSEEN, Task
 from vidgo_async.throttle import MAX_RETRY_AFTER
 
 logger: logging.Logger = logging.getLogger("vidgo_async")
@@ -49,6 +49,8 @@ class _Watch:
     looked_at: float
     """The loop's time of the last look; of the submit before the first."""
     due: float = math.inf
+    is_looked_at: bool = False
+    """Whether a look is under way; a watch stays until it ends, even without readers."""
     failures: int = 0
     refusals: int = 0
     trouble: VidgoError | None = None
@@ -70,18 +72,22 @@ class Poller:
     _crew: set[asyncio.Task[None]] = attrs.field(init=False, factory=set[asyncio.Task[None]])
     _end: VidgoError | None = attrs.field(init=False, default=None)
     _random: random.Random = attrs.field(init=False, factory=random.Random)
-    _loop: asyncio.AbstractEventLoop = attrs.field(init=False, factory=asyncio.get_running_loop)
+    loop: asyncio.AbstractEventLoop = attrs.field(init=False, factory=asyncio.get_running_loop)
 
     # --- For readers ------------------------------------------------------------------------
 
     def watch(self, tasks: Iterable[Task], inbox: Inbox) -> None:
         """Watch tasks for a reader; tasks that ended already are delivered at once."""
-        for task in tasks:
-            inbox.watching[task.task_id] = None
-            if task.done:
-                inbox.put(task.task_id, task)
-            elif self._end is None:
-                self._add(task, inbox)
+        try:
+            for task in tasks:
+                inbox.watching[task.task_id] = None
+                if task.done:
+                    inbox.put(task.task_id, task)
+                elif self._end is None:
+                    self._add(task, inbox)
+        except BaseException:  # a policy of the user's failed
+            self.unwatch(inbox)
+            raise
         if self._end is not None:
             inbox.fail(self._end.own_copy())
 
@@ -92,10 +98,8 @@ class Poller:
             if watch is None:
                 continue
             watch.readers = tuple(reader for reader in watch.readers if reader is not inbox)
-            if not watch.readers:
-                del self._watches[task_id]
-        if not self._watches:
-            self._rest()
+            if not watch.readers and not watch.is_looked_at:
+                self._forget(watch)
 
     def trouble(self, task_id: str) -> VidgoError | None:
         """Return why the last look at a task failed, if it did."""
@@ -115,17 +119,31 @@ class Poller:
     def _add(self, task: Task, inbox: Inbox) -> None:
         watch = self._watches.get(task.task_id)
         if watch is None:
-            now = self._loop.time()
+            now = self.loop.time()
             born = _birth(task, now)
             looked_at = now if born is None else born
             watch = _Watch(_in_flight(task), inbox.as_readers, born, looked_at)
-            self._watches[task.task_id] = watch
             first = 0.0 if born is None else self._patience(watch)
+            self._watches[task.task_id] = watch
             self._schedule(watch, first)
         else:
-            watch.readers += inbox.as_readers
-            if inbox.last_look < watch.due < math.inf:
-                self._push(watch, max(inbox.last_look, self._loop.time()))
+            self._join(watch, task, inbox)
+
+    def _join(self, watch: _Watch, task: Task, inbox: Inbox) -> None:
+        """Let one more reader share a watch; each side may know what the other does not."""
+        watch.readers += inbox.as_readers
+        watch.born = _birth(task, self.loop.time()) if watch.born is None else watch.born
+        known = task if watch.task.status == UNSEEN else watch.task
+        watch.task = attrs.evolve(
+            known,
+            raw=None,
+            model=watch.task.model or task.model,
+            submitted_at=watch.task.submitted_at or task.submitted_at,
+        )
+        if inbox.wants_updates and watch.task != task:
+            inbox.put(task.task_id, watch.task)
+        if inbox.last_look < watch.due and not watch.is_looked_at:
+            self._push(watch, max(inbox.last_look, self.loop.time()))
 
     def _patience(self, watch: _Watch) -> float:
         """Ask the policy how long after the last look the next one is."""
@@ -139,8 +157,9 @@ class Poller:
     def _schedule(self, watch: _Watch, delay: float) -> None:
         """Make a task due that long after the last look, and in time for its readers."""
         if not watch.readers:
-            return  # everybody left during the look
-        now = self._loop.time()
+            self._forget(watch)  # everybody left during the look
+            return
+        now = self.loop.time()
         due = max(now, watch.looked_at + delay)
         for reader in watch.readers:
             if now < reader.last_look < due:
@@ -164,7 +183,7 @@ class Poller:
 
     def _due_now(self) -> bool:
         head = self._head()
-        return head is not None and head.due <= self._loop.time() + RESOLUTION
+        return head is not None and head.due <= self.loop.time() + RESOLUTION
 
     def _set_alarm(self) -> None:
         """Have a worker called in when the next task falls due."""
@@ -176,7 +195,7 @@ class Poller:
                 return
             self._timer.cancel()
         # An empty context: no look belongs to the trace of the caller who came first.
-        self._timer = self._loop.call_at(head.due, self._call_in, context=contextvars.Context())
+        self._timer = self.loop.call_at(head.due, self._call_in, context=contextvars.Context())
 
     def _rest(self) -> None:
         self._heap.clear()
@@ -189,7 +208,7 @@ class Poller:
     def _call_in(self) -> None:
         """Let one more worker begin."""
         self._timer = None
-        worker = self._loop.create_task(self._work(), context=contextvars.Context())
+        worker = self.loop.create_task(self._work(), context=contextvars.Context())
         self._crew.add(worker)
         worker.add_done_callback(self._go_home)
 
@@ -207,7 +226,7 @@ class Poller:
             try:
                 if self._due_now():
                     _, _, watch = heapq.heappop(self._heap)
-                    watch.due = math.inf
+                    watch.is_looked_at = True
                     self._set_alarm()  # there may be work for one more
                     await self._look(watch)
             finally:
@@ -222,7 +241,7 @@ class Poller:
             self._seen(watch, task)
 
     def _seen(self, watch: _Watch, task: Task) -> None:
-        watch.looked_at = self._loop.time()
+        self._looked(watch)
         watch.failures = watch.refusals = 0
         watch.trouble = None
         if task.done:
@@ -235,9 +254,13 @@ class Poller:
                     reader.put(task.task_id, task)
         self._schedule(watch, self._patience(watch))
 
+    def _looked(self, watch: _Watch) -> None:
+        watch.is_looked_at = False
+        watch.looked_at = self.loop.time()
+
     def _failed(self, watch: _Watch, error: VidgoError) -> None:
         """Go on after a failed look, ever more slowly; the deadline is the reader's."""
-        watch.looked_at = self._loop.time()
+        self._looked(watch)
         watch.trouble = error
         refused = isinstance(error, APIError) and error.documented and error.status in _REFUSING
         watch.refusals = watch.refusals + 1 if refused else 0
@@ -256,11 +279,13 @@ class Poller:
         return max(grown, min(asked or 0.0, MAX_RETRY_AFTER))
 
     def _deliver(self, watch: _Watch, end: Task | VidgoError) -> None:
-        task_id = watch.task.task_id
-        self._watches.pop(task_id, None)
         for reader in watch.readers:
-            reader.put(task_id, end if isinstance(end, Task) else end.own_copy())
+            reader.put(watch.task.task_id, end if isinstance(end, Task) else end.own_copy())
         watch.readers = ()
+        self._forget(watch)
+
+    def _forget(self, watch: _Watch) -> None:
+        self._watches.pop(watch.task.task_id, None)
         if not self._watches:
             self._rest()
 

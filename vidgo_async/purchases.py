@@ -1,70 +1,44 @@
-"""The paid POST: what may be sent again, and who owns what it bought.
+"""The paid POST, and who owns what it bought.
 
 Each POST runs in a task of the session's own, so that no cancelled caller can lose its
-answer. What nobody is there to receive any more goes to `unclaimed`.
-
-    answer to the POST                              then
-    no connection was made                          sent again (a TLS error is raised)
-    429                                             sent again, after `Retry-After`
-    503 `service_error` in the API's own body       sent again (`RetryPolicy.resend_on_503`)
-    any other 4xx but 408                           refused: nothing was bought
-    anything else                                   `SubmissionUnknownError`, at once
+answer. What nobody is there to receive any more goes to `unclaimed`. What may be sent again
+is decided in `verdicts.py`.
 """
 
 import asyncio
 import logging
 import random
-from http import HTTPStatus
-from typing import TypeVar
 
 import attrs
 
-from vidgo_async import wire
 from vidgo_async.api import Api
 from vidgo_async.errors import (
     APIError,
-    AuthenticationError,
-    InsufficientCreditsError,
     RateLimitError,
-    ResponseError,
-    ServerError,
-    SessionClosedError,
     SubmissionUnknownError,
-    TaskTimeoutError,
     TransportError,
-    TransportTimeoutError,
     VidgoError,
 )
 from vidgo_async.pacing import RetryPolicy
-from vidgo_async.requests import GenerationRequest, TypedRequest
 from vidgo_async.tasks import Task
 from vidgo_async.throttle import MAX_RETRY_AFTER
 from vidgo_async.transport import Sending
+from vidgo_async.verdicts import (
+    Gate,
+    Request,
+    Terms,
+    closed_first,
+    judged,
+    may_send_again,
+    nothing_bought,
+    too_late,
+)
+from vidgo_async.wire import Submission
 
 logger: logging.Logger = logging.getLogger("vidgo_async")
 
 CLOSE_GRACE = 5.0
 """Seconds that closing gives to POSTs under way."""
-
-Request = GenerationRequest | TypedRequest
-_Error = TypeVar("_Error", bound=VidgoError)
-
-
-@attrs.define(eq=False)
-class Gate:
-    """Stops a batch from sending more once the account turned out not to pay for it."""
-
-    refusal: VidgoError | None = None
-
-    def check(self) -> None:
-        """Raise a copy of the refusal, if there was one."""
-        if self.refusal is not None:
-            raise self.refusal.own_copy()
-
-    def learn(self, error: VidgoError) -> None:
-        """Shut after a 401 or a 402 on a submit."""
-        if isinstance(error, AuthenticationError | InsufficientCreditsError):
-            self.refusal = self.refusal or error
 
 
 @attrs.define(eq=False)
@@ -98,21 +72,20 @@ class Purchases:
             VidgoError: Refused, given up or unknown; see the table above.
             TaskTimeoutError: The deadline passed.
         """
-        body = wire.submit_body(request, callback_url)
-        give_up = asyncio.get_running_loop().time() + self.retry.timeout
-        gate = gate or Gate()
+        submission = Submission.of(request, callback_url)
+        terms = Terms.starting_now(self.retry.timeout, deadline, gate or Gate())
         failure: VidgoError | None = None
         failures = 0
         while True:
-            await self._slot(give_up, deadline, failure, gate)
+            await self._slot(terms, failure)
             try:
-                return await self._send(request, body, deadline, gate)
+                return await self._send(submission, terms)
             except (TransportError, APIError) as error:
-                if not self._may_send_again(error):
+                if not may_send_again(error):
                     raise
                 failure = error
             failures += 1
-            await self._pause(failure, failures, give_up)
+            await self._pause(terms, failure, failures)
 
     async def close(self) -> None:
         """Give POSTs under way a moment to end, then record them as unknown."""
@@ -134,84 +107,79 @@ class Purchases:
 
     # --- Before the sending -----------------------------------------------------------------
 
-    async def _slot(
-        self,
-        give_up: float,
-        deadline: float | None,
-        failure: VidgoError | None,
-        gate: Gate,
-    ) -> None:
-        """Wait for the turn to send; the gate may have shut meanwhile."""
-        gate.check()
+    async def _slot(self, terms: Terms, failure: VidgoError | None) -> None:
+        """Wait for the turn to send; much may have changed when it comes."""
+        terms.gate.check()
         throttle = self.api.throttle
-        leave_at = give_up if deadline is None else min(give_up, deadline)
-        if throttle.resumes_at > leave_at and failure is not None:
-            raise _nothing_bought(failure)
+        if throttle.resumes_at > terms.give_up and failure is not None:
+            raise nothing_bought(failure)
         try:
-            async with asyncio.timeout_at(leave_at):
+            async with asyncio.timeout_at(terms.leave_at):
                 await throttle.acquire(throttle.submits)
         except TimeoutError:
-            if leave_at == deadline:
-                raise _too_late(sent=False) from failure
-            raise _nothing_bought(failure or _no_turn()) from failure
+            raise terms.too_late(failure) from failure
         try:
-            gate.check()
-            if self._closing.is_set():
-                raise _closed_first()
-        except VidgoError:
+            # Whoever was cancelled before the call leaves here, and has bought nothing.
+            await asyncio.sleep(0)
+            self._check_still_wanted(terms, failure)
+        except BaseException:
             throttle.release(throttle.submits)
             raise
 
-    async def _pause(self, failure: VidgoError, failures: int, give_up: float) -> None:
+    def _check_still_wanted(self, terms: Terms, failure: VidgoError | None) -> None:
+        terms.gate.check()
+        if self._closing.is_set():
+            raise closed_first()
+        if asyncio.get_running_loop().time() >= terms.leave_at:
+            raise terms.too_late(failure) from failure
+
+    async def _pause(self, terms: Terms, failure: VidgoError, failures: int) -> None:
         """Wait before the next sending, unless that would be too late."""
         if isinstance(failure, RateLimitError):
             logger.debug("submit refused by the rate limit: %s", failure)
             return  # the throttle makes everybody wait
         asked = failure.retry_after if isinstance(failure, APIError) else None
-        delay = asked or self.retry.delay(failures, self._random.random())
-        delay = min(delay, MAX_RETRY_AFTER)
-        if asyncio.get_running_loop().time() + delay > give_up:
-            raise _nothing_bought(failure)
+        delay = min(asked or self.retry.delay(failures, self._random.random()), MAX_RETRY_AFTER)
+        next_try = asyncio.get_running_loop().time() + delay
+        if next_try > terms.give_up:
+            raise nothing_bought(failure)
         logger.debug("submit again in %.1f s: %s", delay, failure)
         try:
-            async with asyncio.timeout(delay):
+            async with asyncio.timeout_at(min(next_try, terms.leave_at)):
                 await self._closing.wait()
         except TimeoutError:
             return
 
     # --- The sending ------------------------------------------------------------------------
 
-    async def _send(
-        self, request: Request, body: bytes, deadline: float | None, gate: Gate
-    ) -> Task:
+    async def _send(self, submission: Submission, terms: Terms) -> Task:
         """Send once, in a task that outlives a caller who leaves."""
         loop = asyncio.get_running_loop()
         sending = Sending()
-        post = loop.create_task(self._post(request, body, sending, gate))
+        post = loop.create_task(self._post(submission, sending, terms.gate))
         self._posts.add(post)
         post.add_done_callback(self._settled)
-        left = None if deadline is None else max(0.0, deadline - loop.time())
         try:
-            await asyncio.wait({post}, timeout=left)
+            await asyncio.wait({post}, timeout=terms.time_left())
         except asyncio.CancelledError:
             self._walk_away(post, sending)
             raise
         if post.done():
             return post.result()
         self._walk_away(post, sending)
-        raise _too_late(sent=sending.started)
+        raise too_late(sent=sending.started)
 
-    async def _post(self, request: Request, body: bytes, sending: Sending, gate: Gate) -> Task:
+    async def _post(self, submission: Submission, sending: Sending, gate: Gate) -> Task:
         """Send once; of the errors that come out, only one means a possible purchase."""
         try:
-            task = await self.api.submit(request, body, sending)
+            task = await self.api.submit(submission, sending)
         except asyncio.CancelledError:
             if sending.started:
                 msg = "the session was closed before the submit was answered: a task may exist"
-                raise SubmissionUnknownError(msg, request) from None
-            raise _closed_first() from None
+                raise SubmissionUnknownError(msg, submission.request) from None
+            raise closed_first() from None
         except Exception as error:  # noqa: BLE001 - even a bug of ours may follow a purchase
-            failure = self._judged(error, request)
+            failure = judged(error, submission.request, self.retry)
             failure.__cause__ = error.__cause__ if failure is error else error
             gate.learn(failure)  # before the slot goes to a sibling
         else:
@@ -237,54 +205,3 @@ class Purchases:
             self.leave(post.result())
         elif isinstance(error, SubmissionUnknownError):
             self.leave(error)
-
-    # --- What an answer means ---------------------------------------------------------------
-
-    def _judged(self, error: Exception, request: Request) -> VidgoError:
-        """Turn everything that may have bought something into the one error that says so."""
-        match error:
-            case TransportError(sent=False):
-                return error if error.temporary else _nothing_bought(error)
-            case APIError() if not isinstance(error, ServerError) or self._is_safe_503(error):
-                return error
-            case APIError() | ResponseError():
-                return SubmissionUnknownError(
-                    f"a task may exist; the submit was answered: {error}",
-                    request,
-                    error.status,
-                    error.body,
-                )
-            case _:
-                return SubmissionUnknownError(
-                    f"a task may exist; the submit got: {error!r}", request
-                )
-
-    def _may_send_again(self, error: VidgoError) -> bool:
-        if isinstance(error, TransportError):
-            return error.temporary
-        return isinstance(error, RateLimitError | ServerError)
-
-    def _is_safe_503(self, error: APIError) -> bool:
-        # An assumption: the service says so itself that it did not take the request.
-        unavailable = error.status == HTTPStatus.SERVICE_UNAVAILABLE
-        return self.retry.resend_on_503 and unavailable and error.type == "service_error"
-
-
-def _no_turn() -> TransportTimeoutError:
-    return TransportTimeoutError("no slot became free in time, so nothing was sent", sent=False)
-
-
-def _nothing_bought(failure: _Error) -> _Error:
-    return failure.own_copy(f"{failure.message} (gave up: nothing was bought)")
-
-
-def _closed_first() -> SessionClosedError:
-    return SessionClosedError("the session was closed first: nothing was bought")
-
-
-def _too_late(*, sent: bool) -> TaskTimeoutError:
-    if sent:
-        return TaskTimeoutError(
-            "the deadline passed before the submit was answered: what it buys goes to `unclaimed`"
-        )
-    return TaskTimeoutError("the deadline passed before the submit was sent: nothing was bought")

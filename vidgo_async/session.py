@@ -16,11 +16,13 @@ from vidgo_async.arguments import (
     check_callback,
     check_count,
     check_file,
+    check_loop,
     check_requests,
     check_timeout,
 )
 from vidgo_async.batch import Batch, Engine, Requests
 from vidgo_async.bulk import Bulk
+from vidgo_async.endurance import see_through
 from vidgo_async.errors import (
     SessionClosedError,
     SubmissionUnknownError,
@@ -30,10 +32,10 @@ from vidgo_async.errors import (
 from vidgo_async.files import OnProgress
 from vidgo_async.machinery import CLOSED, Machinery
 from vidgo_async.pacing import FixedPolling, PollingPolicy, RetryPolicy
-from vidgo_async.purchases import Request
 from vidgo_async.requests import check_callback_url, check_request
 from vidgo_async.tasks import Balance, MediaFile, Task
 from vidgo_async.transport import Connector, check_connector
+from vidgo_async.verdicts import Request
 from vidgo_async.waiting import Completions, OnUpdate, wait_for_end
 
 _Value = TypeVar("_Value")
@@ -136,14 +138,17 @@ class VidgoSession:
         Whoever still waits gets a `SessionClosedError`. POSTs under way are given 5 seconds
         and are then recorded as unknown. Cancelling this call does not hurry it.
         """
-        self._closed = True
         if self._machinery is None:
+            self._closed = True
             return
+        check_loop(self._machinery.loop)
+        self._closed = True
         if self._closing is None:
-            self._check_loop(self._machinery)
             self._closing = self._machinery.loop.create_task(self._machinery.close())
-        with anyio.CancelScope(shield=True):
-            await _see_through(self._closing)
+        if not self._machinery.is_ours(asyncio.current_task()):  # closing waits for those
+            with anyio.CancelScope(shield=True):
+                await see_through(self._closing)
+            self._closing.result()
 
     @property
     def unclaimed(self) -> tuple[Task | SubmissionUnknownError, ...]:
@@ -274,6 +279,7 @@ class VidgoSession:
             on_update,
             requests,
             asyncio.Semaphore(max_in_flight),
+            asyncio.Semaphore(self._settings.max_concurrent_requests),
         )
         machinery.engines.add(engine)
         return Batch(engine)
@@ -387,17 +393,8 @@ class VidgoSession:
         if self._machinery is None:
             msg = "the session is not open yet: use `async with VidgoSession() as vidgo:`"
             raise SessionClosedError(msg)
-        self._check_loop(self._machinery)
+        check_loop(self._machinery.loop)
         return self._machinery
-
-    def _check_loop(self, machinery: Machinery) -> None:
-        try:
-            running = asyncio.get_running_loop()
-        except RuntimeError:
-            running = None
-        if running is not machinery.loop:
-            msg = "the session belongs to another event loop; open one session in each"
-            raise SessionClosedError(msg)
 
     async def _call(self, machinery: Machinery, call: Coroutine[Any, Any, _Value]) -> _Value:
         """Make one call in a task of the session's own, so that closing can end it."""
@@ -409,21 +406,8 @@ class VidgoSession:
         except asyncio.CancelledError:
             task.cancel()
             with anyio.CancelScope(shield=True):  # it may have a file to clean up
-                await asyncio.wait({task})
+                await see_through(task)
             raise
         if task.cancelled():
             raise SessionClosedError(CLOSED)
         return task.result()
-
-
-async def _see_through(closing: "asyncio.Task[None]") -> None:
-    """Wait for a task to its end, and only then give in to a cancellation."""
-    cancelled: asyncio.CancelledError | None = None
-    while not closing.done():
-        try:
-            await asyncio.wait({closing})
-        except asyncio.CancelledError as error:
-            cancelled = error
-    closing.result()
-    if cancelled is not None:
-        raise cancelled

@@ -11,6 +11,9 @@ from typing import Any
 
 import attrs
 
+UNSEEN = "unknown"
+"""The status of a task of which only the id is known: not the server's word."""
+
 
 class TaskStatus(StrEnum):
     """The documented states of a task, to compare `Task.status` with.

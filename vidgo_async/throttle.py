@@ -1,7 +1,8 @@
 """How many requests at once, and how fast: the one gate that every API call passes.
 
 A slot is a permission to send one request. Submits go first, polls take at most three
-quarters of the slots, one 429 makes everybody wait, and a rate cap spaces the starts.
+quarters of the slots, one 429 makes everybody wait, and a rate cap spaces the starts. A poll
+that submits have kept waiting gets every fourth turn: a long batch must not hide what is done.
 """
 
 import asyncio
@@ -15,6 +16,10 @@ from vidgo_async.pacing import RetryPolicy
 
 MAX_RETRY_AFTER = 60.0
 """Seconds; the longest wait that a server's `Retry-After` is granted."""
+POLL_PATIENCE = 0.5
+"""Seconds that a poll waits behind submits before it gets a turn between them."""
+SUBMITS_IN_A_ROW = 3
+"""How many submits go before a poll that has waited for so long."""
 POLL_SHARE = 0.75
 """The part of the slots that polls may hold; the rest stays free for submits."""
 
@@ -25,24 +30,26 @@ class Lane:
 
     limit: int
     busy: int = 0
-    waiting: deque[asyncio.Future[None]] = attrs.field(
-        init=False, factory=deque["asyncio.Future[None]"]
+    waiting: deque[tuple[float, asyncio.Future[None]]] = attrs.field(
+        init=False, factory=deque[tuple[float, "asyncio.Future[None]"]]
     )
+    """The loop's time at which each came, and what to tell it."""
 
-    def is_ready(self) -> bool:
-        """Tell whether somebody waits who may go."""
-        while self.waiting and self.waiting[0].done():
+    def waiting_since(self) -> float | None:
+        """Return when the first came of those who may go; None if there is nobody."""
+        while self.waiting and self.waiting[0][1].done():
             del self.waiting[0]  # left the queue
-        return bool(self.waiting) and self.busy < self.limit
+        return self.waiting[0][0] if self.waiting and self.busy < self.limit else None
 
     def admit(self) -> None:
         """Give a slot to whoever is first."""
         self.busy += 1
-        self.waiting.popleft().set_result(None)
+        _, future = self.waiting.popleft()
+        future.set_result(None)
 
     def close(self, reason: str) -> None:
         """Send everybody home."""
-        for future in self.waiting:
+        for _, future in self.waiting:
             if not future.done():
                 future.set_exception(SessionClosedError(reason))
         self.waiting.clear()
@@ -62,6 +69,7 @@ class Throttle:
     _not_before: float = attrs.field(init=False, default=0.0)
     _refusals: int = attrs.field(init=False, default=0)
     _last_refusal: float = attrs.field(init=False, default=0.0)
+    _submits_in_a_row: int = attrs.field(init=False, default=0)
     _timer: asyncio.TimerHandle | None = attrs.field(init=False, default=None)
     _closed: str | None = attrs.field(init=False, default=None)
 
@@ -83,7 +91,7 @@ class Throttle:
         if self._closed is not None:
             raise SessionClosedError(self._closed)
         future: asyncio.Future[None] = self._loop.create_future()
-        lane.waiting.append(future)
+        lane.waiting.append((self._loop.time(), future))
         self._dispatch()
         try:
             await future
@@ -128,19 +136,24 @@ class Throttle:
 
     def _dispatch(self) -> None:
         """Let in whoever may go now; come back when the next may."""
-        while (lane := self._next_lane()) is not None:
-            now = self._loop.time()
+        while (lane := self._next_lane(now := self._loop.time())) is not None:
             if now < self._not_before:
                 self._come_back()
                 return
             lane.admit()
+            self._submits_in_a_row = self._submits_in_a_row + 1 if lane is self.submits else 0
             if self.rate is not None:
                 self._not_before = max(self._not_before, now) + 1 / self.rate
 
-    def _next_lane(self) -> Lane | None:
+    def _next_lane(self, now: float) -> Lane | None:
         if self.submits.busy + self.polls.busy >= self.limit:
             return None
-        return next((lane for lane in (self.submits, self.polls) if lane.is_ready()), None)
+        poll_came = self.polls.waiting_since()
+        if self.submits.waiting_since() is None:
+            return None if poll_came is None else self.polls
+        if poll_came is None or now - poll_came < POLL_PATIENCE:
+            return self.submits
+        return self.submits if self._submits_in_a_row < SUBMITS_IN_A_ROW else self.polls
 
     def _come_back(self) -> None:
         if self._timer is not None:

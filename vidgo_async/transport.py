@@ -7,6 +7,7 @@ knows whether the request may have reached the server, and that holds nothing se
 
 import asyncio
 import math
+from http import HTTPStatus
 from typing import Any
 from urllib.request import getproxies, proxy_bypass
 
@@ -27,8 +28,10 @@ STALL_TIMEOUT = 60.0
 """Seconds without a byte after which a download counts as stalled."""
 IDLE_CONNECTION = 4.0
 """Seconds until an idle connection is dropped; servers of this kind drop theirs at 5."""
-SHORTEST_KEY = 8
-"""Characters from which on a key is blotted out of answers."""
+SHORTEST_SECRET = 8
+"""Characters from which on a secret is blotted out of answers."""
+LIMITS = ("limit", "limit_per_host")
+"""The limits that an aiohttp connector may have of its own; 0 is none."""
 MAX_ANSWER = 8 * 1024 * 1024
 """Bytes; a larger answer is refused, not read."""
 
@@ -96,6 +99,13 @@ class Transport:
         if self._owns_connector and self._connector is not None:
             await self._connector.close()
 
+    def spare(self, requests: int) -> int:
+        """Return how many downloads may run beside that many requests."""
+        limits: list[int] = [getattr(self._connector, name) for name in LIMITS]
+        room = [limit - requests for limit in limits if limit > 0]
+        # A lent connector may have no room left; one download at a time is always made.
+        return max(1, min([requests, *room]))
+
     async def exchange(
         self,
         method: str,
@@ -103,6 +113,7 @@ class Transport:
         *,
         timeout: float,
         body: bytes | None = None,
+        secret: str | None = None,
         sending: Sending | None = None,
     ) -> Answer:
         """Send one request to the API, once, and read the answer.
@@ -112,6 +123,7 @@ class Transport:
             path: The path below the base URL, already percent-encoded.
             timeout: Seconds for the whole exchange.
             body: JSON to send.
+            secret: What is in the body and must not show, should the server repeat it.
             sending: Set once the request may be on its way.
 
         Raises:
@@ -119,10 +131,14 @@ class Transport:
             TransportError: No usable answer.
         """
         url = URL(self.base_url + path, encoded=True)
+        client = self._client if sending is None else self._tracked
+        begun: aiohttp.ClientResponse | None = None
+        received = bytearray()
+        failure: TransportError | None = None
         try:
-            async with asyncio.timeout(timeout):
-                client = self._client if sending is None else self._tracked
-                async with client.request(
+            async with (
+                asyncio.timeout(timeout),
+                client.request(
                     method,
                     url,
                     data=body,
@@ -131,14 +147,22 @@ class Transport:
                     proxy=self._proxy_for(url),
                     timeout=self._timeout,
                     trace_request_ctx=sending,
-                ) as response:
-                    read = await _read(response)
-                    return Answer(response.status, response.headers, self._without_key(read))
+                ) as response,
+            ):
+                begun = response
+                await _read(response, received)
         except Exception as error:  # noqa: BLE001 - whatever it was, a task may exist
             failure = self._explain(error, timeout, sending)
-        # Outside of the `except` block: aiohttp's own exception, which holds the request's
-        # headers, does not become the context of ours.
-        raise failure
+        # Raised outside of the `except` block, so that aiohttp's own exception, which holds the
+        # request's headers, does not become the context of ours.
+        if begun is None:
+            raise failure or TransportError("no answer")
+        answer = Answer(begun.status, begun.headers, self._without_secrets(received, secret))
+        # A refusal is clear without its body; anything else has to be whole.
+        if failure is not None and answer.status < HTTPStatus.BAD_REQUEST:
+            failure.status, failure.body = answer.status, answer.text
+            raise failure
+        return answer
 
     async def open(self, url: str) -> "Stream":
         """Open a file on any host, without the key; redirects are followed.
@@ -163,22 +187,26 @@ class Transport:
             return self._proxy
         return None if proxy_bypass(url.host or "") else self._proxies.get(url.scheme)
 
-    def _without_key(self, body: bytes) -> bytes:
-        """Blot out the key where a server repeats it, before any error can hold it."""
-        # A short one is a test's, and may well be part of a word of the answer.
-        if len(self._api_key) < SHORTEST_KEY:
-            return body
-        return body.replace(self._api_key.encode(), b"[key]")
+    def _without_secrets(self, body: bytes | bytearray, secret: str | None = None) -> bytes:
+        """Blot out secrets where a server repeats them, before any error can hold them."""
+        for hidden in (self._api_key, secret):
+            # A short key is a test's, and may well be part of a word of the answer.
+            if hidden is not None and len(hidden) >= SHORTEST_SECRET:
+                body = body.replace(hidden.encode(), b"[secret]")
+        return bytes(body)
 
     def _explain(self, error: Exception, timeout: float, sending: Sending | None) -> TransportError:
         """Word a failure without anything of the request in it."""
-        reason = self._without_key(f"{type(error).__name__}: {error}".encode()).decode()
+        reason = self._without_secrets(_words(error).encode()).decode()
         sent = sending is None or sending.started
         if isinstance(error, TimeoutError):
             what = f"no answer within {timeout:g} s" if sent else "no connection in time"
             failure: TransportError = TransportTimeoutError(what, sent)
         else:
-            temporary = not isinstance(error, aiohttp.ClientSSLError)
+            temporary = not isinstance(error, aiohttp.ClientSSLError) and not (
+                isinstance(error, aiohttp.ClientHttpProxyError)
+                and error.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED
+            )
             failure = TransportError(f"no usable answer: {reason}", sent, temporary)
         if isinstance(error, OSError) and error.errno:
             failure.__cause__ = OSError(error.errno, error.strerror)
@@ -233,7 +261,7 @@ def check_connector(connector: object, at_least: int) -> None:
     if not isinstance(connector, Connector):
         msg = f"connector must be an aiohttp connector, not {type(connector).__name__}"
         raise TypeError(msg)
-    for name in ("limit", "limit_per_host"):
+    for name in LIMITS:
         if 0 < getattr(connector, name) < at_least:
             msg = (
                 f"the connector's {name} is {getattr(connector, name)}, below "
@@ -251,11 +279,17 @@ def _client(connector: Connector, *traces: aiohttp.TraceConfig) -> aiohttp.Clien
     )
 
 
-async def _read(response: aiohttp.ClientResponse) -> bytes:
-    body = bytearray()
+def _words(error: Exception) -> str:
+    """Say what happened; aiohttp's own words may hold a proxy's address with its password."""
+    kind = type(error).__name__
+    if isinstance(error, aiohttp.ClientResponseError):
+        return f"{kind}: {error.status}"
+    return f"{kind}: {error}"
+
+
+async def _read(response: aiohttp.ClientResponse, body: bytearray) -> None:
     async for chunk in response.content.iter_any():
         body += chunk
         if len(body) > MAX_ANSWER:
             msg = f"the answer is larger than {MAX_ANSWER} bytes"
             raise ValueError(msg)
-    return bytes(body)

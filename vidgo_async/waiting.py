@@ -11,10 +11,11 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self
 
+from vidgo_async.arguments import check_loop
 from vidgo_async.errors import TaskTimeoutError, VidgoError
 from vidgo_async.inbox import Inbox
 from vidgo_async.poller import Poller
-from vidgo_async.tasks import Task
+from vidgo_async.tasks import UNSEEN, Task
 
 OnUpdate = Callable[[Task], object]
 """Called with each new state of a task, the last one included."""
@@ -30,8 +31,8 @@ async def wait_for_end(
         VidgoError: The server refuses to tell, or the session was closed.
     """
     inbox = Inbox.until(timeout, wants_updates=True)
-    poller.watch([task], inbox)
     try:
+        poller.watch([task], inbox)
         while not task.done:
             task = await _next_state(poller, inbox, task, timeout)
             if on_update is not None:
@@ -69,7 +70,7 @@ class Completions:
 
     def __init__(self, poller: Poller, tasks: Sequence[Task], timeout: float | None) -> None:
         self._poller = poller
-        self._tasks: Sequence[Task] = tuple({task.task_id: task for task in tasks}.values())
+        self._tasks = _distinct(tasks)
         self._timeout = timeout
         self._inbox: Inbox | None = None
         self._over = False
@@ -107,12 +108,12 @@ class Completions:
                 session was closed.
         """
         inbox = self._start()
+        task = None if self._over else await inbox.get()
+        if task is not None:
+            return task
         if self._over or not inbox.watching:
             self._leave()
             raise StopAsyncIteration
-        task = await inbox.get()
-        if task is not None:
-            return task
         self._leave()
         msg = (
             f"{len(self.pending)} of {len(self._tasks)} tasks did not end within "
@@ -122,6 +123,7 @@ class Completions:
 
     def _start(self) -> Inbox:
         if self._inbox is None:
+            check_loop(self._poller.loop)
             self._inbox = Inbox.until(self._timeout)
             self._poller.watch(self._tasks, self._inbox)
             # The scheduler knows the inbox, not this object: dropping it ends the watching.
@@ -131,7 +133,19 @@ class Completions:
 
     def _leave(self) -> None:
         self._over = True
-        self._poller.unwatch(self._start())
+        inbox = self._start()
+        self._poller.unwatch(inbox)
+        inbox.close()
+
+
+def _distinct(tasks: Sequence[Task]) -> tuple[Task, ...]:
+    """Keep one task of each id: of several the one that ended, or that says most."""
+    found: dict[str, Task] = {}
+    for task in tasks:
+        known = found.get(task.task_id)
+        if known is None or task.done or (known.status == UNSEEN and not known.done):
+            found[task.task_id] = task
+    return tuple(found.values())
 
 
 def _drop(loop: asyncio.AbstractEventLoop, poller: Poller, inbox: Inbox) -> None:

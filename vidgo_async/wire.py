@@ -10,7 +10,7 @@ import json
 import math
 from collections.abc import Callable, Iterator
 from datetime import datetime
-from typing import Any, TypeVar, cast
+from typing import Any, Self, TypeVar, cast
 
 import attrs
 import cattrs
@@ -35,6 +35,24 @@ def submit_body(request: GenerationRequest | TypedRequest, callback_url: str | N
         body["callback_url"] = callback_url
     body["input"] = request.input
     return SecretBytes(json.dumps(body).encode())
+
+
+@attrs.frozen
+class Submission:
+    """A submit that is ready to go, made before anything is sent."""
+
+    request: GenerationRequest | TypedRequest
+    callback_url: str | None
+    body: bytes
+
+    @classmethod
+    def of(cls, request: GenerationRequest | TypedRequest, callback_url: str | None) -> Self:
+        """Write a request down.
+
+        Raises:
+            TypeError: A typed request of the user's own holds what JSON cannot carry.
+        """
+        return cls(request, callback_url, submit_body(request, callback_url))
 
 
 # --- Answers in -----------------------------------------------------------------------------
