@@ -375,10 +375,11 @@ async def test_a_submit_cancelled_in_its_first_turns(turns: int) -> None:
 async def test_when_all_tasks_are_cancelled_nothing_is_sent() -> None:
     """As at the end of `asyncio.run`: a POST that is cancelled before it began is nothing."""
     async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
-        submit = asyncio.create_task(vidgo.submit(FOX))
-        await asyncio.sleep(0)
         machinery = vidgo._machinery
         assert machinery is not None
+        submit = asyncio.create_task(vidgo.submit(FOX))
+        while not machinery.purchases._posts:
+            await asyncio.sleep(0)
         for task in [submit, *machinery.purchases._posts]:
             task.cancel()
         with pytest.raises(asyncio.CancelledError):

@@ -28,7 +28,8 @@ class _Partial:
     destination: Path
     overwrite: bool
     _path: Path = attrs.field(init=False)
-    _sink: BinaryIO | None = attrs.field(init=False, default=None)
+    _sink: BinaryIO = attrs.field(init=False)
+    _undo: contextlib.ExitStack = attrs.field(init=False, factory=contextlib.ExitStack)
 
     def open(self) -> None:
         """Begin, if there is a place to write to."""
@@ -37,28 +38,25 @@ class _Partial:
         if not self.overwrite and self.destination.exists():
             raise FileExistsError(None, "it exists; pass overwrite=True to replace it")
         self._path = self.destination.with_name(f".{secrets.token_hex(8)}.part")
-        self._sink = self._path.open("xb")
+        self._undo.callback(self._path.unlink, missing_ok=True)
+        self._sink = self._undo.enter_context(self._path.open("xb"))
 
     def write(self, chunk: bytes) -> None:
         """Add bytes."""
-        if self._sink is not None:
-            self._sink.write(chunk)
+        self._sink.write(chunk)
 
     def publish(self) -> None:
         """Give the whole file its name."""
-        if self._sink is not None:
-            self._sink.flush()
-            os.fsync(self._sink.fileno())
-            self._sink.close()
+        self._sink.flush()
+        os.fsync(self._sink.fileno())
+        self._sink.close()
         if not self.overwrite and self.destination.exists():
             raise FileExistsError(None, "it appeared meanwhile; pass overwrite=True to replace it")
         self._path.replace(self.destination)
 
     def discard(self) -> None:
         """Leave nothing behind."""
-        if self._sink is not None:
-            self._sink.close()
-            self._path.unlink(missing_ok=True)
+        self._undo.close()
 
 
 @attrs.define(eq=False)

@@ -1,0 +1,23 @@
+"""What the answer to a paid POST means, as pure functions."""
+
+import pytest
+
+from support import FOX
+from vidgo_async import RetryPolicy, SubmissionUnknownError, TransportError
+from vidgo_async.verdicts import judged
+
+
+def test_a_bug_after_the_sending_is_an_unknown_outcome() -> None:
+    """Whatever nobody foresaw may have come after a purchase."""
+    verdict = judged(ZeroDivisionError("x"), FOX, RetryPolicy())
+    assert isinstance(verdict, SubmissionUnknownError)
+    assert "ZeroDivisionError" in str(verdict)
+    assert verdict.request is FOX
+
+
+@pytest.mark.parametrize("temporary", [True, False])
+def test_what_was_not_sent_bought_nothing(temporary: bool) -> None:
+    """A failure to connect is sent again; where that is no use, it says what it cost."""
+    verdict = judged(TransportError("no route", False, temporary), FOX, RetryPolicy())
+    assert isinstance(verdict, TransportError)
+    assert ("nothing was bought" in str(verdict)) is not temporary
