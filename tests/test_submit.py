@@ -378,10 +378,11 @@ async def test_when_all_tasks_are_cancelled_nothing_is_sent() -> None:
         machinery = vidgo._machinery
         assert machinery is not None
         submit = asyncio.create_task(vidgo.submit(FOX))
-        while not machinery.purchases._posts:
-            await asyncio.sleep(0)
-        for task in [submit, *machinery.purchases._posts]:
-            task.cancel()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        (post,) = machinery.purchases._posts  # made, and not begun yet
+        post.cancel()
+        submit.cancel()
         with pytest.raises(asyncio.CancelledError):
             await submit
         await anyio.sleep(10)
