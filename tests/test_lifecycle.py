@@ -6,7 +6,7 @@ import contextvars
 import gc
 import logging
 import weakref
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from pathlib import Path
 
 import aiohttp
@@ -14,6 +14,7 @@ import anyio
 import anyio.to_thread
 import pytest
 from aiohttp import web
+from starlette.applications import Starlette
 
 from support import FOX, foxes, ids, open_session
 from vidgo_async import (
@@ -182,6 +183,34 @@ async def test_an_aiohttp_app_may_hold_a_session() -> None:
         async with aiohttp.ClientSession() as client, client.get(url) as response:
             assert await response.text() in sandbox.tasks
         await runner.cleanup()
+
+
+async def test_a_starlette_app_may_hold_a_session() -> None:
+    """A session lives in a Starlette lifespan; state goes to the requests."""
+    async with Sandbox() as sandbox:
+
+        @contextlib.asynccontextmanager
+        async def lifespan(app: Starlette) -> AsyncIterator[dict[str, VidgoSession]]:
+            async with open_session(sandbox) as vidgo:
+                yield {"vidgo": vidgo}
+
+        app = Starlette(lifespan=lifespan)
+        messages = anyio.create_memory_object_stream[dict[str, str]](2)
+        sent: list[str] = []
+        state: dict[str, VidgoSession] = {}
+
+        async def send(message: MutableMapping[str, object]) -> None:
+            sent.append(str(message["type"]))
+            if message["type"] == "lifespan.startup.complete":
+                assert (await state["vidgo"].submit(FOX)).task_id in sandbox.tasks
+                await messages[0].send({"type": "lifespan.shutdown"})
+
+        await messages[0].send({"type": "lifespan.startup"})
+        scope = {"type": "lifespan", "app": app, "state": state}
+        await asyncio.create_task(app(scope, messages[1].receive, send))
+        assert sent == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
+        for stream in messages:
+            stream.close()
 
 
 @pytest.mark.virtual_time

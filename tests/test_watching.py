@@ -135,7 +135,7 @@ async def test_polls_take_three_quarters_and_submits_go_first() -> None:
         tasks = await vidgo.submit_many(foxes(20))
         sandbox.inject(hang, call="status", times=None)
         async with vidgo.as_completed(tasks):
-            await anyio.sleep(5)
+            await anyio.sleep(2.9)
             assert sandbox.received["status"] == 3
             start = now()
             await vidgo.submit(FOX)
@@ -348,6 +348,35 @@ async def test_who_leaves_during_a_pause_is_not_looked_for() -> None:
             await vidgo.wait("x", timeout=5)
         await anyio.sleep(60)
         assert sandbox.received["status"] == 0
+
+
+async def test_hung_looks_do_not_delay_the_others() -> None:
+    """A look that hangs gives its place to those who wait, and comes ever more rarely."""
+    async with (
+        Sandbox(seconds=(10, 10)) as sandbox,
+        open_session(sandbox, max_concurrent_requests=4) as vidgo,
+    ):
+        hung = await vidgo.submit_many(foxes(20))
+        for task in hung:
+            sandbox.inject(hang, call="status", times=None, task_id=task.task_id)
+        well = await vidgo.submit_many(foxes(10))
+        start = now()
+        async with vidgo.as_completed([*hung, *well]) as stream:
+            came = [await anext(stream) for _ in well]
+        assert {task.task_id for task in came} == set(ids(well))
+        assert now() - start < 25  # 20 hung looks by 3 of 10 s each would take 66 s
+
+
+async def test_a_slow_server_is_not_cut_short() -> None:
+    """Where every answer takes long, the looks learn to wait for it."""
+    async with (
+        Sandbox(seconds=(1, 1)) as sandbox,
+        open_session(sandbox, max_concurrent_requests=4) as vidgo,
+    ):
+        tasks = await vidgo.submit_many(foxes(30))
+        sandbox.inject(after(4), call="status", times=None)
+        async for task in vidgo.as_completed(tasks, timeout=300):
+            assert task.finished
 
 
 async def test_hung_looks_are_given_up_after_ten_seconds() -> None:

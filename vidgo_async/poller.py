@@ -24,6 +24,7 @@ from vidgo_async.api import Api
 from vidgo_async.errors import APIError, RateLimitError, SessionClosedError, VidgoError
 from vidgo_async.inbox import Inbox
 from vidgo_async.pacing import PollingPolicy, RetryPolicy
+from vidgo_async.patience import Patience
 from vidgo_async.tasks import UNSEEN, Task
 from vidgo_async.throttle import MAX_RETRY_AFTER
 
@@ -71,6 +72,7 @@ class Poller:
     _timer: asyncio.TimerHandle | None = attrs.field(init=False, default=None)
     _crew: set[asyncio.Task[None]] = attrs.field(init=False, factory=set[asyncio.Task[None]])
     _end: VidgoError | None = attrs.field(init=False, default=None)
+    _patience: Patience = attrs.field(init=False, factory=Patience)
     _random: random.Random = attrs.field(init=False, factory=random.Random)
     loop: asyncio.AbstractEventLoop = attrs.field(init=False, factory=asyncio.get_running_loop)
 
@@ -123,7 +125,7 @@ class Poller:
             born = _birth(task, now)
             looked_at = now if born is None else born
             watch = _Watch(_in_flight(task), inbox.as_readers, born, looked_at)
-            first = 0.0 if born is None else self._patience(watch)
+            first = 0.0 if born is None else self._interval(watch)
             self._watches[task.task_id] = watch
             self._schedule(watch, first)
         else:
@@ -145,7 +147,7 @@ class Poller:
         if inbox.last_look < watch.due and not watch.is_looked_at:
             self._push(watch, max(inbox.last_look, self.loop.time()))
 
-    def _patience(self, watch: _Watch) -> float:
+    def _interval(self, watch: _Watch) -> float:
         """Ask the policy how long after the last look the next one is."""
         age = None if watch.born is None else watch.looked_at - watch.born
         delay = self.polling.next_delay(watch.task, age)
@@ -188,8 +190,8 @@ class Poller:
     def _set_alarm(self) -> None:
         """Have a worker called in when the next task falls due."""
         head = self._head()
-        if head is None or len(self._crew) >= self.api.throttle.polls.limit:
-            return  # in a full crew, whoever gets done looks for more
+        if head is None:
+            return
         if self._timer is not None:
             if self._timer.when() <= head.due:
                 return
@@ -206,8 +208,11 @@ class Poller:
     # --- Looking ----------------------------------------------------------------------------
 
     def _call_in(self) -> None:
-        """Let one more worker begin."""
+        """Let one more worker begin; of a full crew, let the slowest give way."""
         self._timer = None
+        if len(self._crew) >= self.api.throttle.polls.limit:
+            self._patience.hurry()
+            return
         worker = self.loop.create_task(self._work(), context=contextvars.Context())
         self._crew.add(worker)
         worker.add_done_callback(self._go_home)
@@ -234,7 +239,7 @@ class Poller:
 
     async def _look(self, watch: _Watch) -> None:
         try:
-            task = await self.api.status(watch.task)
+            task = await self._patience.see(self.api.status(watch.task))
         except VidgoError as error:
             self._failed(watch, error.with_traceback(None))
         else:
@@ -252,7 +257,7 @@ class Poller:
             for reader in watch.readers:
                 if reader.wants_updates:
                     reader.put(task.task_id, task)
-        self._schedule(watch, self._patience(watch))
+        self._schedule(watch, self._interval(watch))
 
     def _looked(self, watch: _Watch) -> None:
         watch.is_looked_at = False
@@ -269,7 +274,7 @@ class Poller:
             return
         # A 429 is no failure of this task: the throttle makes everybody wait.
         watch.failures += not isinstance(error, RateLimitError)
-        delay = max(self._patience(watch), self._penalty(watch, error))
+        delay = max(self._interval(watch), self._penalty(watch, error))
         logger.debug("look at %s again in %.1f s: %s", watch.task.task_id, delay, error)
         self._schedule(watch, delay)
 
