@@ -1,6 +1,7 @@
 """Watching: when it looks, what it survives, and when it ends."""
 
 import asyncio
+import contextlib
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -392,14 +393,35 @@ async def test_hung_looks_are_given_up_after_ten_seconds() -> None:
 # --- When it ends ---------------------------------------------------------------------------
 
 
+async def drip(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answer with one byte a second, for ever."""
+    response = web.StreamResponse()
+    await response.prepare(request)
+    while True:
+        await response.write(b" ")
+        await anyio.sleep(1)
+
+
 @pytest.mark.parametrize("timeout", [0.1, 5.0, 900.0])
-@pytest.mark.parametrize("hung", [False, True])
-async def test_a_deadline_holds(timeout: float, hung: bool) -> None:
+@pytest.mark.parametrize("trouble", ["none", "hung", "dripping", "full queue", "refused"])
+async def test_a_deadline_holds(timeout: float, trouble: str) -> None:
     """`wait` ends within a second of its deadline, and the error carries the task."""
-    async with Sandbox(seconds=(9999, 9999)) as sandbox, open_session(sandbox) as vidgo:
+    async with (
+        Sandbox(seconds=(9999, 9999)) as sandbox,
+        open_session(sandbox, max_concurrent_requests=2, request_timeout=9999) as vidgo,
+        contextlib.AsyncExitStack() as stack,
+    ):
         task = await vidgo.submit(FOX)
-        if hung:
+        if trouble in {"hung", "full queue"}:
             sandbox.inject(hang, call="status", times=None)
+        if trouble == "dripping":
+            sandbox.inject(drip, call="status", times=None)
+        if trouble == "full queue":
+            sandbox.inject(hang, call="balance", times=None)
+            jobs = [asyncio.create_task(vidgo.balance()) for _ in range(4)]
+            stack.callback(lambda: [job.cancel() for job in jobs])
+        if trouble == "refused":
+            await stack.enter_async_context(sandbox.refusing())
         start = now()
         with pytest.raises(TaskTimeoutError, match="wait for it again") as caught:
             await vidgo.wait(task, timeout=timeout)
