@@ -14,14 +14,23 @@ import pytest
 from support import FOX, open_session
 from vidgo_async import APIError, RetryPolicy, ServerError, SubmissionUnknownError, Task, VidgoError
 from vidgo_async.sandbox import (
+    DROPPED,
     Fault,
     Sandbox,
+    Shape,
+    after,
     answer,
+    changed,
     cut_body,
+    cut_headers,
+    endless,
+    gzipped,
     hang,
     hang_after,
+    refusal,
     reset_after,
     reset_before,
+    slow,
 )
 
 pytestmark = pytest.mark.virtual_time
@@ -40,67 +49,81 @@ GZIP = {"Content-Encoding": "gzip"}
 ELSEWHERE = {"Location": "http://127.0.0.1:1/"}
 
 
-def worded(code: int, kind: str, *, inside_200: bool = False) -> Fault:
-    """Refuse in the API's own words (shape A)."""
-    body = {"code": code, "error": {"message": "no", "type": kind}}
-    return answer(200 if inside_200 else code, body)
+def every_shape(row: str, status: int) -> dict[str, tuple[str, Fault]]:
+    """Refuse in each of the API's shapes, and inside HTTP 200 where the shape has a code."""
+    shapes: tuple[Shape, ...] = ("A", "B", "C", "D")
+    plain = {f"{status} in shape {shape}": (row, refusal(status, shape)) for shape in shapes}
+    hidden = {
+        f"{status} in shape {shape} inside HTTP 200": (
+            row,
+            refusal(status, shape, inside_200=True),
+        )
+        for shape in shapes
+        if shape in {"A", "D"}
+    }
+    return {**plain, **hidden}
+
+
+def every_body(row: str, status: int) -> dict[str, tuple[str, Fault]]:
+    """Answer as gateways do, and as nobody should."""
+    bodies: dict[str, Fault] = {
+        "HTML": answer(status, "<html>"),
+        "empty": answer(status),
+        "broken JSON": answer(status, '{"code": 200, "da'),
+        "an array": answer(status, []),
+        "wrong types": answer(status, {"code": "200", "data": {"task_id": 5, "status": []}}),
+        "not gzip": answer(status, b"x", GZIP),
+        "9 MiB": answer(status, b" " * (9 << 20)),
+    }
+    return {f"{status}, {name}": (row, fault) for name, fault in bodies.items()}
+
+
+def wait_for(seconds: str) -> Fault:
+    """Ask to come back later."""
+    return refusal(429, "B", headers={"Retry-After": seconds})
 
 
 SUBMITS: dict[str, tuple[str, Fault]] = {
-    "429 in shape A": (TOO_FAST, worded(429, "rate_limit_error")),
-    "429 in shape B": (TOO_FAST, answer(429, {"detail": "slow down"})),
-    "429, HTML": (TOO_FAST, answer(429, "<html>")),
-    "429, empty": (TOO_FAST, answer(429)),
-    "429, unreadable": (TOO_FAST, answer(429, b"x", GZIP)),
-    "429 inside HTTP 200": (TOO_FAST, worded(429, "rate_limit_error", inside_200=True)),
-    "429, Retry-After in seconds": (TOO_FAST, answer(429, headers={"Retry-After": "3"})),
-    "429, Retry-After in the past": (
-        TOO_FAST,
-        answer(429, headers={"Retry-After": "Wed, 21 Oct 2015 07:28:00 GMT"}),
-    ),
-    "429, Retry-After absurd": (TOO_FAST, answer(429, headers={"Retry-After": "9" * 30})),
-    "429, Retry-After negative": (TOO_FAST, answer(429, headers={"Retry-After": "-5"})),
-    "503 service_error": (BUSY, worded(503, "service_error")),
-    "503 service_error inside HTTP 200": (BUSY, worded(503, "service_error", inside_200=True)),
-    "400 in shape A": (REFUSED, worded(400, "validation_error")),
-    "400 inside HTTP 200": (REFUSED, worded(400, "validation_error", inside_200=True)),
-    "400 by moderation": (REFUSED, worded(400, "content_moderation_error")),
-    "401 in shape B": (REFUSED, answer(401, {"detail": "no"})),
-    "402 in shape A": (REFUSED, worded(402, "insufficient_credits_error")),
-    "403, HTML": (REFUSED, answer(403, "<html>")),
-    "404 in shape D": (REFUSED, answer(404, {"code": 404, "message": "no"})),
-    "409 in shape A": (REFUSED, worded(409, "conflict_error")),
-    "413, empty": (REFUSED, answer(413)),
+    **every_shape(TOO_FAST, 429),
+    **every_body(TOO_FAST, 429),
+    "429, Retry-After in seconds": (TOO_FAST, wait_for("3")),
+    "429, Retry-After in the past": (TOO_FAST, wait_for("Wed, 21 Oct 2015 07:28:00 GMT")),
+    "429, Retry-After absurd": (TOO_FAST, wait_for("9" * 30)),
+    "429, Retry-After negative": (TOO_FAST, wait_for("-5")),
+    "503 service_error": (BUSY, refusal(503)),
+    "503 service_error inside HTTP 200": (BUSY, refusal(503, inside_200=True)),
+    **{
+        name: case
+        for status in (400, 401, 402, 403, 404, 409, 413, 422)
+        for name, case in every_shape(REFUSED, status).items()
+    },
+    **every_body(REFUSED, 400),
+    "400 by moderation": (REFUSED, refusal(400, type="content_moderation_error")),
     "418, empty": (REFUSED, answer(418)),
-    "422 in shape C": (
-        REFUSED,
-        answer(422, {"detail": [{"loc": ["body", "model"], "msg": "no", "type": "t"}]}),
-    ),
-    "408 in shape A": (UNCLEAR, worded(408, "timeout_error")),
-    "408 inside HTTP 200": (UNCLEAR, worded(408, "timeout_error", inside_200=True)),
+    **{
+        name: case
+        for status in (408, 500, 502, 504)
+        for name, case in every_shape(UNCLEAR, status).items()
+    },
+    **every_body(UNCLEAR, 200),
+    **every_body(UNCLEAR, 503),
+    "500 by moderation": (UNCLEAR, refusal(500, type="content_moderation_error")),
+    "503 in shape B": (UNCLEAR, refusal(503, "B", message="service_error")),
+    "200 without data": (UNCLEAR, answer(200, {"code": 200})),
     "101": (UNCLEAR, answer(101)),
     "302 to another host": (UNCLEAR, answer(302, headers=ELSEWHERE)),
     "307 to another host": (UNCLEAR, answer(307, headers=ELSEWHERE)),
-    "500 in shape A": (UNCLEAR, worded(500, "internal_error")),
-    "500 by moderation": (UNCLEAR, worded(500, "content_moderation_error")),
-    "500 inside HTTP 200": (UNCLEAR, worded(500, "server_error", inside_200=True)),
-    "502, HTML": (UNCLEAR, answer(502, "<html>")),
-    "503, HTML": (UNCLEAR, answer(503, "<html>")),
-    "503 in shape B": (UNCLEAR, answer(503, {"detail": "service_error"})),
-    "504, empty": (UNCLEAR, answer(504)),
-    "200, empty": (UNCLEAR, answer(200)),
-    "200, HTML": (UNCLEAR, answer(200, "<html>")),
-    "200, broken JSON": (UNCLEAR, answer(200, '{"code": 200, "da')),
-    "200, an array": (UNCLEAR, answer(200, [])),
-    "200 without data": (UNCLEAR, answer(200, {"code": 200})),
-    "200, task_id a number": (UNCLEAR, answer(200, {"code": 200, "data": {"task_id": 5}})),
-    "200, not gzip": (UNCLEAR, answer(200, b"x", GZIP)),
-    "200, 9 MiB": (UNCLEAR, answer(200, b" " * (9 << 20))),
+    "502 after the sale": (UNCLEAR, after(answer(502))),
+    "id missing": (UNCLEAR, changed(task_id=DROPPED)),
+    "id null": (UNCLEAR, changed(task_id=None)),
     "reset before the sale": (UNCLEAR, reset_before),
     "reset after the sale": (UNCLEAR, reset_after),
     "no answer, not sold": (UNCLEAR, hang),
     "no answer, sold": (UNCLEAR, hang_after),
+    "late, sold": (UNCLEAR, slow(20)),
+    "headers cut": (UNCLEAR, cut_headers),
     "body cut": (UNCLEAR, cut_body),
+    "endless body": (UNCLEAR, endless()),
 }
 
 
@@ -171,22 +194,20 @@ async def test_readmes_table_is_true(capsys: pytest.CaptureFixture[str]) -> None
         print("", *lines, sep="\n")  # noqa: T201 - the table is what this test is for
 
 
-RUNNING = {"task_id": "x", "status": "running"}
 WATCHES: dict[str, Fault] = {
     **{name: fault for name, (_, fault) in SUBMITS.items()},
-    "401 in shape A": worded(401, "authentication_error"),
-    "404 in shape B": answer(404, {"detail": "no"}),
-    "a new status": answer(200, {"code": 200, "data": {**RUNNING, "status": "dreaming"}}),
-    "no status": answer(200, {"code": 200, "data": {"task_id": "x"}}),
-    "finished, file without URL": answer(
-        200, {"code": 200, "data": {"status": "finished", "files": [{"file_type": "video"}]}}
-    ),
-    "files null": answer(200, {"code": 200, "data": {**RUNNING, "files": None}}),
-    "wrong types": answer(
-        200, {"code": 200, "data": {**RUNNING, "files": 5, "progress": "x", "created_time": []}}
-    ),
-    "progress out of range": answer(200, {"code": 200, "data": {**RUNNING, "progress": -7}}),
-    "another task's id": answer(200, {"code": 200, "data": {**RUNNING, "task_id": "other"}}),
+    "a new status": changed(status="dreaming"),
+    "no status": changed(status=DROPPED),
+    "status a number": changed(status=1),
+    "finished, file without URL": changed(status="finished", files=[{"file_type": "video"}]),
+    "finished, files of a wrong type": changed(status="finished", files="none"),
+    "files null": changed(files=None, status="running"),
+    "wrong types": changed(status="running", progress="x", created_time=[], error_message=5),
+    "progress missing": changed(progress=DROPPED, status="running"),
+    "progress null": changed(progress=None, status="running"),
+    "progress out of range": changed(progress=-7, status="running"),
+    "another task's id": changed(task_id="other", status="running"),
+    "compressed": gzipped,
 }
 
 

@@ -1,7 +1,6 @@
-"""Prove that each fault breaks what it says, strikes whom it should, and nothing else."""
+"""Prove that each fault of a connection breaks what it says, before or after the sale."""
 
 import asyncio
-from typing import Any
 
 import aiohttp
 import anyio
@@ -9,16 +8,21 @@ import pytest
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from raw_client import RawClient, running, until
+from raw_client import running, until
 from vidgo_async.sandbox import (
     Fault,
     Sandbox,
+    after,
     answer,
     cut_body,
+    cut_headers,
+    endless,
+    gzipped,
     hang,
     hang_after,
     reset_after,
     reset_before,
+    slow,
 )
 
 pytestmark = pytest.mark.virtual_time
@@ -38,13 +42,6 @@ async def send_submit(sandbox: Sandbox) -> tuple[asyncio.StreamReader, asyncio.S
 async def close(writer: asyncio.StreamWriter) -> None:
     writer.close()
     await asyncio.gather(writer.wait_closed(), return_exceptions=True)
-
-
-async def statuses(raw: RawClient, count: int) -> list[int]:
-    return [(await raw.balance()).status for _ in range(count)]
-
-
-# --- What they do ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("fault", "sold"), [(reset_before, 0), (reset_after, 1)])
@@ -101,124 +98,140 @@ async def test_cut_file() -> None:
         assert (await raw.file(url)).status == 200
 
 
-@pytest.mark.parametrize(
-    ("body", "sent", "kind"),
-    [
-        (b"", b"", "text/html"),
-        (b"\0\xff", b"\0\xff", "text/html"),
-        ("<h1>é</h1>", "<h1>é</h1>".encode(), "text/html"),
-        ({"detail": "slow down"}, b'{"detail": "slow down"}', "application/json"),
-        ([1], b"[1]", "application/json"),
-    ],
-)
-async def test_answer(body: Any, sent: bytes, kind: str) -> None:
-    """Any answer can be put in place of the real thing, and nothing is sold."""
+async def test_cut_headers() -> None:
+    """Cut headers are a status line, half a header, and then an end, after the sale."""
     async with running() as raw:
-        raw.sandbox.inject(answer(503, body))
-        reply = await raw.submit()
-        assert (reply.status, reply.body, reply.headers["Content-Type"]) == (503, sent, kind)
+        raw.sandbox.inject(cut_headers)
+        reader, writer = await send_submit(raw.sandbox)
+        head = await reader.read()
+        await close(writer)
+        assert head == b"HTTP/1.1 200 OK\r\nContent-Ty"
+        assert raw.sandbox.sold == 1
+
+
+@pytest.mark.parametrize("fault", [cut_headers, cut_body, endless()])
+async def test_client_leaves_before_the_answer(fault: Fault) -> None:
+    """A client that left before its answer was due does no harm."""
+
+    async def while_gone(request: web.Request, handler: Handler) -> web.StreamResponse:
+        real = await handler(request)
+        request.protocol.force_close()
+
+        async def done(_: web.Request) -> web.StreamResponse:
+            return real
+
+        return await fault(request, done)
+
+    async with running() as raw:
+        raw.sandbox.inject(while_gone)
+        with pytest.raises(aiohttp.ServerDisconnectedError):
+            await raw.submit()
+        assert (await raw.balance()).status == 200
+
+
+async def test_endless_body() -> None:
+    """An endless body comes for as long as one reads, and ends when the client leaves."""
+    async with running() as raw:
+        raw.sandbox.inject(endless())
+        before = asyncio.all_tasks()
+        reader, writer = await send_submit(raw.sandbox)
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 OK")
+        for _ in range(100):
+            assert len(await reader.readexactly(2**17)) == 2**17
+        await close(writer)
+        await until(lambda: asyncio.all_tasks() == before)
         assert raw.sandbox.sold == 0
 
 
-async def test_answer_with_headers() -> None:
-    """An answer takes headers and a content type, and serves more than one request."""
+async def test_endless_body_waits_for_its_reader() -> None:
+    """What nobody reads is not piled up, neither in memory nor on the clock."""
+    transports: list[asyncio.WriteTransport] = []
+
+    async def seen(request: web.Request, handler: Handler) -> web.StreamResponse:
+        assert isinstance(request.transport, asyncio.WriteTransport)
+        transports.append(request.transport)
+        return await endless()(request, handler)
+
     async with running() as raw:
-        headers = {"Retry-After": "2", "X-Odd": "é"}
-        raw.sandbox.inject(answer(429, headers=headers, content_type="text/plain"), times=2)
-        for reply in (await raw.submit(), await raw.submit()):
-            assert reply.headers["Retry-After"] == "2"
-            assert reply.headers["X-Odd"] == "é"
-            assert reply.headers["Content-Type"] == "text/plain"
+        raw.sandbox.inject(seen)
+        _, writer = await send_submit(raw.sandbox)
+        await anyio.sleep(3600)
+        assert 0 < transports[0].get_write_buffer_size() < 2**18
+        await close(writer)
 
 
-def test_answer_must_be_sendable() -> None:
-    """A body that is no JSON is refused where it is written."""
-    with pytest.raises(TypeError, match="serializable"):
-        answer(200, {"when": object()})
+async def test_closing_amid_an_endless_body() -> None:
+    """A sandbox that closes ends what it was sending, read or not."""
+
+    async def drain(reader: asyncio.StreamReader) -> None:
+        while await reader.read(2**16):
+            pass
+
+    async with Sandbox() as sandbox:
+        before = asyncio.all_tasks()
+        sandbox.inject(endless(), times=2)
+        (reader, writer), (_, unread) = [await send_submit(sandbox) for _ in range(2)]
+        draining = asyncio.create_task(drain(reader))
+        await until(lambda: len(sandbox.calls) == 2)
+        await asyncio.sleep(0.01)
+    await asyncio.wait([draining])
+    assert asyncio.all_tasks() == before
+    await close(writer)
+    await close(unread)
+
+
+async def test_dripping_body() -> None:
+    """A body may also drip for ever."""
+    async with running() as raw:
+        raw.sandbox.inject(endless(b"x", pause=10.0), call="balance")
+        start = anyio.current_time()
+        async with raw.http.get(raw.sandbox.url + "/api/user/balance") as response:
+            assert await response.content.readexactly(5) == b"xxxxx"
+        assert 40 <= anyio.current_time() - start < 50
+
+
+async def test_slow() -> None:
+    """A slow sale is made late."""
+    async with running() as raw:
+        raw.sandbox.inject(slow(60))
+        start = anyio.current_time()
+        assert (await raw.submit()).status == 200
+        [task] = raw.sandbox.tasks.values()
+        assert anyio.current_time() - start >= 60
+        assert task.sold_at - start >= 60
+
+
+async def test_late_answer() -> None:
+    """A late answer is that of a sale that was made at once."""
+    async with running() as raw:
+        raw.sandbox.inject(after(slow(60)))
+        start = anyio.current_time()
+        task_id = (await raw.submit()).data["task_id"]
+        assert anyio.current_time() - start >= 60
+        assert raw.sandbox.tasks[task_id].sold_at - start < 1
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "sold"),
+    [(answer(502), 502, 1), (gzipped, 200, 1), (after(slow(1)), 200, 1)],
+)
+async def test_after(fault: Fault, status: int, sold: int) -> None:
+    """Any fault may come after the real thing, which is then done once."""
+    async with running() as raw:
+        raw.sandbox.inject(after(fault))
+        assert (await raw.submit()).status == status
+        assert raw.sandbox.sold == sold
 
 
 async def test_fault_of_ones_own() -> None:
     """Any coroutine function of a request and a handler is a fault."""
 
-    async def slow(request: web.Request, handler: Handler) -> web.StreamResponse:
+    async def late(request: web.Request, handler: Handler) -> web.StreamResponse:
         await anyio.sleep(60)
         return await handler(request)
 
     async with running() as raw:
-        raw.sandbox.inject(slow, call="balance")
+        raw.sandbox.inject(late, call="balance")
         start = anyio.current_time()
-        assert await statuses(raw, 1) == [200]
+        assert (await raw.balance()).status == 200
         assert anyio.current_time() - start >= 60
-
-
-# --- Whom they strike ------------------------------------------------------------------------
-
-
-async def test_fault_strikes_as_often_as_told() -> None:
-    """A fault lets some requests pass, strikes some, and is over."""
-    async with running() as raw:
-        raw.sandbox.inject(answer(500), call="balance", skip=1, times=2)
-        assert await statuses(raw, 5) == [200, 500, 500, 200, 200]
-        assert raw.sandbox.received["balance"] == 5
-
-
-async def test_fault_may_strike_for_ever() -> None:
-    """A fault without a number goes on."""
-    async with running() as raw:
-        raw.sandbox.inject(answer(500), call="balance", times=None)
-        assert await statuses(raw, 10) == [500] * 10
-
-
-async def test_fault_strikes_its_call_only() -> None:
-    """A fault for one call leaves the others alone, and one for any call strikes each."""
-    async with running() as raw:
-        raw.sandbox.inject(answer(500))
-        assert await statuses(raw, 1) == [200]
-        assert (await raw.submit()).status == 500
-        raw.sandbox.inject(answer(502), call=None, times=2)
-        assert await statuses(raw, 1) == [502]
-        assert (await raw.call("GET", "/nowhere")).status == 502
-
-
-@pytest.mark.parametrize("call", ["status", None])
-async def test_fault_strikes_its_task_only(call: str | None) -> None:
-    """A fault for one task leaves the others alone, and its skips are that task's."""
-    async with running() as raw:
-        one, other = await raw.buy(), await raw.buy()
-        raw.sandbox.inject(answer(500), call=call, task_id=one, skip=1)
-        seen = [(await raw.status(each)).status for each in (other, one, other, one, one)]
-        assert seen == [200, 200, 200, 500, 200]
-
-
-@pytest.mark.parametrize(
-    ("path", "task_id"), [("a%2Fb", "a/b"), ("a/b", "a/b"), ("a%252Fb", "a%2Fb"), ("%20", " ")]
-)
-async def test_task_is_known_by_its_decoded_id(path: str, task_id: str) -> None:
-    """An id is percent-decoded once, slashes included."""
-    async with running() as raw:
-        raw.sandbox.inject(answer(200, {"found": 1}), call="status", task_id=task_id)
-        assert (await raw.status(path)).json == {"found": 1}
-
-
-async def test_faults_take_turns_in_order() -> None:
-    """One fault strikes a request, the first installed first, and the next one counts on."""
-    async with running() as raw:
-        raw.sandbox.inject(answer(500), call="balance", times=2)
-        raw.sandbox.inject(answer(502), call="balance", skip=1)
-        assert await statuses(raw, 5) == [500, 500, 200, 502, 200]
-
-
-@pytest.mark.parametrize(
-    ("settings", "about"),
-    [
-        ({"call": "sumbit"}, "one of submit, status, balance, file"),
-        ({"times": 0}, "times"),
-        ({"skip": -1}, "skip"),
-        ({"task_id": "x"}, "task_id"),
-        ({"call": "balance", "task_id": "x"}, "task_id"),
-    ],
-)
-def test_rule_that_could_never_strike_is_refused(settings: dict[str, Any], about: str) -> None:
-    """A rule that makes no sense is refused at once, and says what is wrong."""
-    with pytest.raises(ValueError, match=about):
-        Sandbox().inject(hang, **settings)

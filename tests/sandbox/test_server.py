@@ -257,17 +257,20 @@ async def test_no_header_names_the_software() -> None:
         assert "aiohttp" not in str(reply.headers)
 
 
-async def test_idle_connection_is_closed_after_five_seconds() -> None:
-    """A kept-alive connection is closed as servers of this kind do."""
-    async with Sandbox() as sandbox:
-        start = anyio.current_time()
+@pytest.mark.parametrize(("settings", "seconds"), [({}, 5.0), ({"keepalive": 0.2}, 0.2)])
+async def test_idle_connection_is_closed(settings: dict[str, Any], seconds: float) -> None:
+    """A kept-alive connection is closed on time, after five seconds unless told otherwise."""
+    async with Sandbox(**settings) as sandbox:
         reader, writer = await asyncio.open_connection("127.0.0.1", port_of(sandbox))
-        writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        answer = await reader.read()
+        for _ in range(3):
+            await anyio.sleep(seconds * 0.7)
+            writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert await reader.readuntil(b'{"detail": "Not Found"}')
+        start = anyio.current_time()
+        assert await reader.read() == b""
         writer.close()
         await writer.wait_closed()
-    assert answer.endswith(b'{"detail": "Not Found"}')
-    assert 5 <= anyio.current_time() - start < 10
+    assert seconds <= anyio.current_time() - start < seconds + 0.2
 
 
 async def test_closing_is_quick_with_requests_hanging() -> None:
@@ -361,6 +364,8 @@ def test_address_needs_a_server() -> None:
         ("port", 65536),
         ("seconds", (1.0, 0.5)),
         ("failure_rate", 2.0),
+        ("keepalive", 0.0),
+        ("keepalive", float("inf")),
     ],
 )
 def test_bad_setting_is_refused(setting: str, bad: Any) -> None:

@@ -10,7 +10,7 @@ import attrs
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from vidgo_async.sandbox.faults import call_of
+from vidgo_async.sandbox.calls import CALL, name_of
 from vidgo_async.sandbox.mp4 import make_mp4
 from vidgo_async.sandbox.orders import Film, RefusedError, read_order
 from vidgo_async.sandbox.world import SoldTask, World
@@ -40,6 +40,7 @@ class Endpoints:
         self._check_key(request)
         order = read_order(await _read_json(request))
         task = self.world.sell(order, _now(), datetime.now(UTC))
+        request[CALL].sold, request[CALL].task_id = True, task.task_id
         return _success(task_id=task.task_id, status="not_started", created_time=task.created_time)
 
     async def status(self, request: web.Request) -> web.Response:
@@ -114,7 +115,7 @@ async def refusals(request: web.Request, handler: Handler) -> web.StreamResponse
         refused = error
     except web.HTTPException as error:
         refused = RefusedError(error.status, "invalid_request_error", error.reason)
-    if call_of(request) in CALLS_OF_SHAPE_A:
+    if name_of(request) in CALLS_OF_SHAPE_A:
         details = {"message": refused.message, "type": refused.kind}
         body: dict[str, Any] = {"code": refused.code, "error": details}
     else:

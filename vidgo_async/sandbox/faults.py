@@ -1,23 +1,21 @@
-"""Misfortune on demand: what can go wrong between a client and its server.
+"""Misfortune on the way: what can go wrong with a connection, before and after the sale.
 
 A fault is a coroutine function that gets a request and the handler of the real thing. It
 decides whether, and when, the real thing happens: one that strikes before `await
 handler(request)` has sold nothing, one that strikes after it has.
 
-    async def slow(request: web.Request, handler: Handler) -> web.StreamResponse:
-        await asyncio.sleep(60)
+    async def pick_cats(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if b"cat" in await request.read():
+            return web.json_response({"detail": "no cats today"}, status=400)
         return await handler(request)
 """
 
 import asyncio
 import contextlib
-import json
 import socket
 import struct
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable
 
-import attrs
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
@@ -25,18 +23,11 @@ Fault = Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]
 """Answers a request in place of the handler it is given."""
 
 
-# --- The faults ------------------------------------------------------------------------------
+# --- Without the real thing ------------------------------------------------------------------
 
 
 async def reset_before(request: web.Request, _handler: Handler) -> web.StreamResponse:
     """Reset the connection before anything happened."""
-    _reset(request)
-    return await _never()
-
-
-async def reset_after(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Do the real thing, then reset the connection in place of an answer."""
-    await handler(request)
     _reset(request)
     return await _never()
 
@@ -46,16 +37,56 @@ async def hang(_request: web.Request, _handler: Handler) -> web.StreamResponse:
     return await _never()
 
 
+def endless(chunk: bytes = b" " * 65536, pause: float = 0.0) -> Fault:
+    """Make a fault that answers 200 and sends a body that never ends, and sells nothing.
+
+    Args:
+        chunk: What is sent over and over again.
+        pause: Seconds between two chunks.
+    """
+
+    async def strike(request: web.Request, _handler: Handler) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Type": "application/json"})
+        with contextlib.suppress(ConnectionError):  # the client may leave at any time
+            await response.prepare(request)
+            while True:
+                await response.write(chunk)
+                await asyncio.sleep(pause)
+        return await _never()
+
+    strike.__name__ = "endless"
+    return strike
+
+
+# --- With the real thing ---------------------------------------------------------------------
+
+
+async def reset_after(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Do the real thing, then reset the connection in place of an answer."""
+    await handler(request)
+    _reset(request)
+    return await _never()
+
+
 async def hang_after(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Do the real thing, then never answer."""
     await handler(request)
     return await _never()
 
 
+async def cut_headers(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Do the real thing, and close the connection amid the answer's headers."""
+    real = await handler(request)
+    if request.transport is not None:  # the client may have left meanwhile
+        request.transport.write(f"HTTP/1.1 {real.status} {real.reason}\r\nContent-Ty".encode())
+    request.protocol.force_close()
+    return await _never()
+
+
 async def cut_body(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Do the real thing, and close the connection after half of the answer's body."""
     real = await handler(request)
-    body = getattr(real, "body", None) or b""
+    body = body_of(real)
     half = web.StreamResponse(status=real.status, headers=real.headers)
     half.content_length = len(body)
     with contextlib.suppress(ConnectionError):  # the client may have left meanwhile
@@ -65,32 +96,47 @@ async def cut_body(request: web.Request, handler: Handler) -> web.StreamResponse
     return await _never()
 
 
-def answer(
-    status: int,
-    body: bytes | str | dict[str, Any] | list[Any] = b"",
-    headers: Mapping[str, str] | None = None,
-    *,
-    content_type: str | None = None,
-) -> Fault:
-    """Make a fault that gives this answer, and does not do the real thing.
+def slow(seconds: float) -> Fault:
+    """Make a fault that does the real thing only after a while; `after` makes its answer late."""
 
-    Args:
-        status: The HTTP status.
-        body: Sent as it is; objects and lists as JSON.
-        headers: More headers, such as `Retry-After`.
-        content_type: JSON for objects and lists, else HTML as gateways send it.
-    """
-    is_json = isinstance(body, dict | list)
-    text = json.dumps(body) if is_json else body
-    data = text.encode() if isinstance(text, str) else text
-    kind = content_type or ("application/json" if is_json else "text/html")
+    async def strike(request: web.Request, handler: Handler) -> web.StreamResponse:
+        await asyncio.sleep(seconds)
+        return await handler(request)
 
-    async def strike(_request: web.Request, _handler: Handler) -> web.StreamResponse:
-        response = web.Response(status=status, body=data, headers={"Content-Type": kind})
-        response.headers.update(headers or {})
-        return response
-
+    strike.__name__ = f"slow({seconds})"
     return strike
+
+
+def after(fault: Fault) -> Fault:
+    """Make a fault that does the real thing first, and only then lets the other one strike.
+
+    So `after(answer(502))` is a gateway that loses the answer to a sale.
+    """
+
+    async def strike(request: web.Request, handler: Handler) -> web.StreamResponse:
+        real = await handler(request)
+
+        async def done(_: web.Request) -> web.StreamResponse:
+            return real
+
+        return await fault(request, done)
+
+    strike.__name__ = f"after({title_of(fault)})"
+    return strike
+
+
+# --- What they share -------------------------------------------------------------------------
+
+
+def title_of(fault: Fault) -> str:
+    """Return what a fault is called in records."""
+    return getattr(fault, "__name__", type(fault).__name__)
+
+
+def body_of(response: web.StreamResponse) -> bytes:
+    """Return the body of an answer of the real thing."""
+    body: bytes | None = getattr(response, "body", None)
+    return body or b""
 
 
 def _reset(request: web.Request) -> None:
@@ -104,50 +150,3 @@ async def _never() -> web.StreamResponse:
     """Wait for the server to cancel us, as it does once the connection is gone."""
     nothing: asyncio.Future[web.StreamResponse] = asyncio.get_running_loop().create_future()
     return await nothing
-
-
-# --- Whom they strike ------------------------------------------------------------------------
-
-
-def call_of(request: web.Request) -> str:
-    """Return the name of the call: its route's."""
-    return request.match_info.route.name or "unknown"
-
-
-@attrs.define(eq=False)
-class Rule:
-    """One fault and the requests that it strikes."""
-
-    fault: Fault
-    call: str | None
-    times: int | None = attrs.field(validator=attrs.validators.optional(attrs.validators.ge(1)))
-    skip: int = attrs.field(validator=attrs.validators.ge(0))
-    task_id: str | None
-    _seen: int = attrs.field(init=False, default=0)
-
-    def strikes(self, request: web.Request) -> bool:
-        """Tell whether it is this request's turn, and count it."""
-        if not self._is_about(request):
-            return False
-        turn = self._seen - self.skip
-        self._seen += 1
-        return turn >= 0 and (self.times is None or turn < self.times)
-
-    def _is_about(self, request: web.Request) -> bool:
-        task_id = request.match_info.get("task_id")
-        return self.call in {None, call_of(request)} and self.task_id in {None, task_id}
-
-
-@attrs.define(eq=False)
-class Faults:
-    """The rules, in order of installation."""
-
-    rules: list[Rule] = attrs.field(factory=list[Rule])
-
-    @web.middleware
-    async def strike(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Let the first rule whose turn it is answer, or else the real thing."""
-        for rule in self.rules:
-            if rule.strikes(request):
-                return await rule.fault(request, handler)
-        return await handler(request)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 import re
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Mapping
@@ -12,8 +13,10 @@ import anyio
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from vidgo_async.sandbox.calls import Call, note_status, open_record
 from vidgo_async.sandbox.endpoints import Endpoints, hide_server, refusals
-from vidgo_async.sandbox.faults import Fault, Faults, Rule, call_of
+from vidgo_async.sandbox.faults import Fault
+from vidgo_async.sandbox.rules import Rule, Rules, Times
 from vidgo_async.sandbox.world import SoldTask, World
 
 QUICK = (0.3, 1.5)
@@ -22,7 +25,6 @@ REALISTIC = (90.0, 300.0)
 """Seconds that real videos take, for `Sandbox(seconds=REALISTIC)`."""
 
 HOST = "127.0.0.1"
-KEEPALIVE = 5.0  # seconds; what servers of this kind do, and clients must live with
 
 
 class Sandbox:
@@ -39,6 +41,8 @@ class Sandbox:
         api_key: The key it accepts.
         received: How many requests came in, by the name of the call (`submit`, `status`,
             `balance`, `file`, and `unknown` for any other path), those struck by faults too.
+        calls: Each of them in order of arrival, and what became of it; `calls.clear()` forgets
+            them.
     """
 
     def __init__(
@@ -51,17 +55,20 @@ class Sandbox:
         credits: float = 1000.0,  # noqa: A002 - the API's own word
         price: float = 1.5,
         port: int = 0,
+        keepalive: float = 5.0,
     ) -> None:
         """Prepare a server; `async with` starts it.
 
         Args:
             api_key: The key it accepts, printable ASCII without spaces.
-            seed: Decides the generation times and the failures.
+            seed: Decides the generation times, the failures, and whom faults at a rate strike.
             seconds: The shortest and the longest generation, in seconds of the loop's clock.
             failure_rate: The part of the tasks that fail, 0 to 1.
             credits: Credits at the start.
             price: Credits for one task.
             port: The port to listen on; 0 takes a free one.
+            keepalive: Seconds after which an idle connection is closed; servers of this kind
+                take 5, and clients must live with it.
 
         Raises:
             ValueError: An argument is out of its range.
@@ -72,23 +79,28 @@ class Sandbox:
         if port not in range(65536):
             msg = f"port must be between 0 and 65535, not {port}"
             raise ValueError(msg)
+        if not 0 < keepalive < math.inf:
+            msg = f"keepalive must be above 0 and finite, not {keepalive}"
+            raise ValueError(msg)
         self.api_key = api_key
         self.received: Counter[str] = Counter()
+        self.calls: list[Call] = []
         self._port = port
         self._now: Callable[[], float] = float  # 0.0, as nothing happens before the start
         self._world = World(
             seed=seed, seconds=seconds, failure_rate=failure_rate, credits=credits, price=price
         )
-        self._faults = Faults()
+        self._rules = Rules()
         self._busy = set[web.RequestHandler]()
-        self._app = web.Application(middlewares=[self._receive, self._faults.strike, refusals])
+        self._app = web.Application(middlewares=[self._receive, self._rules.strike, refusals])
         self._app.add_routes(Endpoints(self._world, api_key).routes())
         self._app.on_response_prepare.append(hide_server)
+        self._app.on_response_prepare.append(note_status)
         self._runner = web.AppRunner(
             self._app,
             access_log=None,
             handler_cancellation=True,
-            keepalive_timeout=KEEPALIVE,
+            keepalive_timeout=keepalive,
             shutdown_timeout=0.1,
         )
 
@@ -139,21 +151,25 @@ class Sandbox:
         fault: Fault,
         call: str | None = "submit",
         *,
-        times: int | None = 1,
+        times: Times = ...,
         skip: int = 0,
         task_id: str | None = None,
+        rate: float | None = None,
     ) -> None:
         """Let a fault strike some of the requests to come.
 
         Faults are tried in the order of their installation and one strikes a request at
-        most; the next one never sees, and so never counts, a request that was struck.
+        most; the next one never sees, and so never counts, a request that was struck. May be
+        called from any thread.
 
         Args:
-            fault: What happens; one of `vidgo_async.sandbox.faults` or of your own.
+            fault: What happens; one of `vidgo_async.sandbox` or of your own.
             call: The call to strike; None strikes any.
-            times: How many requests to strike; None strikes for ever.
+            times: How many requests to strike; None strikes for ever. By default once, or for
+                ever with a rate.
             skip: How many requests to let pass first.
             task_id: The only task whose polls and downloads are struck; None strikes any.
+            rate: The share of these requests to strike, 0 to 1, by the sandbox's seed.
 
         Raises:
             ValueError: There is no such call, or a number is out of its range.
@@ -165,7 +181,8 @@ class Sandbox:
         if task_id is not None and call in {"submit", "balance"}:
             msg = f"task_id is for status and file: a {call} is about no task yet known"
             raise ValueError(msg)
-        self._faults.rules.append(Rule(fault, call, times, skip, task_id))
+        luck = f"{self._world.seed}/{len(self._rules.all)}"  # each rule has its own
+        self._rules.all.append(Rule(fault, call, times, skip, task_id, rate, luck))
 
     @contextlib.asynccontextmanager
     async def refusing(self) -> AsyncGenerator[None]:
@@ -206,8 +223,10 @@ class Sandbox:
 
     @web.middleware
     async def _receive(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Count the request, and know its connection as busy."""
-        self.received[call_of(request)] += 1
+        """Record the request, and know its connection as busy."""
+        call = open_record(request)
+        self.calls.append(call)
+        self.received[call.name] += 1
         self._busy.add(request.protocol)
         try:
             return await handler(request)

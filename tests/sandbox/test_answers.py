@@ -1,0 +1,184 @@
+"""Prove that faults of an answer send what they say, and sell what they say."""
+
+import gzip
+from typing import Any
+
+import aiohttp
+import pytest
+
+from raw_client import running
+from vidgo_async.sandbox import DROPPED, Shape, answer, changed, gzipped, refusal
+from vidgo_async.sandbox.answers import TYPES
+
+pytestmark = pytest.mark.virtual_time
+
+# --- Any answer ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("body", "sent", "kind"),
+    [
+        (b"", b"", "text/html"),
+        (b"\0\xff", b"\0\xff", "text/html"),
+        ("<h1>é</h1>", "<h1>é</h1>".encode(), "text/html"),
+        ({"detail": "slow down"}, b'{"detail": "slow down"}', "application/json"),
+        ([1], b"[1]", "application/json"),
+    ],
+)
+async def test_answer(body: Any, sent: bytes, kind: str) -> None:
+    """Any answer can be put in place of the real thing, and nothing is sold."""
+    async with running() as raw:
+        raw.sandbox.inject(answer(503, body))
+        reply = await raw.submit()
+        assert (reply.status, reply.body, reply.headers["Content-Type"]) == (503, sent, kind)
+        assert raw.sandbox.sold == 0
+
+
+async def test_answer_with_headers() -> None:
+    """An answer takes headers and a content type, and serves more than one request."""
+    async with running() as raw:
+        headers = {"Retry-After": "2", "X-Odd": "é"}
+        raw.sandbox.inject(answer(429, headers=headers, content_type="text/plain"), times=2)
+        for reply in (await raw.submit(), await raw.submit()):
+            assert reply.headers["Retry-After"] == "2"
+            assert reply.headers["X-Odd"] == "é"
+            assert reply.headers["Content-Type"] == "text/plain"
+
+
+def test_answer_must_be_sendable() -> None:
+    """A body that is no JSON is refused where it is written."""
+    with pytest.raises(TypeError, match="serializable"):
+        answer(200, {"when": object()})
+
+
+async def test_redirect_to_another_host() -> None:
+    """An answer may send a client elsewhere, which sees who follows."""
+    async with running() as raw, running() as other:
+        target = f"{other.sandbox.url}/api/user/balance"
+        raw.sandbox.inject(answer(307, headers={"Location": target}), call="balance")
+        await raw.balance()
+        assert other.sandbox.received == {"balance": 1}
+
+
+async def test_garbage_called_gzip() -> None:
+    """What is called gzip need not be gzip."""
+    async with running() as raw:
+        raw.sandbox.inject(answer(200, b"{}", {"Content-Encoding": "gzip"}))
+        with pytest.raises(aiohttp.ClientPayloadError):
+            await raw.submit()
+
+
+# --- Refusals --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("shape", "body"),
+    [
+        ("A", {"code": 429, "error": {"message": "calm down", "type": "rate_limit_error"}}),
+        ("B", {"detail": "calm down"}),
+        ("C", {"detail": [{"loc": ["body"], "msg": "calm down", "type": "rate_limit_error"}]}),
+        ("D", {"code": 429, "message": "calm down"}),
+    ],
+)
+async def test_refusal_has_its_shape(shape: Shape, body: Any) -> None:
+    """Each documented error body can be sent, and nothing is sold."""
+    async with running() as raw:
+        retry_after = {"Retry-After": "-1"}
+        raw.sandbox.inject(refusal(429, shape, message="calm down", headers=retry_after))
+        reply = await raw.submit()
+        assert (reply.status, reply.json, reply.headers["Retry-After"]) == (429, body, "-1")
+        assert raw.sandbox.sold == 0
+
+
+@pytest.mark.parametrize("shape", ["A", "D"])
+async def test_refusal_inside_200(shape: Shape) -> None:
+    """A refusal can hide in a success, where its shape has a code to tell it by."""
+    async with running() as raw:
+        raw.sandbox.inject(refusal(402, shape, inside_200=True))
+        reply = await raw.submit()
+        assert (reply.status, reply.json["code"]) == (200, 402)
+        assert raw.sandbox.sold == 0
+
+
+@pytest.mark.parametrize("shape", ["B", "C"])
+def test_refusal_that_nobody_could_tell_is_refused(shape: Shape) -> None:
+    """A refusal inside 200 needs a shape with a code."""
+    with pytest.raises(ValueError, match=f"shape {shape} has no code"):
+        refusal(402, shape, inside_200=True)
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [(status, {"type": kind}) for status, kind in TYPES.items()]
+    + [
+        (599, {"message": "Error", "type": "server_error"}),
+        (404, {"message": "Not Found", "type": "not_found_error"}),
+    ],
+)
+async def test_refusal_knows_the_usual_words(status: int, error: dict[str, str]) -> None:
+    """A refusal without words of its own takes those that the status usually has."""
+    async with running() as raw:
+        raw.sandbox.inject(refusal(status))
+        reply = await raw.submit()
+        assert reply.status == reply.json["code"] == status
+        assert reply.json["error"].items() >= error.items()
+
+
+async def test_refusal_takes_any_type() -> None:
+    """A refusal may have any type and no text."""
+    async with running() as raw:
+        raw.sandbox.inject(refusal(400, message="", type="content_moderation_error"))
+        error = {"message": "", "type": "content_moderation_error"}
+        assert (await raw.submit()).json["error"] == error
+
+
+# --- The real thing, with a twist ------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fields", [{"status": "dreaming"}, {"files": None}, {"progress": 150}])
+async def test_changed(fields: dict[str, Any]) -> None:
+    """A changed answer is the real one but for the fields named."""
+    async with running(seconds=(1000.0, 1000.0)) as raw:
+        task_id = await raw.buy()
+        real = (await raw.status(task_id)).data
+        raw.sandbox.inject(changed(**fields), call="status")
+        assert (await raw.status(task_id)).data == {**real, **fields}
+        assert (await raw.status(task_id)).data == real
+
+
+async def test_dropped_fields() -> None:
+    """A field can be left out, whether it was there or not."""
+    async with running() as raw:
+        raw.sandbox.inject(changed(status=DROPPED, nothing=DROPPED, task_id=7))
+        reply = await raw.submit()
+        assert reply.data.keys() == {"task_id", "created_time"}
+        assert reply.data["task_id"] == 7
+        assert raw.sandbox.sold == 1
+
+
+async def test_nothing_to_change() -> None:
+    """An answer without data stays as it is."""
+    async with running() as raw:
+        task = await raw.ended(await raw.buy())
+        raw.sandbox.inject(changed(status="x"), call=None, times=None)
+        assert (await raw.status("unknown")).json == {"detail": "Task not found"}
+        assert (await raw.file(task["files"][0]["file_url"])).headers["Content-Type"] == "video/mp4"
+
+
+def test_change_must_be_sendable() -> None:
+    """A value that is no JSON is refused where it is written."""
+    with pytest.raises(TypeError, match="serializable"):
+        changed(files=object())
+
+
+async def test_gzipped() -> None:
+    """A compressed answer is the real one, whoever reads it."""
+    async with running() as raw, aiohttp.ClientSession(auto_decompress=False) as http:
+        raw.sandbox.inject(gzipped, call=None, times=None)
+        task = await raw.ended(await raw.buy())
+        assert raw.sandbox.sold == 1
+        url = task["files"][0]["file_url"]
+        async with http.get(url, headers={"Accept-Encoding": "identity"}) as response:
+            assert response.headers["Content-Encoding"] == "gzip"
+            assert response.headers["Content-Type"] == "video/mp4"
+            assert gzip.decompress(await response.read()) == (await raw.file(url)).body

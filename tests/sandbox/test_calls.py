@@ -1,0 +1,156 @@
+"""Prove that the sandbox knows what became of each request."""
+
+import asyncio
+import re
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import anyio
+import pytest
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from raw_client import RawClient, running, until
+from vidgo_async import sandbox
+from vidgo_async.sandbox import (
+    Call,
+    Fault,
+    after,
+    answer,
+    changed,
+    cut_body,
+    cut_headers,
+    endless,
+    gzipped,
+    hang,
+    hang_after,
+    refusal,
+    reset_after,
+    reset_before,
+    slow,
+)
+
+pytestmark = pytest.mark.virtual_time
+
+
+async def test_calls_in_order_of_arrival() -> None:
+    """Each request has its record, with the task that it is about."""
+    async with running() as raw:
+        task_id = await raw.buy()
+        await raw.ended(task_id)
+        raw.sandbox.calls.clear()
+        other = await raw.buy()
+        await raw.status(task_id)
+        await raw.status("unknown")
+        await raw.file(f"{raw.sandbox.url}/files/{task_id}.mp4")
+        await raw.balance()
+        await raw.submit("")
+        await raw.call("GET", "/nowhere")
+        assert raw.sandbox.calls == [
+            Call("submit", other, sold=True, status=200),
+            Call("status", task_id, status=200),
+            Call("status", "unknown", status=404),
+            Call("file", task_id, status=200),
+            Call("balance", status=200),
+            Call("submit", status=400),
+            Call("unknown", status=404),
+        ]
+
+
+async def give_up(raw: RawClient) -> None:
+    """Buy, and take whatever comes, for a minute."""
+    with anyio.move_on_after(60):
+        await asyncio.gather(raw.submit(), return_exceptions=True)
+
+
+async def test_fault_of_ones_own_has_its_name() -> None:
+    """A fault's name is its function's, or its class's."""
+
+    class Broken:
+        async def __call__(self, _: web.Request, handler: Handler) -> web.StreamResponse:
+            raise KeyError
+
+    async def mine(request: web.Request, handler: Handler) -> web.StreamResponse:
+        return await handler(request)
+
+    async with running() as raw:
+        raw.sandbox.inject(mine)
+        raw.sandbox.inject(Broken())
+        assert [(await raw.submit()).status for _ in range(2)] == [200, 500]
+        assert [call.fault for call in raw.sandbox.calls] == ["mine", "Broken"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "name", "status", "sold"),
+    [
+        (reset_before, "reset_before", None, False),
+        (hang, "hang", None, False),
+        (endless(pause=1.0), "endless", 200, False),
+        (answer(502), "answer(502)", 502, False),
+        (refusal(429), "refusal(429, A)", 429, False),
+        (refusal(402, "D", inside_200=True), "refusal(402, D, inside 200)", 200, False),
+        (slow(90), "slow(90)", None, False),
+        (slow(1), "slow(1)", 200, True),
+        (reset_after, "reset_after", None, True),
+        (hang_after, "hang_after", None, True),
+        (cut_headers, "cut_headers", None, True),
+        (cut_body, "cut_body", 200, True),
+        (gzipped, "gzipped", 200, True),
+        (changed(status=1, files=2), "changed(status, files)", 200, True),
+        (after(slow(90)), "after(slow(90))", None, True),
+        (after(answer(502)), "after(answer(502))", 502, True),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+async def test_what_each_fault_sells(
+    fault: Fault, name: str, status: int | None, sold: bool
+) -> None:
+    """A record tells the fault, what was answered, and whether the task was sold."""
+    async with running() as raw:
+        raw.sandbox.inject(fault)
+        await give_up(raw)
+        [call] = raw.sandbox.calls
+        assert (call.fault, call.status, call.sold) == (name, status, sold)
+        assert list(raw.sandbox.tasks) == [call.task_id] * sold
+
+
+async def test_record_fills_in_as_it_goes() -> None:
+    """What hangs has its record already, and the sale in it."""
+    async with running() as raw:
+        raw.sandbox.inject(hang_after)
+        buying = asyncio.create_task(raw.submit())
+        await until(lambda: raw.sandbox.sold)
+        [call] = raw.sandbox.calls
+        assert (call.sold, call.fault, call.status) == (True, "hang_after", None)
+        buying.cancel()
+        await asyncio.wait([buying])
+
+
+async def test_polls_share_their_id() -> None:
+    """A record of a poll is small, since the id is kept but once."""
+    async with running() as raw:
+        task_id = await raw.buy()
+        raw.sandbox.calls.clear()
+        await raw.status(task_id)
+        await raw.status(task_id)
+        one, other = raw.sandbox.calls
+        assert one.task_id is other.task_id
+        assert not hasattr(one, "__dict__")
+
+
+@pytest.mark.parametrize("headers", [{"Expect": "the-impossible"}])
+async def test_request_that_the_server_itself_refuses(headers: Any) -> None:
+    """What never got to be a call is answered all the same, and not recorded."""
+    async with running() as raw:
+        async with aiohttp.request("GET", raw.sandbox.url, headers=headers) as response:
+            assert response.status == 417
+        assert raw.sandbox.calls == []
+
+
+def test_each_fault_is_in_readme() -> None:
+    """README's chapter on testing names all that the package has for it."""
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    chapter = readme.split("## Testing your app")[1].split("\n## ")[0]
+    names = set(re.findall(r"\w+", chapter))
+    assert set(sandbox.__all__) - names == {"REALISTIC", "Call", "Fault", "Shape", "SoldTask"}
