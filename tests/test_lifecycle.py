@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import contextvars
 import gc
-import logging
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from pathlib import Path
@@ -388,14 +387,6 @@ async def test_a_dropped_session_is_collected() -> None:
         del vidgo
         gc.collect()
         assert reference() is None
-
-
-async def test_submitted_ids_are_logged(caplog: pytest.LogCaptureFixture) -> None:
-    """Each purchase is logged at INFO with its id."""
-    caplog.set_level(logging.INFO, "vidgo_async")
-    async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
-        task = await vidgo.submit(FOX)
-    assert f"submitted {task.task_id} (grok-imagine)" in caplog.messages
 
 
 def test_the_session_shows_its_state() -> None:

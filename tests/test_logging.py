@@ -1,0 +1,75 @@
+"""What is logged on `vidgo_async`, at which level, and how often."""
+
+import logging
+
+import pytest
+
+from support import FOX, foxes, open_session
+from vidgo_async.sandbox import Sandbox, answer, changed, reset_after
+
+pytestmark = pytest.mark.virtual_time
+
+
+def messages(caplog: pytest.LogCaptureFixture, level: str) -> list[str]:
+    """Return the library's own messages of a level."""
+    return [
+        record.getMessage()
+        for record in caplog.records
+        if record.name == "vidgo_async" and record.levelname == level
+    ]
+
+
+async def test_purchases_are_told_at_info(caplog: pytest.LogCaptureFixture) -> None:
+    """Each submitted id is one line at INFO."""
+    caplog.set_level(logging.DEBUG, "vidgo_async")
+    async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
+        tasks = await vidgo.submit_many(foxes(3))
+    assert sorted(messages(caplog, "INFO")) == sorted(
+        f"submitted {task.task_id} (grok-imagine)" for task in tasks
+    )
+
+
+async def test_waits_are_told_at_debug(caplog: pytest.LogCaptureFixture) -> None:
+    """Each wait after a failure is told at DEBUG, with its cause."""
+    caplog.set_level(logging.DEBUG, "vidgo_async")
+    async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
+        busy = {"code": 503, "error": {"message": "busy", "type": "service_error"}}
+        sandbox.inject(answer(503, busy))
+        sandbox.inject(answer(429, {"detail": "slow down"}))
+        sandbox.inject(answer(502), call="status")
+        sandbox.inject(answer(429, {"detail": "slow down"}), call="status")
+        task = await vidgo.generate(FOX)
+    told = "\n".join(messages(caplog, "DEBUG"))
+    assert "submit again in" in told
+    assert "503 service_error: busy" in told
+    assert "429: slow down" in told
+    assert f"look at {task.task_id} again in" in told
+    assert "502: Bad Gateway" in told
+
+
+async def test_oddities_are_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    """A new status and an odd field are warnings, once each for a session."""
+    caplog.set_level(logging.DEBUG, "vidgo_async")
+    async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
+        odd = changed(status="dreaming", progress="half", files=[])
+        sandbox.inject(odd, call="status", times=12)
+        tasks = await vidgo.submit_many(foxes(3))
+        async for task in vidgo.as_completed(tasks):
+            assert task.finished
+    assert sorted(messages(caplog, "WARNING")) == [
+        "unknown task status 'dreaming': taken as not finished yet",
+        "unreadable field of a task, taken as missing: progress (str)",
+    ]
+
+
+async def test_what_nobody_got_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    """Unclaimed purchases are warnings: the id, or that the outcome is unknown."""
+    async with Sandbox(seconds=(60, 60)) as sandbox, open_session(sandbox) as vidgo:
+        sandbox.inject(reset_after)
+        async with vidgo.generate_many(foxes(2)):
+            while sandbox.sold < 2:
+                await vidgo.balance()
+    told = messages(caplog, "WARNING")
+    assert len(told) == 2
+    assert any("was bought and no caller was given it" in line for line in told)
+    assert any("a submit is unaccounted for" in line for line in told)
