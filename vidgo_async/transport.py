@@ -69,6 +69,7 @@ class Transport:
     _tracked: aiohttp.ClientSession = attrs.field(init=False, repr=False)
     _headers: dict[str, str] = attrs.field(init=False, repr=False)
     _proxies: dict[str, str] = attrs.field(init=False, repr=False)
+    _api_proxy: str | None = attrs.field(init=False, repr=False)
     _timeout: aiohttp.ClientTimeout = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -86,7 +87,9 @@ class Transport:
             "Accept": "application/json",
             "User-Agent": f"vidgo_async/{__version__}",
         }
+        # Read once: each look at the environment costs as much as a request.
         self._proxies = getproxies() if self._trust_env else {}
+        self._api_proxy = self._proxy_for(URL(self.base_url))
         # A total of aiohttp's would hide whether a connection was made, and it rounds up.
         self._timeout = aiohttp.ClientTimeout(
             connect=min(CONNECT_TIMEOUT, self.request_timeout / 2), ceil_threshold=math.inf
@@ -144,7 +147,7 @@ class Transport:
                     data=body,
                     headers=self._headers,
                     allow_redirects=False,
-                    proxy=self._proxy_for(url),
+                    proxy=self._api_proxy,
                     timeout=self._timeout,
                     trace_request_ctx=sending,
                 ) as response,
