@@ -173,7 +173,8 @@ class Engine:
             self._update(slot, task)
             await self._see_to_the_end(slot, task)
         except VidgoError as error:
-            slot.error = error
+            # As data it needs no traceback, which would hold this frame and so itself.
+            slot.error = error.with_traceback(None)
         except Exception as bug:  # noqa: BLE001 - an outcome is owed for every request
             slot.error = VidgoError.unexpected(bug, slot.task)
         self.finished += slot.error is None

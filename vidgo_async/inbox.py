@@ -24,8 +24,6 @@ class Inbox:
     wants_updates: bool = False
     watching: dict[str, None] = attrs.field(init=False, factory=dict[str, None])
     """The ids whose end the reader has not taken out yet, in order."""
-    as_readers: "tuple[Inbox, ...]" = attrs.field(init=False)
-    """Just this reader: shared by all the entries that nobody else watches."""
     _letters: deque[tuple[str, Task | VidgoError]] = attrs.field(
         init=False, factory=deque[tuple[str, Task | VidgoError]]
     )
@@ -33,9 +31,6 @@ class Inbox:
     _closed: bool = attrs.field(init=False, default=False)
     _news: asyncio.Event = attrs.field(init=False, factory=asyncio.Event)
     _loop: asyncio.AbstractEventLoop = attrs.field(init=False, factory=asyncio.get_running_loop)
-
-    def __attrs_post_init__(self) -> None:
-        self.as_readers = (self,)
 
     @classmethod
     def until(cls, timeout: float | None, *, wants_updates: bool = False) -> "Inbox":

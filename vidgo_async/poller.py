@@ -80,13 +80,14 @@ class Poller:
 
     def watch(self, tasks: Iterable[Task], inbox: Inbox) -> None:
         """Watch tasks for a reader; tasks that ended already are delivered at once."""
+        alone = (inbox,)  # shared by all entries that nobody else watches
         try:
             for task in tasks:
                 inbox.watching[task.task_id] = None
                 if task.done:
                     inbox.put(task.task_id, task)
                 elif self._end is None:
-                    self._add(task, inbox)
+                    self._add(task, alone)
         except BaseException:  # a policy of the user's failed
             self.unwatch(inbox)
             raise
@@ -118,22 +119,22 @@ class Poller:
 
     # --- When -------------------------------------------------------------------------------
 
-    def _add(self, task: Task, inbox: Inbox) -> None:
+    def _add(self, task: Task, readers: tuple[Inbox]) -> None:
         watch = self._watches.get(task.task_id)
         if watch is None:
             now = self.loop.time()
             born = _birth(task, now)
             looked_at = now if born is None else born
-            watch = _Watch(_in_flight(task), inbox.as_readers, born, looked_at)
+            watch = _Watch(_in_flight(task), readers, born, looked_at)
             first = 0.0 if born is None else self._interval(watch)
             self._watches[task.task_id] = watch
             self._schedule(watch, first)
         else:
-            self._join(watch, task, inbox)
+            self._join(watch, task, *readers)
 
     def _join(self, watch: _Watch, task: Task, inbox: Inbox) -> None:
         """Let one more reader share a watch; each side may know what the other does not."""
-        watch.readers += inbox.as_readers
+        watch.readers += (inbox,)
         watch.born = _birth(task, self.loop.time()) if watch.born is None else watch.born
         known = task if watch.task.status == UNSEEN else watch.task
         watch.task = attrs.evolve(

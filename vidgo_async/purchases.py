@@ -165,7 +165,10 @@ class Purchases:
             self._walk_away(post, sending)
             raise
         if post.done():
-            return post.result()
+            try:
+                return post.result()
+            finally:
+                del post  # else its error would hold this frame, and so itself
         self._walk_away(post, sending)
         raise too_late(sent=sending.started)
 
@@ -180,12 +183,16 @@ class Purchases:
             raise closed_first() from None
         except Exception as error:  # noqa: BLE001 - even a bug of ours may follow a purchase
             failure = judged(error, submission.request, self.retry)
-            failure.__cause__ = error.__cause__ if failure is error else error
+            cause = error.__cause__ if failure is error else error
+            failure.__cause__ = cause and cause.with_traceback(None)
             gate.learn(failure)  # before the slot goes to a sibling
         else:
             logger.info("submitted %s (%s)", task.task_id, task.model)
             return task
-        raise failure
+        try:
+            raise failure
+        finally:
+            del failure  # as in `_send`
 
     def _settled(self, post: "asyncio.Task[Task]") -> None:
         self._posts.discard(post)
