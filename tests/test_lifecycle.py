@@ -123,6 +123,16 @@ async def test_closing_is_idempotent() -> None:
         await vidgo.aclose()
 
 
+def test_closing_again_in_another_loop_is_nothing() -> None:
+    """A session that is closed may be closed again anywhere, as by a fixture's late teardown."""
+
+    async def use() -> VidgoSession:
+        async with new_session() as vidgo:
+            return vidgo
+
+    asyncio.run(asyncio.run(use()).aclose())
+
+
 async def test_open_and_close_in_different_tasks() -> None:
     """One task may open a session and another close it."""
     async with Sandbox(seconds=(0, 0.01)) as sandbox:

@@ -138,7 +138,7 @@ class VidgoSession:
         Whoever still waits gets a `SessionClosedError`. POSTs under way are given 5 seconds
         and are then recorded as unknown. Cancelling this call does not hurry it.
         """
-        if self._machinery is None:
+        if self._machinery is None or (self._closing is not None and self._closing.done()):
             self._closed = True
             return
         check_loop(self._machinery.loop)
