@@ -11,7 +11,7 @@ import anyio
 import attrs
 import pytest
 
-from support import FOX, open_session
+from support import FOX, foxes, open_session
 from vidgo_async import APIError, RetryPolicy, ServerError, SubmissionUnknownError, Task, VidgoError
 from vidgo_async.sandbox import (
     DROPPED,
@@ -218,11 +218,11 @@ async def test_a_task_ends_as_it_truly_ended(fault: Fault) -> None:
         Sandbox(seconds=(12, 12), failure_rate=0.5, seed=1) as sandbox,
         open_session(sandbox, request_timeout=10.0) as vidgo,
     ):
-        for skip in (0, 2, 4):
-            task = await vidgo.submit(FOX)
+        tasks = await vidgo.submit_many(foxes(3))
+        for task, skip in zip(tasks, (0, 2, 4), strict=True):
             sandbox.inject(fault, call="status", task_id=task.task_id, skip=skip, times=2)
-            ended = await vidgo.wait(task)
-            truth = sandbox.tasks[task.task_id]
+        async for ended in vidgo.as_completed(tasks):
+            truth = sandbox.tasks[ended.task_id]
             assert ended.failed == (truth.failure is not None)
             assert ended.finished != ended.failed
             assert len(ended.files) == ended.finished
