@@ -2,7 +2,6 @@
 
 import asyncio
 import inspect
-import math
 import os
 from collections.abc import AsyncIterable, Iterable, Sequence
 from typing import Any, cast
@@ -11,7 +10,7 @@ from urllib.parse import urlsplit
 import attrs
 
 from vidgo_async.errors import SessionClosedError
-from vidgo_async.pacing import PollingPolicy, RetryPolicy
+from vidgo_async.pacing import PollingPolicy, RetryPolicy, positive
 from vidgo_async.requests import check_callback_url, check_request, is_http_url
 from vidgo_async.secret import SecretText
 from vidgo_async.tasks import UNSEEN, MediaFile, Task
@@ -21,15 +20,6 @@ DEFAULT_BASE_URL = "https://api.vidgo.ai"
 
 def _positive_int(_: object, field: "attrs.Attribute[int]", value: object) -> None:
     check_count(field.name, value)
-
-
-def _positive(_: object, field: "attrs.Attribute[Any]", value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        msg = f"{field.name} must be a number, not {type(value).__name__}"
-        raise TypeError(msg)
-    if not 0 < value < math.inf:
-        msg = f"{field.name} must be above 0, not {value}"
-        raise ValueError(msg)
 
 
 def _find_key(key: Any) -> str:
@@ -90,11 +80,11 @@ class Settings:
     callback_url: str | None = attrs.field(converter=check_callback_url, repr=False)
     max_concurrent_requests: int = attrs.field(validator=_positive_int)
     max_requests_per_second: float | None = attrs.field(
-        validator=attrs.validators.optional(_positive)
+        validator=attrs.validators.optional(positive)
     )
     polling: PollingPolicy = attrs.field(validator=_is_polling)
     retry: RetryPolicy = attrs.field(validator=_is_retry)
-    request_timeout: float = attrs.field(validator=_positive)
+    request_timeout: float = attrs.field(validator=positive)
     proxy: str | None = attrs.field(
         converter=attrs.converters.optional(SecretText), repr=False, validator=_is_proxy
     )

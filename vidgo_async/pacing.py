@@ -5,7 +5,7 @@ so a policy is tested with plain numbers. The scheduler in `poller.py` asks them
 """
 
 import math
-from typing import Protocol
+from typing import Any, Protocol
 
 import attrs
 
@@ -38,12 +38,13 @@ class PollingPolicy(Protocol):
         ...
 
 
-def _positive(_: object, field: "attrs.Attribute[float]", value: object) -> None:
+def positive(_: object, field: "attrs.Attribute[Any]", value: object) -> None:
+    """Refuse what is not a finite number above 0: a validator of attrs."""
     if isinstance(value, bool) or not isinstance(value, int | float):
-        msg = f"{field.name} must be a number of seconds, not {type(value).__name__}"
+        msg = f"{field.name} must be a number, not {type(value).__name__}"
         raise TypeError(msg)
     if not 0 < value < math.inf:
-        msg = f"{field.name} must be a number of seconds above 0, not {value}"
+        msg = f"{field.name} must be a number above 0, not {value}"
         raise ValueError(msg)
 
 
@@ -51,7 +52,7 @@ def _positive(_: object, field: "attrs.Attribute[float]", value: object) -> None
 class FixedPolling:
     """Look every `interval` seconds. The API's advice is 2 to 5."""
 
-    interval: float = attrs.field(default=3.0, validator=_positive)
+    interval: float = attrs.field(default=3.0, validator=positive)
     """Seconds between two looks at one task."""
 
     def next_delay(self, task: Task, age: float | None) -> float:  # noqa: ARG002 - the protocol's
@@ -66,11 +67,11 @@ class RetryPolicy:
     It bounds `submit`; polls use its delays and go on until their own deadline.
     """
 
-    timeout: float = attrs.field(default=300.0, validator=_positive)
+    timeout: float = attrs.field(default=300.0, validator=positive)
     """Seconds from the call to the last moment at which a submit may still be sent."""
-    initial_delay: float = attrs.field(default=1.0, validator=_positive)
+    initial_delay: float = attrs.field(default=1.0, validator=positive)
     """Seconds to wait after the first failure, before jitter."""
-    max_delay: float = attrs.field(default=30.0, validator=_positive)
+    max_delay: float = attrs.field(default=30.0, validator=positive)
     """The longest wait that doubling leads to, in seconds. `Retry-After` may ask for more."""
     resend_on_503: bool = True
     """Whether a submit refused with 503 `service_error` is sent again.
