@@ -69,7 +69,7 @@ class Purchases:
             gate: What a batch shares to stop sending.
 
         Raises:
-            VidgoError: Refused, given up or unknown; see the table above.
+            VidgoError: Refused, given up or unknown; see the table in `verdicts.py`.
             TaskTimeoutError: The deadline passed.
         """
         submission = Submission.of(request, callback_url)

@@ -76,7 +76,8 @@ class VidgoSession:
             callback_url: Where the server reports the end of each task, http(s), at most
                 2,048 characters; `submit` can name another.
             max_concurrent_requests: API requests in flight at once; polls take at most three
-                quarters of them, and submits go first.
+                quarters of them, and submits go first, but for every fourth turn that a poll
+                gets which had to wait.
             max_requests_per_second: A cap on the pace, for those who know their limit.
             polling: When to look at a task again.
             retry: How long, and how far apart, to try again what bought nothing.
