@@ -3,7 +3,8 @@
 Minutes of polling take milliseconds, over real sockets and without a patched sleep, since
 everything that asks the loop for the time sees the jump: `anyio.sleep`, deadlines of cancel
 scopes, `asyncio.timeout`, aiohttp's timeouts. The model is trio's `MockClock` with an
-`autojump_threshold`.
+`autojump_threshold`. A turn of the loop takes a millisecond at most, so that a slow machine
+measures much the same times as a fast one.
 
 Two things this clock cannot see, so no test in virtual time may depend on them: other
 processes, and code that asks `time.monotonic` instead of the loop (aiohttp's connector does, to
@@ -12,6 +13,7 @@ tell how long a connection has been idle).
 
 import asyncio
 import selectors
+import time
 from collections.abc import Callable
 from concurrent.futures import Executor
 from typing import TypeVar, TypeVarTuple
@@ -19,8 +21,11 @@ from typing import TypeVar, TypeVarTuple
 import anyio
 import anyio.to_thread
 
-GRACE = 0.002
+GRACE = 0.0005
 """Real seconds without an event after which nothing is thought to be under way."""
+
+TURN = 0.001
+"""Seconds that one turn of the loop takes at most, however long it really took."""
 
 _Result = TypeVar("_Result")
 _Args = TypeVarTuple("_Args")
@@ -34,29 +39,39 @@ def new_loop() -> asyncio.AbstractEventLoop:
 class _JumpingSelector(selectors.DefaultSelector):
     loop: "_JumpingLoop"
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._left = time.monotonic()
+
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         """Wait for events; when there are none, jump by `timeout`: to the loop's next timer."""
-        if timeout is None or timeout <= GRACE or self.loop.has_thread_at_work():
-            return super().select(timeout)
-        due = self.loop.time() + timeout
-        events = super().select(GRACE)
-        if not events:
-            self.loop.jump_to(due)
-        return events
+        entered = time.monotonic()
+        self.loop.advance(min(entered - self._left, TURN))
+        try:
+            if timeout is None or self.loop.has_thread_at_work():
+                events = super().select(timeout)
+                self.loop.advance(time.monotonic() - entered)
+                return events
+            events = super().select(min(timeout, GRACE))
+            if not events:
+                self.loop.advance(timeout)
+            return events
+        finally:
+            self._left = time.monotonic()
 
 
 class _JumpingLoop(asyncio.SelectorEventLoop):
     def __init__(self, selector: _JumpingSelector) -> None:
-        self._ahead = 0.0
+        self._now = time.monotonic()
         self._jobs = 0
         selector.loop = self
         super().__init__(selector)
 
     def time(self) -> float:
-        return super().time() + self._ahead
+        return self._now
 
-    def jump_to(self, due: float) -> None:
-        self._ahead += max(0.0, due - self.time())
+    def advance(self, seconds: float) -> None:
+        self._now += max(0.0, seconds)
 
     def has_thread_at_work(self) -> bool:
         """Tell whether a thread is busy for us; the selector sees it only when it is done."""
