@@ -144,7 +144,7 @@ async def test_a_thread_is_not_overtaken(
     with anyio.fail_after(10):
         await run(lambda: time.sleep(THREAD_WORK))
 
-    assert THREAD_WORK <= anyio.current_time() - began < 10
+    assert anyio.current_time() - began < 10
 
 
 async def test_it_jumps_again_after_a_thread() -> None:
@@ -173,4 +173,4 @@ async def test_a_wait_without_timers_is_real() -> None:
     await called.wait()
     thread.join()
 
-    assert THREAD_WORK <= loop.time() - waiting < 10
+    assert loop.time() - waiting < 10
