@@ -2,11 +2,13 @@
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from types import ModuleType
 
-from benchmarks import machine, soak
+from benchmarks import machine, overhead, soak
 
-BENCHMARKS: dict[str, Callable[[argparse.Namespace], bool]] = {"soak": soak.run}
+BENCHMARKS: dict[str, ModuleType] = {"overhead": overhead, "soak": soak}
+"""Each a module with `QUESTION`, `add_options(parser)` and `run(options)`: whether it was kept."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -15,15 +17,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     wanted = parser.parse_args(arguments)
     print(machine.describe())
     if wanted.name is not None:
-        return int(not BENCHMARKS[wanted.name](wanted))
-    kept = [run(parser.parse_args([name])) for name, run in BENCHMARKS.items()]
+        return int(not BENCHMARKS[wanted.name].run(wanted))
+    kept = [module.run(parser.parse_args([name])) for name, module in BENCHMARKS.items()]
     return int(not all(kept))
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     names = parser.add_subparsers(dest="name", metavar="NAME", help="all by default")
-    soak.add_options(names.add_parser("soak", help=soak.QUESTION, description=soak.QUESTION))
+    for name, module in BENCHMARKS.items():
+        module.add_options(names.add_parser(name, help=module.QUESTION, description=module.__doc__))
     return parser
 
 
