@@ -7,7 +7,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import TypeVar, TypeVarTuple
 from urllib.parse import quote
 
 import attrs
@@ -26,6 +26,7 @@ MAX_NOTICES = 100
 """How many different oddities are logged before it is enough."""
 
 _Value = TypeVar("_Value")
+_Args = TypeVarTuple("_Args")
 _KNOWN_STATES = frozenset(TaskStatus)
 
 
@@ -43,30 +44,38 @@ class Api:
         answer = await self.transport.exchange(
             "POST",
             "/api/generate/submit",
-            timeout=self.transport.request_timeout,
+            scope=asyncio.timeout(self.transport.request_timeout),
             body=submission.body,
             secret=submission.callback_url,
             sending=sending,
         )
         return self._notice(
             self._learn(
-                sent_at,
-                lambda: wire.read_submitted(answer, submission.request.model, datetime.now(UTC)),
+                sent_at, wire.read_submitted, answer, submission.request.model, datetime.now(UTC)
             )
         )
 
-    async def status(self, known: Task) -> Task:
+    @property
+    def poll_timeout(self) -> float:
+        """Seconds; the longest that one look is waited for."""
+        return min(POLL_TIMEOUT, self.transport.request_timeout)
+
+    async def status(self, known: Task, scope: asyncio.Timeout | None = None) -> Task:
         """Look at a task once (`GET /api/generate/status/{task_id}`).
+
+        Args:
+            known: The task as it was last seen.
+            scope: Bounds the look, where the caller may want to cut it short.
 
         Raises:
             VidgoError: The look failed; the error carries the task as it was known.
         """
         path = "/api/generate/status/" + quote(known.task_id, safe="", errors="surrogatepass")
-        timeout = min(POLL_TIMEOUT, self.transport.request_timeout)
+        scope = scope or asyncio.timeout(self.poll_timeout)
         sent_at = _now()
         try:
-            answer = await self.transport.exchange("GET", path, timeout=timeout)
-            task = self._learn(sent_at, lambda: wire.read_task(answer, known))
+            answer = await self.transport.exchange("GET", path, scope=scope)
+            task = self._learn(sent_at, wire.read_task, answer, known)
         except VidgoError as error:
             error.about(known)
             raise
@@ -75,14 +84,16 @@ class Api:
     async def balance(self) -> Balance:
         """Ask what is left on the account (`GET /api/user/balance`)."""
         sent_at = _now()
-        answer = await self.transport.exchange(
-            "GET", "/api/user/balance", timeout=self.transport.request_timeout
-        )
-        return self._learn(sent_at, lambda: wire.read_balance(answer))
+        scope = asyncio.timeout(self.transport.request_timeout)
+        answer = await self.transport.exchange("GET", "/api/user/balance", scope=scope)
+        return self._learn(sent_at, wire.read_balance, answer)
 
-    def _learn(self, sent_at: float, read: Callable[[], _Value]) -> _Value:
+    def _learn(
+        self, sent_at: float, read: Callable[[*_Args], _Value], *arguments: *_Args
+    ) -> _Value:
+        """Read an answer, and let the throttle know whether it refused."""
         try:
-            value = read()
+            value = read(*arguments)
         except RateLimitError as error:
             self.throttle.slow_down(sent_at, error.retry_after)
             raise

@@ -57,8 +57,6 @@ class _Slot:
     task: Task | None = None
     error: VidgoError | None = None
 
-    def outcome(self) -> Outcome:
-        return Outcome(self.index, self.request, self.task, self.error)
 
 
 @attrs.define(eq=False)
@@ -77,7 +75,7 @@ class Engine:
     submitted: int = 0
     finished: int = 0
     failed: int = 0
-    slots: dict[int, _Slot] = attrs.field(init=False, factory=dict[int, _Slot])
+    _slots: dict[int, _Slot] = attrs.field(init=False, factory=dict[int, _Slot])
     _ready: deque[_Slot] = attrs.field(init=False, factory=deque[_Slot])
     _changed: asyncio.Event = attrs.field(init=False, factory=asyncio.Event)
     _gate: Gate = attrs.field(init=False, factory=Gate)
@@ -102,29 +100,33 @@ class Engine:
             StopAsyncIteration: There are no more.
         """
         while not self._ready:
-            if not self._reading and not self.slots:
+            if not self._reading and not self._slots:
                 trouble, self._trouble = self._trouble, None
                 raise trouble or StopAsyncIteration
             self._changed.clear()
             await self._changed.wait()
         slot = self._ready.popleft()
-        del self.slots[slot.index]
+        del self._slots[slot.index]
         self._free.release()
-        return slot.outcome()
+        return self._outcome(slot)
+
+    def in_flight(self) -> tuple[Outcome, ...]:
+        """Return what is read and not taken yet."""
+        return tuple(self._outcome(slot) for slot in self._slots.values())
 
     def abandon(self, trouble: Exception | None = None) -> None:
         """Stop: send nothing more, and record what was bought and not taken."""
         for job in self.jobs:
             job.cancel()
         self._interrupted = True
-        for slot in self.slots.values():
+        for slot in self._slots.values():
             if isinstance(slot.error, SubmissionUnknownError):
                 self.purchases.leave(slot.error)
-            elif slot.task is not None:
-                self.purchases.leave(slot.task)
-        if self._reading or self.slots:
+            elif (task := self._known(slot)) is not None:
+                self.purchases.leave(task)
+        if self._reading or self._slots:
             self._trouble = trouble
-        self.slots.clear()
+        self._slots.clear()
         self._ready.clear()
         self._stop_reading()
 
@@ -133,6 +135,13 @@ class Engine:
         with anyio.CancelScope(shield=True):
             if self.jobs:
                 await asyncio.wait(self.jobs)
+
+    def _outcome(self, slot: _Slot) -> Outcome:
+        return Outcome(slot.index, slot.request, self._known(slot), slot.error)
+
+    def _known(self, slot: _Slot) -> Task | None:
+        """Return the last known state, which for a task in flight the scheduler knows."""
+        return slot.task and self.poller.known(slot.task)
 
     # --- The engine's own jobs --------------------------------------------------------------
 
@@ -151,7 +160,7 @@ class Engine:
                     break
                 check_request(request)
                 slot = _Slot(self.read, request)
-                self.slots[slot.index] = slot
+                self._slots[slot.index] = slot
                 self.read += 1
                 self._keep(asyncio.create_task(self._generate(slot)))
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - for the reader
@@ -170,9 +179,13 @@ class Engine:
             async with self._turn:
                 task = await self.purchases.submit(slot.request, self.callback_url, gate=self._gate)
             self.submitted += 1
-            self._update(slot, task)
-            await self._see_to_the_end(slot, task)
+            self._tell(slot, task)
+            tell = functools.partial(self._tell, slot) if self.on_update else None
+            slot.task = task = await wait_for_end(self.poller, task, self.timeout, tell)
+            if task.failed:
+                slot.error = TaskFailedError(task)
         except VidgoError as error:
+            slot.task = error.task or slot.task
             # As data it needs no traceback, which would hold this frame and so itself.
             slot.error = error.with_traceback(None)
         except Exception as bug:  # noqa: BLE001 - an outcome is owed for every request
@@ -182,13 +195,7 @@ class Engine:
         self._ready.append(slot)
         self._changed.set()
 
-    async def _see_to_the_end(self, slot: _Slot, task: Task) -> None:
-        update = functools.partial(self._update, slot)
-        ended = await wait_for_end(self.poller, task, self.timeout, update)
-        if ended.failed:
-            raise TaskFailedError(ended)
-
-    def _update(self, slot: _Slot, task: Task) -> None:
+    def _tell(self, slot: _Slot, task: Task) -> None:
         """Tell the caller; if that fails, read no more and raise it after all outcomes."""
         slot.task = task
         if self.on_update is None:
@@ -218,7 +225,7 @@ class Batch:
     @property
     def in_flight(self) -> tuple[Outcome, ...]:
         """The requests read and not yet taken as outcomes, each with its last known task."""
-        return tuple(slot.outcome() for slot in self._engine.slots.values())
+        return self._engine.in_flight()
 
     @property
     def read(self) -> int:

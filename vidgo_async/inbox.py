@@ -22,8 +22,8 @@ class Inbox:
     last_look: float = math.inf
     """The loop's time of the look just before that."""
     wants_updates: bool = False
-    watching: dict[str, None] = attrs.field(init=False, factory=dict[str, None])
-    """The ids whose end the reader has not taken out yet, in order."""
+    watching: dict[str, Task] = attrs.field(init=False, factory=dict[str, Task])
+    """The tasks whose end the reader has not taken out yet, in order, as last known."""
     _letters: deque[tuple[str, Task | VidgoError]] = attrs.field(
         init=False, factory=deque[tuple[str, Task | VidgoError]]
     )
@@ -40,6 +40,12 @@ class Inbox:
         deadline = asyncio.get_running_loop().time() + timeout
         last_look = deadline - min(LAST_LOOK, timeout / 4)
         return cls(deadline, last_look, wants_updates)
+
+    def update(self, task: Task) -> None:
+        """Note a task's new state; it wakes only a reader who wants to be told."""
+        self.watching[task.task_id] = task
+        if self.wants_updates:
+            self.put(task.task_id, task)
 
     def put(self, task_id: str, letter: Task | VidgoError) -> None:
         """Deliver a task's state, or the error that ended its watch."""
@@ -71,10 +77,12 @@ class Inbox:
         task_id, letter = self._letters.popleft()
         if isinstance(letter, Task) and not letter.done:
             return letter
-        self.watching.pop(task_id, None)
+        known = self.watching.pop(task_id, None)
         self._news.set()  # if it was the last, others who wait need not
         if isinstance(letter, Task):
             return letter
+        if known is not None:
+            letter.about(known)
         raise letter
 
     async def _news_or_deadline(self) -> None:

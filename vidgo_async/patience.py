@@ -7,17 +7,13 @@ a server that is merely slow is not cut short for ever.
 """
 
 import asyncio
-from collections.abc import Coroutine
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 import attrs
 
-from vidgo_async.errors import TransportTimeoutError
-
 LEAST = 1.0
 """Seconds that every look gets, however fast answers are."""
-MOST = 10.0
-"""Seconds after which a look is given up anyway."""
 FACTOR = 4.0
 """How many times longer than usual a look may take."""
 GROWTH = 1.05
@@ -33,40 +29,38 @@ _Value = TypeVar("_Value")
 class Patience:
     """Follows the looks that are under way, and hurries the oldest when asked to."""
 
+    most: float
+    """Seconds after which a look is given up anyway."""
     _usual: float = attrs.field(init=False, default=LEAST / FACTOR)
     _looks: dict[asyncio.Timeout, float] = attrs.field(
         init=False, factory=dict[asyncio.Timeout, float]
     )
 
-    async def see(self, look: Coroutine[Any, Any, _Value]) -> _Value:
+    async def see(self, look: Callable[[asyncio.Timeout], Awaitable[_Value]]) -> _Value:
         """Wait for a look, as long as nobody needs its place.
 
-        Raises:
-            TransportTimeoutError: It had to give way.
+        Args:
+            look: Begins the look, which enters the scope at once.
         """
         loop = asyncio.get_running_loop()
-        started = loop.time()
-        scope = asyncio.timeout(None)
+        scope = asyncio.timeout(self.most)
+        self._looks[scope] = started = loop.time()
         try:
-            async with scope:
-                self._looks[scope] = started
-                answer = await look
-        except TimeoutError:
-            if not scope.expired():
-                raise
-        else:
-            self._usual += WEIGHT * (loop.time() - started - self._usual)
-            return answer
+            answer = await look(scope)
         finally:
-            self._looks.pop(scope, None)
-        self._usual = min(GROWTH * self._usual, MOST / FACTOR)
-        msg = f"no answer within {loop.time() - started:.1f} s, and others wait"
-        raise TransportTimeoutError(msg)
+            del self._looks[scope]
+            if scope.expired():
+                self._usual = min(GROWTH * self._usual, self.most / FACTOR)
+        self._usual += WEIGHT * (loop.time() - started - self._usual)
+        return answer
 
     def hurry(self) -> None:
         """Let the look that has been under way for longest give way when its time is up."""
-        scope = next(iter(self._looks), None)
-        if scope is None or scope.when() is not None:
+        oldest = next(iter(self._looks.items()), None)
+        if oldest is None:
             return
+        scope, started = oldest
         now = asyncio.get_running_loop().time()
-        scope.reschedule(max(now, self._looks[scope] + max(LEAST, FACTOR * self._usual)))
+        until = max(now, started + max(LEAST, FACTOR * self._usual))
+        if until < (scope.when() or 0.0):
+            scope.reschedule(until)

@@ -9,6 +9,7 @@ Readers get letters: their `Inbox` is all that the scheduler knows of them.
 
 import asyncio
 import contextvars
+import functools
 import heapq
 import itertools
 import logging
@@ -72,9 +73,12 @@ class Poller:
     _timer: asyncio.TimerHandle | None = attrs.field(init=False, default=None)
     _crew: set[asyncio.Task[None]] = attrs.field(init=False, factory=set[asyncio.Task[None]])
     _end: VidgoError | None = attrs.field(init=False, default=None)
-    _patience: Patience = attrs.field(init=False, factory=Patience)
+    _patience: Patience = attrs.field(init=False)
     _random: random.Random = attrs.field(init=False, factory=random.Random)
     loop: asyncio.AbstractEventLoop = attrs.field(init=False, factory=asyncio.get_running_loop)
+
+    def __attrs_post_init__(self) -> None:
+        self._patience = Patience(self.api.poll_timeout)
 
     # --- For readers ------------------------------------------------------------------------
 
@@ -83,7 +87,7 @@ class Poller:
         alone = (inbox,)  # shared by all entries that nobody else watches
         try:
             for task in tasks:
-                inbox.watching[task.task_id] = None
+                inbox.watching[task.task_id] = task
                 if task.done:
                     inbox.put(task.task_id, task)
                 elif self._end is None:
@@ -103,6 +107,11 @@ class Poller:
             watch.readers = tuple(reader for reader in watch.readers if reader is not inbox)
             if not watch.readers and not watch.is_looked_at:
                 self._forget(watch)
+
+    def known(self, task: Task) -> Task:
+        """Return the newest state of a task that is watched; of another, what was given."""
+        watch = self._watches.get(task.task_id)
+        return task if watch is None or watch.task.status == UNSEEN else watch.task
 
     def trouble(self, task_id: str) -> VidgoError | None:
         """Return why the last look at a task failed, if it did."""
@@ -143,8 +152,8 @@ class Poller:
             model=watch.task.model or task.model,
             submitted_at=watch.task.submitted_at or task.submitted_at,
         )
-        if inbox.wants_updates and watch.task != task:
-            inbox.put(task.task_id, watch.task)
+        if watch.task != task:
+            inbox.update(watch.task)
         if inbox.last_look < watch.due and not watch.is_looked_at:
             self._push(watch, max(inbox.last_look, self.loop.time()))
 
@@ -240,7 +249,7 @@ class Poller:
 
     async def _look(self, watch: _Watch) -> None:
         try:
-            task = await self._patience.see(self.api.status(watch.task))
+            task = await self._patience.see(functools.partial(self.api.status, watch.task))
         except VidgoError as error:
             self._failed(watch, error.with_traceback(None))
         else:
@@ -256,8 +265,7 @@ class Poller:
         if task != watch.task:
             watch.task = task = _in_flight(task)
             for reader in watch.readers:
-                if reader.wants_updates:
-                    reader.put(task.task_id, task)
+                reader.update(task)
         self._schedule(watch, self._interval(watch))
 
     def _looked(self, watch: _Watch) -> None:

@@ -7,6 +7,7 @@ knows whether the request may have reached the server, and that holds nothing se
 
 import asyncio
 import math
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 from urllib.request import getproxies, proxy_bypass
@@ -65,9 +66,10 @@ class Transport:
     _proxy: str | None = attrs.field(repr=False)
     _trust_env: bool
     _owns_connector: bool = attrs.field(init=False)
-    _client: aiohttp.ClientSession = attrs.field(init=False, repr=False)
+    _api: aiohttp.ClientSession = attrs.field(init=False, repr=False)
     _tracked: aiohttp.ClientSession = attrs.field(init=False, repr=False)
-    _headers: dict[str, str] = attrs.field(init=False, repr=False)
+    _files: aiohttp.ClientSession = attrs.field(init=False, repr=False)
+    _api_url: URL = attrs.field(init=False)
     _proxies: dict[str, str] = attrs.field(init=False, repr=False)
     _api_proxy: str | None = attrs.field(init=False, repr=False)
     _timeout: aiohttp.ClientTimeout = attrs.field(init=False)
@@ -79,17 +81,18 @@ class Transport:
             limit=0, keepalive_timeout=IDLE_CONNECTION
         )
         self._connector = connector
-        self._client = _client(connector)
-        self._tracked = _client(connector, _trace())
-        self._headers = {
+        headers = {
             "Authorization": SecretText(f"Bearer {self._api_key}"),
             "Content-Type": "application/json",
             "Accept": "application/json",
-            "User-Agent": f"vidgo_async/{__version__}",
         }
+        self._api = _client(connector, headers)
+        self._tracked = _client(connector, headers, _trace())
+        self._files = _client(connector, {})  # the key cannot reach another host
+        self._api_url = URL(self.base_url)
         # Read once: each look at the environment costs as much as a request.
         self._proxies = getproxies() if self._trust_env else {}
-        self._api_proxy = self._proxy_for(URL(self.base_url))
+        self._api_proxy = self._proxy_for(self._api_url)
         # A total of aiohttp's would hide whether a connection was made, and it rounds up.
         self._timeout = aiohttp.ClientTimeout(
             connect=min(CONNECT_TIMEOUT, self.request_timeout / 2), ceil_threshold=math.inf
@@ -97,8 +100,8 @@ class Transport:
 
     async def close(self) -> None:
         """Close all connections, unless the connector was lent."""
-        await self._client.close()
-        await self._tracked.close()
+        for client in (self._api, self._tracked, self._files):
+            await client.close()
         if self._owns_connector and self._connector is not None:
             await self._connector.close()
 
@@ -114,7 +117,7 @@ class Transport:
         method: str,
         path: str,
         *,
-        timeout: float,
+        scope: asyncio.Timeout,
         body: bytes | None = None,
         secret: str | None = None,
         sending: Sending | None = None,
@@ -124,7 +127,7 @@ class Transport:
         Args:
             method: The HTTP method.
             path: The path below the base URL, already percent-encoded.
-            timeout: Seconds for the whole exchange.
+            scope: Bounds the whole exchange; not entered yet.
             body: JSON to send.
             secret: What is in the body and must not show, should the server repeat it.
             sending: Set once the request may be on its way.
@@ -133,19 +136,20 @@ class Transport:
             TransportTimeoutError: No answer in time.
             TransportError: No usable answer.
         """
-        url = URL(self.base_url + path, encoded=True)
-        client = self._client if sending is None else self._tracked
+        # Building it from a parsed URL takes a third of the time of parsing.
+        url = self._api_url.with_path(self._api_url.raw_path.rstrip("/") + path, encoded=True)
+        client = self._api if sending is None else self._tracked
+        began = asyncio.get_running_loop().time()
         begun: aiohttp.ClientResponse | None = None
         received = bytearray()
         failure: TransportError | None = None
         try:
             async with (
-                asyncio.timeout(timeout),
+                scope,
                 client.request(
                     method,
                     url,
                     data=body,
-                    headers=self._headers,
                     allow_redirects=False,
                     proxy=self._api_proxy,
                     timeout=self._timeout,
@@ -155,7 +159,8 @@ class Transport:
                 begun = response
                 await _read(response, received)
         except Exception as error:  # noqa: BLE001 - whatever it was, a task may exist
-            failure = self._explain(error, timeout, sending)
+            waited = asyncio.get_running_loop().time() - began
+            failure = self._explain(error, waited, sending)
         # Raised outside of the `except` block, so that aiohttp's own exception, which holds the
         # request's headers, does not become the context of ours.
         if begun is None:
@@ -177,7 +182,7 @@ class Transport:
         try:
             # An address that is already encoded is sent as it is: it may be signed.
             target = URL(url, encoded=url.isascii() and " " not in url)
-            response = await self._client.get(
+            response = await self._files.get(
                 target, proxy=self._proxy_for(target), timeout=timeout
             )
             return Stream(response)
@@ -198,12 +203,12 @@ class Transport:
                 body = body.replace(hidden.encode(), b"[secret]")
         return bytes(body)
 
-    def _explain(self, error: Exception, timeout: float, sending: Sending | None) -> TransportError:
+    def _explain(self, error: Exception, waited: float, sending: Sending | None) -> TransportError:
         """Word a failure without anything of the request in it."""
         reason = self._without_secrets(_words(error).encode()).decode()
         sent = sending is None or sending.started
         if isinstance(error, TimeoutError):
-            what = f"no answer within {timeout:g} s" if sent else "no connection in time"
+            what = f"no answer within {waited:.3g} s" if sent else "no connection in time"
             failure: TransportError = TransportTimeoutError(what, sent)
         else:
             temporary = not isinstance(error, aiohttp.ClientSSLError) and not (
@@ -273,8 +278,11 @@ def check_connector(connector: object, at_least: int) -> None:
             raise ValueError(msg)
 
 
-def _client(connector: Connector, *traces: aiohttp.TraceConfig) -> aiohttp.ClientSession:
+def _client(
+    connector: Connector, headers: Mapping[str, str], *traces: aiohttp.TraceConfig
+) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
+        headers={"User-Agent": f"vidgo_async/{__version__}", **headers},
         connector=connector,
         connector_owner=False,
         cookie_jar=aiohttp.DummyCookieJar(),
@@ -291,8 +299,8 @@ def _words(error: Exception) -> str:
 
 
 async def _read(response: aiohttp.ClientResponse, body: bytearray) -> None:
-    async for chunk in response.content.iter_any():
-        body += chunk
+    while not response.content.at_eof():
+        body += await response.content.readany()
         if len(body) > MAX_ANSWER:
             msg = f"the answer is larger than {MAX_ANSWER} bytes"
             raise ValueError(msg)

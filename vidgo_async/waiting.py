@@ -30,7 +30,7 @@ async def wait_for_end(
         TaskTimeoutError: It did not end in time.
         VidgoError: The server refuses to tell, or the session was closed.
     """
-    inbox = Inbox.until(timeout, wants_updates=True)
+    inbox = Inbox.until(timeout, wants_updates=on_update is not None)
     try:
         poller.watch([task], inbox)
         while not task.done:
@@ -42,14 +42,16 @@ async def wait_for_end(
     return task
 
 
-async def _next_state(poller: Poller, inbox: Inbox, known: Task, timeout: float | None) -> Task:
+async def _next_state(poller: Poller, inbox: Inbox, task: Task, timeout: float | None) -> Task:
     try:
-        task = await inbox.get()
+        state = await inbox.get()
     except VidgoError as error:
-        error.about(known)
+        if error.task is None:
+            error.about(inbox.watching.get(task.task_id, task))
         raise
-    if task is not None:
-        return task
+    if state is not None:
+        return state
+    known = inbox.watching.get(task.task_id, task)
     seen = known.status if known.progress is None else f"{known.status}, {known.progress} %"
     trouble = poller.trouble(known.task_id)
     last = "" if trouble is None else f"; the last look failed: {trouble}"
