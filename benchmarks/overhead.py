@@ -6,12 +6,15 @@ import json
 import statistics
 import subprocess
 import sys
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from benchmarks.clients import CLIENTS
 from benchmarks.fake import Fake, VidgoApi, served
 from benchmarks.pairs import Ratio, rounds
 from benchmarks.tables import show
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 QUESTION = "what does a task cost the client's CPU, beside a loop written by hand?"
 

@@ -33,6 +33,8 @@ logger: logging.Logger = logging.getLogger("vidgo_async")
 
 JITTER = 0.2
 """The part of a wait that is added at random, so that tasks are not looked at in lockstep."""
+TICK = 0.05
+"""Seconds; looks wait for the next tick, so that one waking of the loop serves several."""
 RESOLUTION = 0.001
 """Seconds that a timer may ring early."""
 REFUSALS = 3
@@ -173,6 +175,8 @@ class Poller:
             return
         now = self.loop.time()
         due = max(now, watch.looked_at + delay)
+        if delay > TICK / JITTER:  # else it would be a clear delay
+            due = math.ceil(due / TICK) * TICK
         for reader in watch.readers:
             if now < reader.last_look < due:
                 due = reader.last_look
@@ -195,7 +199,14 @@ class Poller:
 
     def _due_now(self) -> bool:
         head = self._head()
-        return head is not None and head.due <= self.loop.time() + RESOLUTION
+        return head is not None and self._is_due(head)
+
+    def _is_due(self, watch: _Watch) -> bool:
+        return watch.due <= self.loop.time() + RESOLUTION
+
+    def _has_hands(self) -> bool:
+        """Tell whether one more worker may be called in."""
+        return len(self._crew) < self.api.throttle.polls.limit
 
     def _set_alarm(self) -> None:
         """Have a worker called in when the next task falls due."""
@@ -206,6 +217,10 @@ class Poller:
             if self._timer.when() <= head.due:
                 return
             self._timer.cancel()
+            self._timer = None
+        if self._is_due(head) and self._has_hands():
+            self._call_in()
+            return
         # An empty context: no look belongs to the trace of the caller who came first.
         self._timer = self.loop.call_at(head.due, self._call_in, context=contextvars.Context())
 
@@ -220,7 +235,7 @@ class Poller:
     def _call_in(self) -> None:
         """Let one more worker begin; of a full crew, let the slowest give way."""
         self._timer = None
-        if len(self._crew) >= self.api.throttle.polls.limit:
+        if not self._has_hands():
             self._patience.hurry()
             return
         worker = self.loop.create_task(self._work(), context=contextvars.Context())

@@ -41,9 +41,8 @@ class Lane:
             del self.waiting[0]  # left the queue
         return self.waiting[0][0] if self.waiting and self.busy < self.limit else None
 
-    def admit(self) -> None:
-        """Give a slot to whoever is first."""
-        self.busy += 1
+    def call(self) -> None:
+        """Tell whoever is first that there is a slot."""
         _, future = self.waiting.popleft()
         future.set_result(None)
 
@@ -90,6 +89,9 @@ class Throttle:
         """
         if self._closed is not None:
             raise SessionClosedError(self._closed)
+        if self._may_pass(lane):
+            self._admit(lane)
+            return
         future: asyncio.Future[None] = self._loop.create_future()
         lane.waiting.append((self._loop.time(), future))
         self._dispatch()
@@ -103,7 +105,8 @@ class Throttle:
     def release(self, lane: Lane) -> None:
         """Give a slot back."""
         lane.busy -= 1
-        self._dispatch()
+        if self.submits.waiting or self.polls.waiting:
+            self._dispatch()
 
     def slow_down(self, sent_at: float, retry_after: float | None) -> None:
         """Make the whole session wait after a 429.
@@ -140,10 +143,24 @@ class Throttle:
             if now < self._not_before:
                 self._come_back()
                 return
-            lane.admit()
-            self._submits_in_a_row = self._submits_in_a_row + 1 if lane is self.submits else 0
-            if self.rate is not None:
-                self._not_before = max(self._not_before, now) + 1 / self.rate
+            self._admit(lane)
+            lane.call()
+
+    def _may_pass(self, lane: Lane) -> bool:
+        """Tell whether a slot is free and nobody waits for one."""
+        return (
+            not self.submits.waiting
+            and not self.polls.waiting
+            and lane.busy < lane.limit
+            and self.submits.busy + self.polls.busy < self.limit
+            and self._loop.time() >= self._not_before
+        )
+
+    def _admit(self, lane: Lane) -> None:
+        lane.busy += 1
+        self._submits_in_a_row = self._submits_in_a_row + 1 if lane is self.submits else 0
+        if self.rate is not None:
+            self._not_before = max(self._not_before, self._loop.time()) + 1 / self.rate
 
     def _next_lane(self, now: float) -> Lane | None:
         if self.submits.busy + self.polls.busy >= self.limit:
