@@ -292,7 +292,8 @@ async def test_patience_grows_with_each_round_trip() -> None:
             throttle.slow_down(now(), None)
 
         doubled = 2.0 ** (refusals - 1)
-        assert min(30, 0.75 * doubled) - 0.1 < pause(throttle) <= min(30, 1.25 * doubled)
+        least, most = min(30, 0.75 * doubled), min(30, 1.25 * doubled)
+        assert least - 0.1 < pause(throttle) < most + 0.1
 
 
 async def test_one_burst_counts_once() -> None:

@@ -13,10 +13,10 @@ from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
 from types import TracebackType
 from typing import Any, Self
 
-import anyio
 import attrs
 
 from vidgo_async.arguments import check_loop
+from vidgo_async.endurance import see_through
 from vidgo_async.errors import SubmissionUnknownError, TaskFailedError, VidgoError
 from vidgo_async.poller import Poller
 from vidgo_async.purchases import Purchases
@@ -132,9 +132,7 @@ class Engine:
 
     async def settled(self) -> None:
         """Wait until nothing of it runs any more."""
-        with anyio.CancelScope(shield=True):
-            if self.jobs:
-                await asyncio.wait(self.jobs)
+        await see_through(set(self.jobs))
 
     def _outcome(self, slot: _Slot) -> Outcome:
         return Outcome(slot.index, slot.request, self._known(slot), slot.error)

@@ -1,20 +1,27 @@
 """Seeing a thing through to its end, whoever cancels meanwhile."""
 
 import asyncio
+import contextlib
+from collections.abc import Set as AbstractSet
 from typing import Any
 
+import anyio
 
-async def see_through(task: "asyncio.Task[Any]") -> None:
-    """Wait until a task ended, and only then give in to a cancellation.
 
-    Its result or exception is left in the task. A native cancellation goes through anyio's
-    shields, hence the loop.
+async def see_through(tasks: AbstractSet["asyncio.Task[Any]"]) -> None:
+    """Wait until all tasks ended, and only then give in to a cancellation.
+
+    Their results and exceptions are left in them.
     """
-    cancelled: asyncio.CancelledError | None = None
-    while not task.done():
-        try:
-            await asyncio.wait({task})
-        except asyncio.CancelledError as error:
-            cancelled = error
-    if cancelled is not None:
-        raise cancelled
+    if not tasks:
+        return
+    try:
+        await asyncio.wait(tasks)
+    except asyncio.CancelledError:
+        # A cancelled scope of anyio's would cancel each further wait, were there no shield; a
+        # native cancellation goes through the shield, hence the loop.
+        with anyio.CancelScope(shield=True):
+            while not all(task.done() for task in tasks):
+                with contextlib.suppress(asyncio.CancelledError):
+                    await asyncio.wait(tasks)
+        raise

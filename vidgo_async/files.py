@@ -8,7 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
-import anyio
 import anyio.to_thread
 import attrs
 
@@ -64,7 +63,7 @@ class Files:
     """Downloads, at most so many at once."""
 
     transport: Transport
-    _limiter: anyio.CapacityLimiter
+    _room: asyncio.Semaphore
 
     async def download(
         self,
@@ -83,7 +82,7 @@ class Files:
             msg = f"not an http(s) address: {file.file_url[:200]!r}"
             raise DownloadError(msg, file)
         try:
-            async with self._limiter:
+            async with self._room:
                 await self._fetch(file, _Partial(destination, overwrite), on_progress)
         except TransportError as error:
             msg = f"could not fetch {file.file_url}: {error}"
@@ -109,8 +108,7 @@ class Files:
 async def _in_a_thread(work: Callable[..., None], *args: object) -> None:
     """Do blocking work off the loop; a cancelled caller leaves only when it is done."""
     task = asyncio.create_task(anyio.to_thread.run_sync(work, *args))
-    with anyio.CancelScope(shield=True):
-        await see_through(task)
+    await see_through({task})
     task.result()
 
 

@@ -6,7 +6,6 @@ import weakref
 from collections.abc import Coroutine
 from typing import Any, Self, TypeVar
 
-import anyio
 import attrs
 
 from vidgo_async.api import Api
@@ -65,7 +64,7 @@ class Machinery:
             api,
             Purchases(api, settings.retry, unclaimed),
             Poller(api, settings.polling, settings.retry),
-            Files(transport, anyio.CapacityLimiter(transport.spare(limit))),
+            Files(transport, asyncio.Semaphore(transport.spare(limit))),
         )
 
     async def in_turn(self, call: Coroutine[Any, Any, _Value]) -> _Value:

@@ -26,8 +26,8 @@ class PollingPolicy(Protocol):
     def next_delay(self, task: Task, age: float | None) -> float:
         """Return the seconds from the last look to the next.
 
-        The scheduler stretches the answer by up to a fifth, so that tasks submitted
-        together are not looked at together.
+        The scheduler stretches the answer by up to a fifth, so that tasks submitted together
+        are not looked at together, and rounds up to a tick of at most 50 ms.
 
         Args:
             task: The last known state.

@@ -35,6 +35,10 @@ class Patience:
     _looks: dict[asyncio.Timeout, float] = attrs.field(
         init=False, factory=dict[asyncio.Timeout, float]
     )
+    """When each began, the oldest first."""
+    _timer: asyncio.TimerHandle | None = attrs.field(init=False, default=None)
+    """Rings when the oldest look has lasted for too long; one for each would cost much more."""
+    _loop: asyncio.AbstractEventLoop = attrs.field(init=False, factory=asyncio.get_running_loop)
 
     async def see(self, look: Callable[[asyncio.Timeout], Awaitable[_Value]]) -> _Value:
         """Wait for a look, as long as nobody needs its place.
@@ -42,25 +46,40 @@ class Patience:
         Args:
             look: Begins the look, which enters the scope at once.
         """
-        loop = asyncio.get_running_loop()
-        scope = asyncio.timeout(self.most)
-        self._looks[scope] = started = loop.time()
+        scope = asyncio.timeout(None)
+        self._looks[scope] = started = self._loop.time()
+        if self._timer is None:
+            self._timer = self._loop.call_at(started + self.most, self._give_up)
         try:
             answer = await look(scope)
         finally:
             del self._looks[scope]
             if scope.expired():
                 self._usual = min(GROWTH * self._usual, self.most / FACTOR)
-        self._usual += WEIGHT * (loop.time() - started - self._usual)
+        self._usual += WEIGHT * (self._loop.time() - started - self._usual)
         return answer
 
     def hurry(self) -> None:
         """Let the look that has been under way for longest give way when its time is up."""
         oldest = next(iter(self._looks.items()), None)
-        if oldest is None:
+        if oldest is None or oldest[0].when() is not None:
             return
         scope, started = oldest
-        now = asyncio.get_running_loop().time()
-        until = max(now, started + max(LEAST, FACTOR * self._usual))
-        if until < (scope.when() or 0.0):
-            scope.reschedule(until)
+        due = started + max(LEAST, FACTOR * self._usual)
+        scope.reschedule(max(due, self._loop.time()))
+
+    def close(self) -> None:
+        """Watch over nothing any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _give_up(self) -> None:
+        """End what has lasted for too long, and come back for the next."""
+        self._timer = None
+        for scope, started in self._looks.items():
+            due = started + self.most
+            if due > self._loop.time():
+                self._timer = self._loop.call_at(due, self._give_up)
+                return
+            if scope.when() is None:
+                scope.reschedule(self._loop.time())

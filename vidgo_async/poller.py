@@ -26,7 +26,7 @@ from vidgo_async.errors import APIError, RateLimitError, SessionClosedError, Vid
 from vidgo_async.inbox import Inbox
 from vidgo_async.pacing import PollingPolicy, RetryPolicy
 from vidgo_async.patience import Patience
-from vidgo_async.tasks import UNSEEN, Task
+from vidgo_async.tasks import UNSEEN, Task, without_raw
 from vidgo_async.throttle import MAX_RETRY_AFTER
 
 logger: logging.Logger = logging.getLogger("vidgo_async")
@@ -34,7 +34,8 @@ logger: logging.Logger = logging.getLogger("vidgo_async")
 JITTER = 0.2
 """The part of a wait that is added at random, so that tasks are not looked at in lockstep."""
 TICK = 0.05
-"""Seconds; looks wait for the next tick, so that one waking of the loop serves several."""
+"""Seconds; looks wait for the next tick, so that one waking of the loop serves several. Of short
+intervals it is the part above."""
 RESOLUTION = 0.001
 """Seconds that a timer may ring early."""
 REFUSALS = 3
@@ -127,6 +128,7 @@ class Poller:
             worker.cancel()
         if self._crew:
             await asyncio.wait(self._crew)
+        self._patience.close()
 
     # --- When -------------------------------------------------------------------------------
 
@@ -136,7 +138,7 @@ class Poller:
             now = self.loop.time()
             born = _birth(task, now)
             looked_at = now if born is None else born
-            watch = _Watch(_in_flight(task), readers, born, looked_at)
+            watch = _Watch(without_raw(task), readers, born, looked_at)
             first = 0.0 if born is None else self._interval(watch)
             self._watches[task.task_id] = watch
             self._schedule(watch, first)
@@ -175,8 +177,8 @@ class Poller:
             return
         now = self.loop.time()
         due = max(now, watch.looked_at + delay)
-        if delay > TICK / JITTER:  # else it would be a clear delay
-            due = math.ceil(due / TICK) * TICK
+        if tick := min(TICK, JITTER * delay):
+            due = math.ceil(due / tick) * tick
         for reader in watch.readers:
             if now < reader.last_look < due:
                 due = reader.last_look
@@ -186,7 +188,8 @@ class Poller:
         # An entry that was pushed before stays in the heap, and is known by its old time.
         watch.due = due
         heapq.heappush(self._heap, (due, next(self._order), watch))
-        self._set_alarm()
+        if self._timer is None or due < self._timer.when():
+            self._set_alarm()
 
     def _head(self) -> _Watch | None:
         """Return the task that is due first, dropping entries that are out of date."""
@@ -278,7 +281,7 @@ class Poller:
             self._deliver(watch, task)
             return
         if task != watch.task:
-            watch.task = task = _in_flight(task)
+            watch.task = task = without_raw(task)
             for reader in watch.readers:
                 reader.update(task)
         self._schedule(watch, self._interval(watch))
@@ -342,7 +345,3 @@ def _birth(task: Task, now: float) -> float | None:
     if task.submitted_at is None:
         return None
     return now - max(0.0, (datetime.now(UTC) - task.submitted_at).total_seconds())
-
-
-def _in_flight(task: Task) -> Task:
-    return task if task.raw is None else attrs.evolve(task, raw=None)

@@ -7,8 +7,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-import anyio
-
 from vidgo_async.arguments import (
     Settings,
     as_task,
@@ -147,8 +145,7 @@ class VidgoSession:
         if self._closing is None:
             self._closing = self._machinery.loop.create_task(self._machinery.close())
         if not self._machinery.is_ours(asyncio.current_task()):  # closing waits for those
-            with anyio.CancelScope(shield=True):
-                await see_through(self._closing)
+            await see_through({self._closing})
             self._closing.result()
 
     @property
@@ -406,8 +403,7 @@ class VidgoSession:
             await asyncio.wait({task})
         except asyncio.CancelledError:
             task.cancel()
-            with anyio.CancelScope(shield=True):  # it may have a file to clean up
-                await see_through(task)
+            await see_through({task})  # it may have a file to clean up
             raise
         if task.cancelled():
             raise SessionClosedError(CLOSED)

@@ -95,21 +95,21 @@ def read_balance(answer: Answer) -> Balance:
         amount = _amount(data.get("credits_amount"), float)
     except ValueError as error:
         raise unreadable(answer, f"{error} @ $.data.credits_amount") from None
-    return Balance(_or_none(_STRING)(data.get("email"), str), amount)
+    return Balance(_if_it_is(str)(data.get("email"), str), amount)
 
 
 def odd_fields(task: Task) -> Iterator[str]:
     """Name each field that came with a type nobody documented, and was left out of `task`."""
     raw = task.raw or {}
     for name in ("progress", "created_time", "error_message"):
-        if raw.get(name) is not None and getattr(task, name) is None:
+        if getattr(task, name) is None and raw.get(name) is not None:
             yield f"{name} ({type(raw[name]).__name__})"
     for name in ("task_id", "status"):
-        if raw.get(name) is not None and not isinstance(raw[name], str):
+        if not isinstance(raw.get(name, ""), str | None):
             yield f"{name} ({type(raw[name]).__name__})"
     # Where files were read, the server sent a list of objects.
     received = raw["files"] if task.files and raw else ()
-    if any(
+    if received and any(
         file.file_type is None and sent.get("file_type") is not None
         for file, sent in zip(task.files, received, strict=False)
     ):
@@ -122,14 +122,11 @@ _Value = TypeVar("_Value")
 _Hook = Callable[[Any, Any], Any]
 
 
-def _exactly(kind: type, name: str) -> _Hook:
-    def structure(value: Any, _: object) -> Any:
-        if type(value) is not kind:
-            problem = f"expected {name}, got {shown(value)}"
-            raise ValueError(problem)
-        return value
-
-    return structure
+def _string(value: Any, _: object) -> str:
+    if type(value) is not str:
+        problem = f"expected a string, got {shown(value)}"
+        raise ValueError(problem)
+    return value
 
 
 def _words(value: Any, _: object) -> str:
@@ -147,22 +144,22 @@ def _amount(value: Any, _: object) -> float:
     return value
 
 
-def _moment(value: Any, _: object) -> datetime:
-    return datetime.fromisoformat(value)
+def _moment(value: Any, _: object) -> datetime | None:
+    try:
+        return datetime.fromisoformat(value)
+    except (ValueError, TypeError):
+        return None
 
 
 def _as_it_is(value: Any, _: object) -> Any:
     return value
 
 
-def _or_none(hook: _Hook) -> _Hook:
-    """Make a hook lenient: a field that does not matter is None rather than an error."""
+def _if_it_is(kind: type) -> _Hook:
+    """Make a lenient hook: a field that does not matter is None rather than an error."""
 
-    def structure(value: Any, kind: object) -> Any:
-        try:
-            return hook(value, kind)
-        except (ValueError, TypeError):
-            return None
+    def structure(value: Any, _: object) -> Any:
+        return value if type(value) is kind else None
 
     return structure
 
@@ -183,14 +180,13 @@ def _file(value: Any, kind: Any) -> MediaFile:
     return _file_fields(cast("dict[str, Any]", value), kind)
 
 
-_STRING = _exactly(str, "a string")
-_OPTIONAL_STRING = override(struct_hook=_or_none(_STRING))
+_OPTIONAL_STRING = override(struct_hook=_if_it_is(str))
 _OURS = override(struct_hook=_as_it_is)
 _FROM_SERVER: dict[str, Any] = {
     "task_id": override(struct_hook=_words),
-    "status": override(struct_hook=_STRING),
-    "progress": override(struct_hook=_or_none(_exactly(int, "an integer"))),
-    "created_time": override(struct_hook=_or_none(_moment)),
+    "status": override(struct_hook=_string),
+    "progress": override(struct_hook=_if_it_is(int)),
+    "created_time": override(struct_hook=_moment),
     "error_message": _OPTIONAL_STRING,
     "model": _OURS,
     "submitted_at": _OURS,

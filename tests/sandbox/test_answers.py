@@ -7,7 +7,7 @@ import aiohttp
 import pytest
 
 from raw_client import running
-from vidgo_async.sandbox import DROPPED, Shape, answer, changed, gzipped, refusal
+from vidgo_async.sandbox import DROPPED, Shape, answer, changed, gzipped, refusal, with_headers
 from vidgo_async.sandbox.answers import TYPES
 
 pytestmark = pytest.mark.virtual_time
@@ -169,6 +169,22 @@ def test_change_must_be_sendable() -> None:
     """A value that is no JSON is refused where it is written."""
     with pytest.raises(TypeError, match="serializable"):
         changed(files=object())
+
+
+async def test_other_headers() -> None:
+    """Headers can be replaced, added and left out, of a file and of any answer."""
+    async with running() as raw:
+        task = await raw.ended(await raw.buy())
+        url = task["files"][0]["file_url"]
+        real = await raw.file(url)
+        headers = {"etag": DROPPED, "Repr-Digest": "sha-256=:AAAA:", "Nothing": DROPPED, "Age": 5}
+        raw.sandbox.inject(with_headers(headers), call=None, times=2)
+        reply = await raw.file(url)
+        assert reply.body == real.body
+        assert ("ETag" in real.headers, "ETag" in reply.headers) == (True, False)
+        assert (reply.headers["Repr-Digest"], reply.headers["Age"]) == ("sha-256=:AAAA:", "5")
+        sale = await raw.submit()
+        assert (sale.status, sale.headers["Age"], raw.sandbox.sold) == (200, "5", 2)
 
 
 async def test_gzipped() -> None:

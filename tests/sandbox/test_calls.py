@@ -18,9 +18,13 @@ from vidgo_async.sandbox import (
     Fault,
     after,
     answer,
+    both,
     changed,
+    chunked,
+    cut_at,
     cut_body,
     cut_headers,
+    drip,
     endless,
     gzipped,
     hang,
@@ -29,6 +33,9 @@ from vidgo_async.sandbox import (
     reset_after,
     reset_before,
     slow,
+    stall_at,
+    with_headers,
+    wrong_length,
 )
 
 pytestmark = pytest.mark.virtual_time
@@ -96,10 +103,17 @@ async def test_fault_of_ones_own_has_its_name() -> None:
         (hang_after, "hang_after", None, True),
         (cut_headers, "cut_headers", None, True),
         (cut_body, "cut_body", 200, True),
+        (cut_at(9), "cut_at(9)", 200, True),
+        (stall_at(9), "stall_at(9)", 200, True),
+        (drip(9), "drip(9, 1.0)", 200, True),
+        (chunked, "chunked", 200, True),
+        (wrong_length(-1), "wrong_length(-1)", 200, True),
         (gzipped, "gzipped", 200, True),
+        (with_headers({"Age": 1, "X": 2}), "with_headers(Age, X)", 200, True),
         (changed(status=1, files=2), "changed(status, files)", 200, True),
         (after(slow(90)), "after(slow(90))", None, True),
         (after(answer(502)), "after(answer(502))", 502, True),
+        (both(cut_at(1), gzipped), "both(cut_at(1), gzipped)", 200, True),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -153,4 +167,11 @@ def test_each_fault_is_in_readme() -> None:
     readme = (Path(__file__).parents[2] / "README.md").read_text()
     chapter = readme.split("## Testing your app")[1].split("\n## ")[0]
     names = set(re.findall(r"\w+", chapter))
-    assert set(sandbox.__all__) - names == {"REALISTIC", "Call", "Fault", "Shape", "SoldTask"}
+    assert set(sandbox.__all__) - names == {
+        "REALISTIC",
+        "Call",
+        "Fault",
+        "Shape",
+        "SoldTask",
+        "Upload",
+    }

@@ -1,6 +1,8 @@
 """Prove that each fault of a connection breaks what it says, before or after the sale."""
 
 import asyncio
+import contextlib
+import math
 
 import aiohttp
 import anyio
@@ -8,14 +10,17 @@ import pytest
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from raw_client import running, until
+from raw_client import RawClient, running, until
 from vidgo_async.sandbox import (
     Fault,
     Sandbox,
     after,
     answer,
+    chunked,
+    cut_at,
     cut_body,
     cut_headers,
+    drip,
     endless,
     gzipped,
     hang,
@@ -23,6 +28,8 @@ from vidgo_async.sandbox import (
     reset_after,
     reset_before,
     slow,
+    stall_at,
+    wrong_length,
 )
 
 pytestmark = pytest.mark.virtual_time
@@ -109,7 +116,109 @@ async def test_cut_headers() -> None:
         assert raw.sandbox.sold == 1
 
 
-@pytest.mark.parametrize("fault", [cut_headers, cut_body, endless()])
+async def whole_file(raw: RawClient) -> tuple[str, bytes]:
+    """Buy a task, wait for its end, and fetch its file."""
+    url = (await raw.ended(await raw.buy()))["files"][0]["file_url"]
+    return url, (await raw.file(url)).body
+
+
+async def fetch(raw: RawClient, url: str) -> tuple[aiohttp.ClientResponse, bytes, bool]:
+    """Fetch as much of a file as comes within a minute, and tell whether that was all."""
+    body = bytearray()
+    async with raw.http.get(url) as response:
+        with contextlib.suppress(aiohttp.ClientPayloadError), anyio.move_on_after(60):
+            async for chunk in response.content.iter_any():
+                body += chunk
+            return response, bytes(body), True
+    return response, bytes(body), False
+
+
+@pytest.mark.parametrize("size", [0, 10, 300_000])
+async def test_cut_at(size: int) -> None:
+    """A download may be cut after any number of bytes, at once."""
+    async with running(file_size=500_000) as raw:
+        url, whole = await whole_file(raw)
+        raw.sandbox.inject(cut_at(size), call="file")
+        start = anyio.current_time()
+        response, body, is_all = await fetch(raw, url)
+        assert (response.status, response.content_length) == (200, len(whole))
+        assert (body, is_all) == (whole[:size], False)
+        assert anyio.current_time() - start < 1
+        assert (await raw.file(url)).body == whole
+
+
+@pytest.mark.parametrize("size", [0, 10, 300_000])
+async def test_stall_at(size: int) -> None:
+    """A download may stall after any number of bytes, for as long as one waits."""
+    async with running(file_size=500_000) as raw:
+        url, whole = await whole_file(raw)
+        raw.sandbox.inject(stall_at(size), call="file")
+        start = anyio.current_time()
+        response, body, is_all = await fetch(raw, url)
+        assert (response.status, response.content_length) == (200, len(whole))
+        assert (body, is_all) == (whole[:size], False)
+        assert anyio.current_time() - start >= 60
+
+
+async def test_cut_and_stall_of_a_sale() -> None:
+    """Cuts and stalls strike any call, after the sale."""
+    async with running() as raw:
+        raw.sandbox.inject(cut_at(5))
+        raw.sandbox.inject(stall_at(5))
+        for _ in range(2):
+            reader, writer = await send_submit(raw.sandbox)
+            await reader.readuntil(b"\r\n\r\n")
+            with anyio.move_on_after(60):
+                assert await reader.readexactly(5) == b'{"cod'
+                assert await reader.read() == b""
+            await close(writer)
+        assert raw.sandbox.sold == 2
+
+
+async def test_drip() -> None:
+    """A body that drips comes whole, and takes its time."""
+    async with running() as raw:
+        url, whole = await whole_file(raw)
+        raw.sandbox.inject(drip(1000, pause=1), call="file")
+        start = anyio.current_time()
+        assert (await raw.file(url)).body == whole
+        drops = math.ceil(len(whole) / 1000)
+        assert drops - 1 <= anyio.current_time() - start < drops + 1
+
+
+async def test_chunked() -> None:
+    """A body of unknown length comes whole."""
+    async with running() as raw:
+        url, whole = await whole_file(raw)
+        raw.sandbox.inject(chunked, call="file")
+        reply = await raw.file(url)
+        assert "Content-Length" not in reply.headers
+        assert reply.headers["Transfer-Encoding"] == "chunked"
+        assert reply.body == whole
+
+
+async def test_length_that_is_too_short() -> None:
+    """Where the length is too short the body is cut to it, and nothing else tells."""
+    async with running() as raw:
+        url, whole = await whole_file(raw)
+        raw.sandbox.inject(wrong_length(-1), call="file")
+        raw.sandbox.inject(wrong_length(-999_999), call="file")
+        for size in (len(whole) - 1, 0):
+            response, body, is_all = await fetch(raw, url)
+            assert (response.content_length, body, is_all) == (size, whole[:size], True)
+        assert (await raw.file(url)).body == whole
+
+
+async def test_length_that_is_too_long() -> None:
+    """Where the length is too long the connection ends before it is reached."""
+    async with running() as raw:
+        url, whole = await whole_file(raw)
+        raw.sandbox.inject(wrong_length(1), call="file")
+        response, body, is_all = await fetch(raw, url)
+        assert (response.content_length, body, is_all) == (len(whole) + 1, whole, False)
+
+
+@pytest.mark.parametrize("fault", [cut_headers, cut_body, drip(), endless()])
 async def test_client_leaves_before_the_answer(fault: Fault) -> None:
     """A client that left before its answer was due does no harm."""
 

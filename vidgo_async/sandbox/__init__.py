@@ -31,9 +31,13 @@ its own.
   `refusal(429, "D", headers={"Retry-After": "-1"})` says no in any of the API's own ways, and
   `refusal(402, inside_200=True)` hides it in a success.
 - The task is sold, and the answer does not arrive as it should: `reset_after`, `hang_after`,
-  `cut_headers`, `cut_body`, `gzipped`, `changed(status="dreaming", files=None,
-  progress=DROPPED)`, and `after(fault)` for any of the first kind, such as
-  `after(answer(502))` for a gateway that lost it.
+  `cut_headers`, `cut_body`, `cut_at(1000)`, `stall_at(1000)`, `drip(size=100, pause=1.0)`,
+  `chunked`, `wrong_length(-1)`, `gzipped`, `with_headers({"ETag": DROPPED})`,
+  `changed(status="dreaming", files=None, progress=DROPPED)`, and `after(fault)` for any of the
+  first kind, such as `after(answer(502))` for a gateway that lost it.
+- For `call="file"` there are `redirected` to another host, `without_ranges`, `shifted(1)` to
+  another part, `replaced` by another file, and `corrupted`.
+- `both(cut_at(1000), without_ranges)` is two of those at once.
 - `slow(60)` is late with all of it, and `after(slow(60))` only with the answer. Any coroutine
   function like these is a fault too.
 - `async with sandbox.refusing():` is a server that is down; `Sandbox(keepalive=0.2)` soon
@@ -43,30 +47,60 @@ Whom it strikes: `times=3` the next three, `times=None` all, `skip=2` not before
 `task_id=...` this task's, and `rate=0.1` every tenth or so, the same ones for the same seed.
 
 What to look at: `sandbox.sold`, `sandbox.tasks` and `sandbox.credits` for the account,
-`sandbox.received` for how many requests came in, and `sandbox.calls` for what became of each:
-its name, task, fault and status, and whether it was `sold`.
+`sandbox.uploads` for the files it was sent, `sandbox.received` for how many requests came in,
+and `sandbox.calls` for what became of each: its name, task, fault and status, whether it was
+`sold`, and with which headers a file was asked for or sent.
 
 `Sandbox(failure_rate=0.2, seed=7)` lets the same tasks fail in each run, and
-`Sandbox(credits=3)` runs out of credits after two.
+`Sandbox(credits=3)` runs out of credits after two. `Sandbox(link_lifetime=60)` gives links that
+are dead after a minute, and the status gives a new one; `Sandbox(file_size=2**30)` has files of
+a gigabyte. `Sandbox(uploads_per_minute=None)` takes any number of uploads.
+
+Uploads work as they do at the real server, with three exceptions. At `upload/url` nothing is
+fetched: the address of an upload of this sandbox gives that file, and any other one pixel. A file
+of more than 8 MiB is counted and its checksum taken, and then it is gone: its link is dead. And
+JSON with a file in it may have 32 MiB.
 
 `python -m vidgo_async.sandbox` serves it on a port, for apps that run elsewhere.
 """
 
-from vidgo_async.sandbox.answers import DROPPED, Shape, answer, changed, gzipped, refusal
+from vidgo_async.sandbox.answers import (
+    DROPPED,
+    Shape,
+    answer,
+    changed,
+    gzipped,
+    refusal,
+    with_headers,
+)
 from vidgo_async.sandbox.calls import Call
 from vidgo_async.sandbox.faults import (
     Fault,
     after,
+    both,
+    chunked,
+    cut_at,
     cut_body,
     cut_headers,
+    drip,
     endless,
     hang,
     hang_after,
     reset_after,
     reset_before,
     slow,
+    stall_at,
+    wrong_length,
+)
+from vidgo_async.sandbox.misfiles import (
+    corrupted,
+    redirected,
+    replaced,
+    shifted,
+    without_ranges,
 )
 from vidgo_async.sandbox.server import REALISTIC, Sandbox
+from vidgo_async.sandbox.uploads import Upload
 from vidgo_async.sandbox.world import SoldTask
 
 __all__ = [
@@ -77,17 +111,30 @@ __all__ = [
     "Sandbox",
     "Shape",
     "SoldTask",
+    "Upload",
     "after",
     "answer",
+    "both",
     "changed",
+    "chunked",
+    "corrupted",
+    "cut_at",
     "cut_body",
     "cut_headers",
+    "drip",
     "endless",
     "gzipped",
     "hang",
     "hang_after",
+    "redirected",
     "refusal",
+    "replaced",
     "reset_after",
     "reset_before",
+    "shifted",
     "slow",
+    "stall_at",
+    "with_headers",
+    "without_ranges",
+    "wrong_length",
 ]

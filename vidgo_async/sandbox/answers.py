@@ -130,6 +130,25 @@ def changed(**fields: object) -> Fault:
     return strike
 
 
+def with_headers(headers: Mapping[str, object]) -> Fault:
+    """Make a fault that does the real thing, and changes headers of its answer.
+
+    Args:
+        headers: The new values; `DROPPED` leaves a header out.
+    """
+
+    async def strike(request: web.Request, handler: Handler) -> web.StreamResponse:
+        real = await handler(request)
+        for name, value in headers.items():
+            real.headers.popall(name, None)
+            if value is not DROPPED:
+                real.headers[name] = str(value)
+        return real
+
+    strike.__name__ = f"with_headers({', '.join(headers)})"
+    return strike
+
+
 async def gzipped(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Do the real thing, and send its body compressed, even to who did not ask for it."""
     real = await handler(request)

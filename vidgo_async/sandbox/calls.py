@@ -4,6 +4,7 @@ import sys
 
 import attrs
 from aiohttp import web
+from multidict import CIMultiDictProxy
 
 
 @attrs.define
@@ -11,16 +12,22 @@ class Call:
     """One request, and how it fares: the fields fill in as it goes."""
 
     name: str
-    """`submit`, `status`, `balance`, `file`, or `unknown` for any other path."""
+    """`submit`, `status`, `balance`, `upload`, `file`, or `unknown` for any other path."""
     task_id: str | None = None
-    """The task that it is about: the one of its path, or the one that it bought."""
+    """The task that it is about: the one of its path, or the one that it bought. For an upload,
+    and for the download of one, the `file_id`."""
     sold: bool = False
     """Whether it bought a task."""
     fault: str | None = None
     """The name of the fault that struck it."""
     status: int | None = None
     """The HTTP status answered, whatever came of the body; None where no headers went out."""
+    headers: CIMultiDictProxy[str] | None = attrs.field(default=None, eq=False, repr=False)
+    """What a `file` and an `upload` were asked with, `Host` included; None for other calls."""
 
+
+KEEP_HEADERS = frozenset({"file", "upload"})
+"""The calls whose headers are kept: polls are too many."""
 
 CALL = web.RequestKey("vidgo_call", Call)
 """Where a request keeps its record."""
@@ -36,6 +43,8 @@ def open_record(request: web.Request) -> Call:
     task_id = request.match_info.get("task_id")
     # Interned, so that a task's many polls keep its id but once.
     call = Call(name_of(request), task_id and sys.intern(task_id))
+    if call.name in KEEP_HEADERS:
+        call.headers = request.headers
     request[CALL] = call
     return call
 

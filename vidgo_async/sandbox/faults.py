@@ -19,6 +19,8 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from vidgo_async.sandbox.contents import PIECE, part_of
+
 Fault = Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]
 """Answers a request in place of the handler it is given."""
 
@@ -86,14 +88,71 @@ async def cut_headers(request: web.Request, handler: Handler) -> web.StreamRespo
 async def cut_body(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Do the real thing, and close the connection after half of the answer's body."""
     real = await handler(request)
-    body = body_of(real)
-    half = web.StreamResponse(status=real.status, headers=real.headers)
-    half.content_length = len(body)
-    with contextlib.suppress(ConnectionError):  # the client may have left meanwhile
-        await half.prepare(request)
-        await half.write(body[: len(body) // 2])
+    await _send(request, real, part_of(real).length // 2)
     request.protocol.force_close()
     return await _never()
+
+
+def cut_at(size: int) -> Fault:
+    """Make a fault that does the real thing, and closes after so many bytes of the body."""
+
+    async def strike(request: web.Request, handler: Handler) -> web.StreamResponse:
+        await _send(request, await handler(request), size)
+        request.protocol.force_close()
+        return await _never()
+
+    strike.__name__ = f"cut_at({size})"
+    return strike
+
+
+def stall_at(size: int) -> Fault:
+    """Make a fault that does the real thing, sends so many bytes of the body, then nothing."""
+
+    async def strike(request: web.Request, handler: Handler) -> web.StreamResponse:
+        await _send(request, await handler(request), size)
+        return await _never()
+
+    strike.__name__ = f"stall_at({size})"
+    return strike
+
+
+def drip(size: int = 1024, pause: float = 1.0) -> Fault:
+    """Make a fault that does the real thing, and lets the answer's body come in drops.
+
+    Args:
+        size: Bytes in a drop.
+        pause: Seconds after each.
+    """
+
+    async def strike(request: web.Request, handler: Handler) -> web.StreamResponse:
+        return await _send(request, await handler(request), size=size, pause=pause)
+
+    strike.__name__ = f"drip({size}, {pause})"
+    return strike
+
+
+async def chunked(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Do the real thing, and do not say how long the answer's body is."""
+    return await _send(request, await handler(request), says=None)
+
+
+def wrong_length(difference: int) -> Fault:
+    """Make a fault that does the real thing, and is mistaken about the length of its answer.
+
+    Args:
+        difference: Bytes by which `Content-Length` is off. An answer that is too short for it
+            ends in a closed connection; one that is too long is cut to fit.
+    """
+
+    async def strike(request: web.Request, handler: Handler) -> web.StreamResponse:
+        sent = await _send(request, await handler(request), says=difference)
+        if difference < 0:
+            return sent
+        request.protocol.force_close()
+        return await _never()
+
+    strike.__name__ = f"wrong_length({difference})"
+    return strike
 
 
 def slow(seconds: float) -> Fault:
@@ -125,6 +184,19 @@ def after(fault: Fault) -> Fault:
     return strike
 
 
+def both(outer: Fault, inner: Fault) -> Fault:
+    """Make a fault of two: the real thing of the outer one is what the inner one answers.
+
+    So `both(cut_at(1000), with_headers({"ETag": DROPPED}))` cuts an answer without an ETag.
+    """
+
+    async def strike(request: web.Request, handler: Handler) -> web.StreamResponse:
+        return await outer(request, lambda request: inner(request, handler))
+
+    strike.__name__ = f"both({title_of(outer)}, {title_of(inner)})"
+    return strike
+
+
 # --- What they share -------------------------------------------------------------------------
 
 
@@ -135,8 +207,7 @@ def title_of(fault: Fault) -> str:
 
 def body_of(response: web.StreamResponse) -> bytes:
     """Return the body of an answer of the real thing."""
-    body: bytes | None = getattr(response, "body", None)
-    return body or b""
+    return b"".join(part_of(response).pieces())
 
 
 def _reset(request: web.Request) -> None:
@@ -150,3 +221,33 @@ async def _never() -> web.StreamResponse:
     """Wait for the server to cancel us, as it does once the connection is gone."""
     nothing: asyncio.Future[web.StreamResponse] = asyncio.get_running_loop().create_future()
     return await nothing
+
+
+async def _send(
+    request: web.Request,
+    real: web.StreamResponse,
+    limit: int | None = None,
+    *,
+    says: int | None = 0,
+    size: int = PIECE,
+    pause: float = 0.0,
+) -> web.StreamResponse:
+    """Send an answer ourselves, as far as its end, which the server adds to what we return.
+
+    Args:
+        request: What is answered.
+        real: The answer.
+        limit: How much of its body to send; None is all.
+        says: By how much `Content-Length` is off; with None there is none.
+        size: Bytes to send at once.
+        pause: Seconds between them.
+    """
+    part = part_of(real)
+    sent = web.StreamResponse(status=real.status, headers=real.headers)
+    sent.content_length = None if says is None else max(0, part.length + says)
+    with contextlib.suppress(ConnectionError):  # the client may leave at any time
+        await sent.prepare(request)
+        for piece in part.pieces(limit, size):
+            await sent.write(piece)
+            await asyncio.sleep(pause)
+    return sent

@@ -17,11 +17,13 @@ ASPECT_RATIO = re.compile(r"([1-9]\d{0,3})[:x*]([1-9]\d{0,3})", re.IGNORECASE)
 class RefusedError(Exception):
     """A request turned down, in the words of the API's error table."""
 
-    def __init__(self, code: int, kind: str, message: str) -> None:
-        super().__init__(code, kind, message)
+    def __init__(self, code: int, kind: str, message: str, loc: tuple[str, ...] = ()) -> None:
+        super().__init__(code, kind, message, loc)
         self.code = code
         self.kind = kind
         self.message = message
+        self.loc = loc
+        """Where in the request it is wrong; only some refusals say that."""
 
 
 @attrs.frozen
@@ -39,36 +41,51 @@ def read_order(body: Any) -> Order:
     Raises:
         RefusedError: It is not a valid order (400).
     """
-    fields = _object(body, "the body")
+    fields = as_object(body, "the body")
     model = fields.get("model", "")
-    _require(isinstance(model, str) and model != "", "model must be a non-empty string")
-    given = _object(fields.get("input", {}), "input")
+    require(isinstance(model, str) and model != "", "model must be a non-empty string")
+    given = as_object(fields.get("input", {}), "input")
     if model in MAX_PROMPT_LENGTHS:
         _check_prompt(given.get("prompt"), MAX_PROMPT_LENGTHS[model])
     if "callback_url" in fields:
-        _check_url(fields["callback_url"])
+        check_url(fields["callback_url"], "callback_url")
     return Order(model, given, fields.get("callback_url"))
 
 
-def _require(holds: bool, message: str) -> None:
+def require(holds: bool, message: str) -> None:
+    """Refuse what does not hold.
+
+    Raises:
+        RefusedError: It does not (400).
+    """
     if not holds:
         raise RefusedError(400, "validation_error", message)
 
 
-def _object(value: Any, name: str) -> dict[str, Any]:
-    _require(isinstance(value, dict), f"{name} must be an object")
+def as_object(value: Any, name: str) -> dict[str, Any]:
+    """Return a JSON object.
+
+    Raises:
+        RefusedError: It is none (400).
+    """
+    require(isinstance(value, dict), f"{name} must be an object")
     return cast("dict[str, Any]", value)
 
 
 def _check_prompt(prompt: Any, max_length: int) -> None:
-    _require(isinstance(prompt, str) and prompt.strip() != "", "input.prompt is required")
-    _require(len(prompt) <= max_length, f"input.prompt exceeds {max_length} characters")
+    require(isinstance(prompt, str) and prompt.strip() != "", "input.prompt is required")
+    require(len(prompt) <= max_length, f"input.prompt exceeds {max_length} characters")
 
 
-def _check_url(url: Any) -> None:
+def check_url(url: Any, name: str) -> None:
+    """Check an address.
+
+    Raises:
+        RefusedError: It is none, or too long (400).
+    """
     is_url = isinstance(url, str) and WEB_URL.fullmatch(url) is not None
-    _require(is_url, "callback_url must be an http(s) URL")
-    _require(len(url) <= MAX_URL_LENGTH, f"callback_url exceeds {MAX_URL_LENGTH} characters")
+    require(is_url, f"{name} must be an http(s) URL")
+    require(len(url) <= MAX_URL_LENGTH, f"{name} exceeds {MAX_URL_LENGTH} characters")
 
 
 @attrs.frozen

@@ -16,7 +16,10 @@ from aiohttp.typedefs import Handler
 from vidgo_async.sandbox.calls import Call, note_status, open_record
 from vidgo_async.sandbox.endpoints import Endpoints, hide_server, refusals
 from vidgo_async.sandbox.faults import Fault
+from vidgo_async.sandbox.receiving import MAX_UPLOAD
 from vidgo_async.sandbox.rules import Rule, Rules, Times
+from vidgo_async.sandbox.storage import Storage
+from vidgo_async.sandbox.uploads import Upload, Uploads
 from vidgo_async.sandbox.world import SoldTask, World
 
 QUICK = (0.3, 1.5)
@@ -40,7 +43,8 @@ class Sandbox:
     Attributes:
         api_key: The key it accepts.
         received: How many requests came in, by the name of the call (`submit`, `status`,
-            `balance`, `file`, and `unknown` for any other path), those struck by faults too.
+            `balance`, `upload`, `file`, and `unknown` for any other path), those struck by
+            faults too.
         calls: Each of them in order of arrival, and what became of it; `calls.clear()` forgets
             them.
     """
@@ -56,6 +60,9 @@ class Sandbox:
         price: float = 1.5,
         port: int = 0,
         keepalive: float = 5.0,
+        uploads_per_minute: int | None = 5,
+        link_lifetime: float | None = None,
+        file_size: int | None = None,
     ) -> None:
         """Prepare a server; `async with` starts it.
 
@@ -69,6 +76,13 @@ class Sandbox:
             port: The port to listen on; 0 takes a free one.
             keepalive: Seconds after which an idle connection is closed; servers of this kind
                 take 5, and clients must live with it.
+            uploads_per_minute: How many uploads are allowed in any minute; None allows any
+                number.
+            link_lifetime: Seconds that the link to a video lives; asking for the status again
+                gives a new one. With None links live as long as the video, 24 hours from the
+                end of its task.
+            file_size: Bytes of each file, which is then no video but noise, made up as it is
+                sent; None gives real videos of some kilobytes.
 
         Raises:
             ValueError: An argument is out of its range.
@@ -90,10 +104,16 @@ class Sandbox:
         self._world = World(
             seed=seed, seconds=seconds, failure_rate=failure_rate, credits=credits, price=price
         )
+        self._uploads = Uploads(uploads_per_minute=uploads_per_minute)
+        storage = Storage(link_lifetime=link_lifetime, file_size=file_size)
+        endpoints = Endpoints(api_key, self._world, self._uploads, storage)
         self._rules = Rules()
         self._busy = set[web.RequestHandler]()
-        self._app = web.Application(middlewares=[self._receive, self._rules.strike, refusals])
-        self._app.add_routes(Endpoints(self._world, api_key).routes())
+        self._app = web.Application(
+            middlewares=[self._receive, self._rules.strike, refusals],
+            client_max_size=MAX_UPLOAD,
+        )
+        self._app.add_routes(endpoints.routes())
         self._app.on_response_prepare.append(hide_server)
         self._app.on_response_prepare.append(note_status)
         self._runner = web.AppRunner(
@@ -142,6 +162,11 @@ class Sandbox:
         return len(self._world.tasks)
 
     @property
+    def uploads(self) -> Mapping[str, Upload]:
+        """All that was ever uploaded, by `file_id`, in order of arrival."""
+        return self._uploads.all
+
+    @property
     def credits(self) -> float:
         """The credits left."""
         return self._world.credits_left(self._now())
@@ -168,7 +193,8 @@ class Sandbox:
             times: How many requests to strike; None strikes for ever. By default once, or for
                 ever with a rate.
             skip: How many requests to let pass first.
-            task_id: The only task whose polls and downloads are struck; None strikes any.
+            task_id: The only task whose polls and downloads are struck, or the `file_id` of the
+                only upload whose downloads are; None strikes any.
             rate: The share of these requests to strike, 0 to 1, by the sandbox's seed.
 
         Raises:
@@ -178,7 +204,7 @@ class Sandbox:
         if call is not None and call not in calls:
             msg = f"call must be None or one of {', '.join(calls)}, not {call!r}"
             raise ValueError(msg)
-        if task_id is not None and call in {"submit", "balance"}:
+        if task_id is not None and call in {"submit", "balance", "upload"}:
             msg = f"task_id is for status and file: a {call} is about no task yet known"
             raise ValueError(msg)
         luck = f"{self._world.seed}/{len(self._rules.all)}"  # each rule has its own

@@ -1,0 +1,246 @@
+"""Prove that files are served in parts as RFC 9110 says, and that links may die before them."""
+
+import base64
+import hashlib
+import tracemalloc
+from typing import Any
+
+import anyio
+import pytest
+from yarl import URL
+
+from raw_client import RawClient, Reply, running
+from vidgo_async.sandbox.contents import PERIOD, PIECE, Content, Part
+
+pytestmark = pytest.mark.virtual_time
+
+DAY = 24 * 3600
+
+
+async def link_to_a_file(raw: RawClient) -> str:
+    """Buy a task, wait for its end, and return the link."""
+    url: str = (await raw.ended(await raw.buy()))["files"][0]["file_url"]
+    return url
+
+
+async def ask(raw: RawClient, url: str, method: str = "GET", **headers: str) -> Reply:
+    """Ask for a file, `if_range=` and the like being headers."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    async with raw.http.request(method, URL(url, encoded=True), headers=named) as response:
+        return Reply(response.status, response.headers, await response.read())
+
+
+# --- Parts -----------------------------------------------------------------------------------
+
+
+async def test_whole_file() -> None:
+    """A file comes with what one needs to go on after a cut, and to check it."""
+    async with running() as raw:
+        reply = await ask(raw, await link_to_a_file(raw))
+        assert reply.status == 200
+        assert reply.headers["Accept-Ranges"] == "bytes"
+        assert reply.headers["ETag"].startswith('"')
+        assert reply.headers["ETag"].endswith('"')
+        digest = base64.b64encode(hashlib.sha256(reply.body).digest()).decode()
+        assert reply.headers["Repr-Digest"] == f"sha-256=:{digest}:"
+        assert int(reply.headers["Content-Length"]) == len(reply.body) > 1000
+
+
+@pytest.mark.parametrize(
+    ("asked", "start", "stop"),
+    [
+        ("bytes=0-0", 0, 1),
+        ("bytes=0-", 0, None),
+        ("BYTES=100-199", 100, 200),
+        ("bytes=100-", 100, None),
+        ("bytes=100-999999999", 100, None),
+        ("bytes=-100", -100, None),
+        ("bytes=-999999999", 0, None),
+    ],
+)
+async def test_part(asked: str, start: int, stop: int | None) -> None:
+    """A range is answered with that part, its place, and the checksum of the whole."""
+    async with running() as raw:
+        url = await link_to_a_file(raw)
+        whole, part = await ask(raw, url), await ask(raw, url, range=asked)
+        assert part.status == 206
+        assert part.body == whole.body[start:stop]
+        size = len(whole.body)
+        first, beyond, _ = slice(start, stop).indices(size)
+        assert part.headers["Content-Range"] == f"bytes {first}-{beyond - 1}/{size}"
+        assert int(part.headers["Content-Length"]) == len(part.body)
+        for name in ("ETag", "Repr-Digest", "Content-Type", "Accept-Ranges"):
+            assert part.headers[name] == whole.headers[name]
+
+
+@pytest.mark.parametrize(
+    "asked", ["", "bytes=", "bytes=-", "bytes=9-3", "bytes=0-1,3-4", "bytes=a-b", "lines=0-1"]
+)
+async def test_range_that_binds_nobody(asked: str) -> None:
+    """What is no single range of bytes is answered with the whole file."""
+    async with running() as raw:
+        reply = await ask(raw, await link_to_a_file(raw), range=asked)
+        assert reply.status == 200
+        assert "Content-Range" not in reply.headers
+
+
+@pytest.mark.parametrize("asked", ["bytes={size}-", "bytes=999999999-", "bytes=-0"])
+async def test_range_beyond_the_end(asked: str) -> None:
+    """A range without a byte in it is refused, and the size is told."""
+    async with running() as raw:
+        url = await link_to_a_file(raw)
+        size = len((await ask(raw, url)).body)
+        reply = await ask(raw, url, range=asked.format(size=size))
+        assert reply.status == 416
+        assert reply.headers["Content-Range"] == f"bytes */{size}"
+        assert reply.json.keys() == {"detail"}
+
+
+async def test_if_range() -> None:
+    """A part comes only of the file that the client has begun; else the whole one does."""
+    async with running() as raw:
+        url = await link_to_a_file(raw)
+        etag = (await ask(raw, url)).headers["ETag"]
+        assert (await ask(raw, url, range="bytes=1-", if_range=etag)).status == 206
+        for other in ('"other"', f"W/{etag}", "Wed, 12 Nov 2025 10:30:00 GMT"):
+            assert (await ask(raw, url, range="bytes=1-", if_range=other)).status == 200
+
+
+async def test_head() -> None:
+    """The headers of the whole file can be had without it."""
+    async with running() as raw:
+        url = await link_to_a_file(raw)
+        got, head = await ask(raw, url), await ask(raw, url, "HEAD", range="bytes=1-")
+        assert (head.status, head.body) == (200, b"")
+        for name in ("Content-Length", "ETag", "Repr-Digest", "Accept-Ranges"):
+            assert head.headers[name] == got.headers[name]
+
+
+async def test_unknown_upload_is_not_found() -> None:
+    """A link to an upload that was never made is not found."""
+    async with running() as raw:
+        assert (await ask(raw, raw.sandbox.url + "/files/file-0.png")).status == 404
+
+
+# --- Links that die --------------------------------------------------------------------------
+
+
+async def test_link_dies_and_the_status_gives_a_new_one() -> None:
+    """A link lives as long as it is set to; another look at the task gives a fresh one."""
+    async with running(link_lifetime=60) as raw:
+        task_id = await raw.buy()
+        old = (await raw.ended(task_id))["files"][0]["file_url"]
+        await anyio.sleep(59)
+        assert (await ask(raw, old)).status == 200
+        await anyio.sleep(1)
+        reply = await ask(raw, old)
+        assert (reply.status, reply.json) == (403, {"detail": "The link has expired"})
+        new = (await raw.status(task_id)).data["files"][0]["file_url"]
+        assert new != old
+        assert (await ask(raw, new)).status == 200
+
+
+async def test_file_dies_under_a_fresh_link() -> None:
+    """A day after the task's end no link helps."""
+    async with running(link_lifetime=60) as raw:
+        task_id = await raw.buy()
+        await raw.ended(task_id)
+        await anyio.sleep(DAY)
+        url = (await raw.status(task_id)).data["files"][0]["file_url"]
+        assert (await ask(raw, url)).status == 404
+
+
+async def test_link_cannot_be_made_up() -> None:
+    """A link without a signature, or with that of another file or time, is refused."""
+    async with running(link_lifetime=60) as raw:
+        url = URL(await link_to_a_file(raw))
+        other = URL(await link_to_a_file(raw))
+        bad = [
+            url.with_query(None),
+            url.update_query(expires="inf"),
+            url.update_query(signature="x"),
+            url.with_query(other.query),
+        ]
+        assert [(await ask(raw, str(each))).status for each in bad] == [403] * 4
+
+
+async def test_links_are_bare_by_default() -> None:
+    """Unless told otherwise a link is the same at each look."""
+    async with running() as raw:
+        url = URL(await link_to_a_file(raw))
+        assert (url.query_string, url.suffix) == ("", ".mp4")
+
+
+@pytest.mark.parametrize(
+    ("setting", "bad"),
+    [
+        ("link_lifetime", 0.0),
+        ("link_lifetime", float("inf")),
+        ("file_size", 0),
+        ("uploads_per_minute", 0),
+    ],
+)
+async def test_bad_setting_is_refused(setting: str, bad: Any) -> None:
+    """A setting out of its range is refused by name."""
+    with pytest.raises(ValueError, match=setting):
+        async with running(**{setting: bad}):
+            pytest.fail("it started")
+
+
+# --- Large files -----------------------------------------------------------------------------
+
+
+async def test_file_size() -> None:
+    """Files can be of any size, are made up the same each time, and have parts too."""
+    size = 3 * PERIOD
+    async with running(file_size=size) as raw:
+        url = await link_to_a_file(raw)
+        whole = await ask(raw, url)
+        assert len(whole.body) == size
+        digest = base64.b64encode(hashlib.sha256(whole.body).digest()).decode()
+        assert whole.headers["Repr-Digest"] == f"sha-256=:{digest}:"
+        start = PERIOD - 10
+        part = await ask(raw, url, range=f"bytes={start}-{start + PIECE}")
+        assert part.body == whole.body[start : start + PIECE + 1]
+        other = await ask(raw, await link_to_a_file(raw))
+        assert other.headers["ETag"] != whole.headers["ETag"]
+    async with running(file_size=size) as raw:
+        assert (await ask(raw, await link_to_a_file(raw))).body == whole.body
+
+
+async def test_large_file_takes_no_memory() -> None:
+    """A file is sent as it is made, and waits for its reader."""
+    size = 32 * 2**20
+    async with running(file_size=size) as raw:
+        url = await link_to_a_file(raw)
+        await ask(raw, url, "HEAD")
+        tracemalloc.start()
+        try:
+            async with raw.http.get(url) as response:
+                await anyio.sleep(60)
+                total = 0
+                while chunk := await response.content.read(2**16):
+                    total += len(chunk)
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+        assert total == size
+        assert peak < size / 8
+
+
+async def test_small_file_of_noise() -> None:
+    """A file may have a single byte."""
+    async with running(file_size=1) as raw:
+        assert len((await ask(raw, await link_to_a_file(raw))).body) == 1
+
+
+def test_blocks_do_not_repeat_where_one_looks() -> None:
+    """No part of a made-up file is that of another place that is a power of two away."""
+    content = Content.made_up(2**26, "video/mp4", seed=0)
+    blocks = {next(content.pieces(2**power, 2**26, 64)) for power in range(26)}
+    assert len(blocks) == 26
+
+
+def test_part_can_be_read_as_text() -> None:
+    """A body can be read as text, as aiohttp asks it of each."""
+    assert Part(Content.of("füchse".encode(), "text/plain"), 1, 7).decode() == "üchse"
