@@ -5,9 +5,24 @@ import sys
 from collections.abc import Sequence
 from types import ModuleType
 
-from benchmarks import machine, overhead, soak
+from benchmarks import (
+    long_batch,
+    machine,
+    overhead,
+    slots,
+    soak,
+    startup,
+    watching,
+)
 
-BENCHMARKS: dict[str, ModuleType] = {"overhead": overhead, "soak": soak}
+BENCHMARKS: dict[str, ModuleType] = {
+    "overhead": overhead,
+    "startup": startup,
+    "slots": slots,
+    "watching": watching,
+    "long-batch": long_batch,
+    "soak": soak,
+}
 """Each a module with `QUESTION`, `add_options(parser)` and `run(options)`: whether it was kept."""
 
 

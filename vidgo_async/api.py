@@ -30,7 +30,7 @@ _Args = TypeVarTuple("_Args")
 _KNOWN_STATES = frozenset(TaskStatus)
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Api:
     """The endpoints as functions from values to values."""
 

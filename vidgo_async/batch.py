@@ -48,7 +48,7 @@ class Outcome:
         return self.error is None
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class _Slot:
     """One request from being read until the reader takes its outcome."""
 
@@ -58,8 +58,7 @@ class _Slot:
     error: VidgoError | None = None
 
 
-
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Engine:
     """Reads requests, runs each to its end, and keeps the outcomes until they are taken."""
 

@@ -15,7 +15,7 @@ from vidgo_async.tasks import Task
 from vidgo_async.verdicts import Gate, Request
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Bulk:
     """The purchases of one `submit_many`."""
 

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import os
-import secrets
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
@@ -20,7 +19,7 @@ OnProgress = Callable[[int, int | None], object]
 """Called with the bytes so far and the bytes in all, where the server said how many."""
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class _Partial:
     """A file in the making, beside its destination; its methods block, so threads call them."""
 
@@ -36,7 +35,7 @@ class _Partial:
             raise IsADirectoryError(None, "it is a folder; name the file to write")
         if not self.overwrite and self.destination.exists():
             raise FileExistsError(None, "it exists; pass overwrite=True to replace it")
-        self._path = self.destination.with_name(f".{secrets.token_hex(8)}.part")
+        self._path = self.destination.with_name(f".{os.urandom(8).hex()}.part")
         self._undo.callback(self._path.unlink, missing_ok=True)
         self._sink = self._undo.enter_context(self._path.open("xb"))
 
@@ -58,7 +57,7 @@ class _Partial:
         self._undo.close()
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Files:
     """Downloads, at most so many at once."""
 

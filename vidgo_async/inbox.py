@@ -13,7 +13,7 @@ LAST_LOOK = 1.0
 """Seconds before a deadline at which a task is looked at once more."""
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Inbox:
     """One reader's mail: tasks that ended, errors about a task, and updates if wanted."""
 

@@ -24,7 +24,7 @@ _Value = TypeVar("_Value")
 CLOSED = "the session is closed"
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Machinery:
     """What an open session is made of, bound to one event loop."""
 

@@ -25,7 +25,7 @@ WEIGHT = 0.2
 _Value = TypeVar("_Value")
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Patience:
     """Follows the looks that are under way, and hurries the oldest when asked to."""
 

@@ -43,7 +43,7 @@ REFUSALS = 3
 _REFUSING = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND})
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class _Watch:
     """One watched task, however many readers wait for it."""
 
@@ -61,7 +61,7 @@ class _Watch:
     trouble: VidgoError | None = None
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Poller:
     """Looks at watched tasks when the policy says, and writes to their readers."""
 

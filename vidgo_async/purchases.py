@@ -41,7 +41,7 @@ CLOSE_GRACE = 5.0
 """Seconds that closing gives to POSTs under way."""
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Purchases:
     """Sends submits, and keeps account of what was bought."""
 

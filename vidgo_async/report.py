@@ -29,7 +29,7 @@ OWED = "paid for and not saved; go on with"
 GONE = "gone with the sandbox; with the real API you would go on with"
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Report:
     """Saves what finished, and keeps account of what was paid for."""
 

@@ -31,6 +31,7 @@ class TaskStatus(StrEnum):
 _FINISHED, _FAILED = TaskStatus.FINISHED.value, TaskStatus.FAILED.value
 _DONE = (_FINISHED, _FAILED)
 
+
 @attrs.frozen
 class MediaFile:
     """One file that a task produced."""

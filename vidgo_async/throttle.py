@@ -12,6 +12,7 @@ from collections import deque
 import attrs
 
 from vidgo_async.errors import SessionClosedError
+from vidgo_async.pace import Pace
 from vidgo_async.pacing import RetryPolicy
 
 MAX_RETRY_AFTER = 60.0
@@ -20,11 +21,15 @@ POLL_PATIENCE = 0.5
 """Seconds that a poll waits behind submits before it gets a turn between them."""
 SUBMITS_IN_A_ROW = 3
 """How many submits go before a poll that has waited for so long."""
+CREDIT = 0.05
+"""Seconds of sending that may be caught up after a delay."""
+RESOLUTION = 0.001
+"""Seconds; the shortest round trip that is believed."""
 POLL_SHARE = 0.75
 """The part of the slots that polls may hold; the rest stays free for submits."""
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Lane:
     """Those who wait for one kind of request, first come first served."""
 
@@ -54,18 +59,22 @@ class Lane:
         self.waiting.clear()
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Throttle:
     """The session's slots, its pace, and its patience after a 429."""
 
     limit: int
-    rate: float | None
+    most: float | None
+    """Requests a second that the caller allows; None for any number."""
     retry: RetryPolicy
     submits: Lane = attrs.field(init=False)
     polls: Lane = attrs.field(init=False)
     _loop: asyncio.AbstractEventLoop = attrs.field(init=False, factory=asyncio.get_running_loop)
     _random: random.Random = attrs.field(init=False, factory=random.Random)
+    _pace: Pace = attrs.field(init=False, factory=Pace)
     _not_before: float = attrs.field(init=False, default=0.0)
+    _admitted_at: float = attrs.field(init=False, default=0.0)
+    _waits_for_pace: bool = attrs.field(init=False, default=False)
     _refusals: int = attrs.field(init=False, default=0)
     _last_refusal: float = attrs.field(init=False, default=0.0)
     _submits_in_a_row: int = attrs.field(init=False, default=0)
@@ -118,14 +127,20 @@ class Throttle:
         """
         now = self._loop.time()
         # Requests that were already under way at the last refusal say nothing new.
-        if sent_at >= self._last_refusal:
+        news = sent_at >= self._last_refusal
+        if news:
             self._refusals += 1
             self._last_refusal = now
         wait = retry_after or self.retry.delay(max(1, self._refusals), self._random.random())
-        self._not_before = max(self._not_before, now + min(wait, MAX_RETRY_AFTER))
+        wait = min(wait, MAX_RETRY_AFTER)
+        if news:
+            under_way = max(1, self.submits.busy + self.polls.busy)
+            self._pace.refuse(now, under_way / max(now - sent_at, RESOLUTION), wait)
+        self._not_before = max(self._not_before, now + wait)
 
     def speed_up(self, sent_at: float) -> None:
-        """Forget past refusals: a request sent after the last one went well."""
+        """Count a success; one sent after the last refusal makes that one a thing of the past."""
+        self._pace.accept()
         if sent_at >= self._last_refusal:
             self._refusals = 0
 
@@ -141,6 +156,7 @@ class Throttle:
         """Let in whoever may go now; come back when the next may."""
         while (lane := self._next_lane(now := self._loop.time())) is not None:
             if now < self._not_before:
+                self._waits_for_pace = True
                 self._come_back()
                 return
             self._admit(lane)
@@ -159,8 +175,23 @@ class Throttle:
     def _admit(self, lane: Lane) -> None:
         lane.busy += 1
         self._submits_in_a_row = self._submits_in_a_row + 1 if lane is self.submits else 0
-        if self.rate is not None:
-            self._not_before = max(self._not_before, self._loop.time()) + 1 / self.rate
+        due = now = self._loop.time()
+        rate = self._rate()
+        if self._waits_for_pace:
+            self._waits_for_pace = False
+            self._pace.strain(now - self._admitted_at)
+            # A timer that rang late is made up for, where the steps are small.
+            due -= max(0.0, CREDIT - 1 / rate) if rate else 0.0
+        self._admitted_at = now
+        if rate is not None:
+            self._not_before = max(self._not_before, due) + 1 / rate
+
+    def _rate(self) -> float | None:
+        """Return the requests a second that may be sent now; None for any number."""
+        found = self._pace.rate()
+        if found is None or self.most is None:
+            return found or self.most
+        return min(found, self.most)
 
     def _next_lane(self, now: float) -> Lane | None:
         if self.submits.busy + self.polls.busy >= self.limit:

@@ -37,7 +37,7 @@ MAX_ANSWER = 8 * 1024 * 1024
 """Bytes; a larger answer is refused, not read."""
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Sending:
     """Follows one request: set as soon as it has a connection and may be on its way."""
 
@@ -55,23 +55,23 @@ def _trace() -> aiohttp.TraceConfig:
     return trace
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Transport:
     """HTTP to one API host, and to whatever hosts the files live on."""
 
     base_url: str
-    _api_key: str = attrs.field(repr=False)
+    _api_key: str
     request_timeout: float
-    _connector: Connector | None = attrs.field(repr=False)
-    _proxy: str | None = attrs.field(repr=False)
+    _connector: Connector | None
+    _proxy: str | None
     _trust_env: bool
     _owns_connector: bool = attrs.field(init=False)
-    _api: aiohttp.ClientSession = attrs.field(init=False, repr=False)
-    _tracked: aiohttp.ClientSession = attrs.field(init=False, repr=False)
-    _files: aiohttp.ClientSession = attrs.field(init=False, repr=False)
+    _api: aiohttp.ClientSession = attrs.field(init=False)
+    _tracked: aiohttp.ClientSession = attrs.field(init=False)
+    _files: aiohttp.ClientSession = attrs.field(init=False)
     _api_url: URL = attrs.field(init=False)
-    _proxies: dict[str, str] = attrs.field(init=False, repr=False)
-    _api_proxy: str | None = attrs.field(init=False, repr=False)
+    _proxies: dict[str, str] = attrs.field(init=False)
+    _api_proxy: str | None = attrs.field(init=False)
     _timeout: aiohttp.ClientTimeout = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -182,9 +182,7 @@ class Transport:
         try:
             # An address that is already encoded is sent as it is: it may be signed.
             target = URL(url, encoded=url.isascii() and " " not in url)
-            response = await self._files.get(
-                target, proxy=self._proxy_for(target), timeout=timeout
-            )
+            response = await self._files.get(target, proxy=self._proxy_for(target), timeout=timeout)
             return Stream(response)
         except Exception as error:  # noqa: BLE001 - aiohttp's errors have no common base
             failure = self._explain(error, CONNECT_TIMEOUT, None)
@@ -221,11 +219,11 @@ class Transport:
         return failure
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Stream:
     """A file on its way."""
 
-    _response: aiohttp.ClientResponse = attrs.field(repr=False)
+    _response: aiohttp.ClientResponse
 
     @property
     def status(self) -> int:

@@ -68,7 +68,7 @@ def _is_safe_503(error: APIError, policy: RetryPolicy) -> bool:
 # --- On what terms --------------------------------------------------------------------------
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Gate:
     """Stops a batch from sending more once the account turned out not to pay for it."""
 

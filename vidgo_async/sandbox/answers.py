@@ -134,7 +134,8 @@ def with_headers(headers: Mapping[str, object]) -> Fault:
     """Make a fault that does the real thing, and changes headers of its answer.
 
     Args:
-        headers: The new values; `DROPPED` leaves a header out.
+        headers: The new values; `DROPPED` leaves a header out. The length is for `chunked` and
+            `wrong_length` to change.
     """
 
     async def strike(request: web.Request, handler: Handler) -> web.StreamResponse:

@@ -187,7 +187,9 @@ def after(fault: Fault) -> Fault:
 def both(outer: Fault, inner: Fault) -> Fault:
     """Make a fault of two: the real thing of the outer one is what the inner one answers.
 
-    So `both(cut_at(1000), with_headers({"ETag": DROPPED}))` cuts an answer without an ETag.
+    So `both(cut_at(1000), with_headers({"ETag": DROPPED}))` cuts an answer without an ETag. Only
+    the outer one may be of the kind that sends by itself: one that cuts, stalls, drips or errs
+    about the length.
     """
 
     async def strike(request: web.Request, handler: Handler) -> web.StreamResponse:

@@ -82,7 +82,8 @@ class Sandbox:
                 gives a new one. With None links live as long as the video, 24 hours from the
                 end of its task.
             file_size: Bytes of each file, which is then no video but noise, made up as it is
-                sent; None gives real videos of some kilobytes.
+                sent; None gives real videos of some kilobytes. Before the first answer its
+                checksum is taken, at about a second for a gigabyte.
 
         Raises:
             ValueError: An argument is out of its range.

@@ -1,0 +1,233 @@
+"""Tasks in virtual time, without a network: how long they take, and how policies look at them."""
+
+import heapq
+import itertools
+import math
+import random
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator
+
+import attrs
+
+from vidgo_async.adaptive import LearningPolicy
+from vidgo_async.pacing import PollingPolicy
+from vidgo_async.poller import JITTER, TICK
+from vidgo_async.tasks import Task, TaskStatus
+
+HORIZON = 6000
+"""Seconds after which every task has ended, for what is computed on a grid."""
+
+
+@attrs.frozen
+class Durations:
+    """How long tasks take."""
+
+    draw: Callable[[random.Random], float]
+    alive: Callable[[float], float]
+    """The part of the tasks that still runs at an age."""
+
+
+def lognormal(median: float, sigma: float) -> Durations:
+    """Return durations whose logarithm is normal."""
+
+    def draw(chance: random.Random) -> float:
+        return median * math.exp(sigma * chance.gauss(0, 1))
+
+    def alive(age: float) -> float:
+        return 0.5 * math.erfc(math.log(age / median) / sigma / math.sqrt(2)) if age > 0 else 1.0
+
+    return Durations(draw, alive)
+
+
+def mixed(share: float, some: Durations, others: Durations) -> Durations:
+    """Return durations of which a part is of another kind."""
+
+    def draw(chance: random.Random) -> float:
+        return (some if chance.random() < share else others).draw(chance)
+
+    def alive(age: float) -> float:
+        return share * some.alive(age) + (1 - share) * others.alive(age)
+
+    return Durations(draw, alive)
+
+
+Progress = Callable[[float, float, random.Random], int | None]
+"""What a server says of a task at an age, which it knows will end at another."""
+
+
+# --- Policies to compare with -------------------------------------------------------------------
+
+
+@attrs.define
+class Backoff:
+    """Exponential backoff; it knows one task at a time."""
+
+    cap: float = 10.0
+    delay: float = 1.0
+
+    def next_delay(self, task: Task, age: float | None) -> float:  # noqa: ARG002
+        """Return 1 s at first, and then always half as much again."""
+        self.delay = 1.0 if age == 0 else min(self.cap, self.delay * 1.5)
+        return self.delay
+
+
+class Told:
+    """The rule of `AdaptivePolling`, with the true hazard instead of a learned one."""
+
+    STEP = 0.25
+    """Seconds."""
+
+    def __init__(
+        self, truth: Durations, patience: float, shortest: float = 2.0, longest: float = 30.0
+    ) -> None:
+        self.shortest, self.longest = shortest, longest
+        density, alive = 0.0, 1.0
+        self.reached = [0.0]
+        for age in range(1, int(HORIZON / self.STEP) + 1):
+            still = truth.alive(age * self.STEP)
+            if still > 1e-12:  # beyond it, the digits do not suffice
+                density = math.sqrt(math.log(alive / still) / self.STEP / 2 / patience)
+            alive = still
+            self.reached.append(self.reached[-1] + density * self.STEP)
+
+    def next_delay(self, task: Task, age: float | None) -> float:  # noqa: ARG002
+        """Return the seconds until the integral of the density has grown by 1."""
+        assert age is not None
+        before = min(int(age / self.STEP), len(self.reached) - 2)
+        low, high = self.reached[before : before + 2]
+        goal = low + (age / self.STEP - before) * (high - low) + 1
+        place = bisect_left(self.reached, goal, before)
+        if place == len(self.reached):
+            return self.longest
+        low, high = self.reached[place - 1 : place + 1]
+        wait = (place - 1 + (goal - low) / (high - low)) * self.STEP - age
+        return min(max(wait, self.shortest), self.longest)
+
+
+def optimum(truth: Durations, patience: float) -> tuple[float, float]:
+    """Return the looks per task and the mean lateness of the best of all schedules.
+
+    By dynamic programming over whole seconds, backwards: no least or longest interval, no
+    jitter, looks at any of those seconds. It minimises looks * patience + lateness.
+    """
+    end = next(age for age in range(HORIZON) if truth.alive(age) < 1e-5)
+    alive = [truth.alive(age) for age in range(end + 1)]
+    lived = list(
+        itertools.accumulate(((a + b) / 2 for a, b in itertools.pairwise(alive)), initial=0)
+    )
+    # What is still to come at an age, weighted with the chance to get there: looks, lateness.
+    ahead = [(0.0, 0.0)] * (end + 1)
+    for age in range(end - 1, -1, -1):
+        choices = (
+            (
+                alive[age] + ahead[look][0],
+                (look - age) * alive[age] - (lived[look] - lived[age]) + ahead[look][1],
+            )
+            for look in range(age + 1, min(end, age + 400) + 1)
+        )
+        ahead[age] = min(choices, key=lambda cost: patience * cost[0] + cost[1])
+    return ahead[0]
+
+
+# --- Runs ---------------------------------------------------------------------------------------
+
+
+@attrs.frozen
+class Figures:
+    """What a policy costs."""
+
+    polls: float
+    """Looks per task."""
+    late: float
+    """Seconds from the end of a task to the look that saw it, on average."""
+    late_95: float
+    """The seconds that 95 % of the tasks were noticed within."""
+
+    @classmethod
+    def of(cls, seen: Iterable[tuple[int, float]]) -> "Figures":
+        """Sum up the looks and the lateness of each task."""
+        looks, late = zip(*seen, strict=True)
+        count = len(looks)
+        return cls(sum(looks) / count, sum(late) / count, sorted(late)[int(0.95 * count)])
+
+    @property
+    def product(self) -> float:
+        """The figure of merit: about half the mean duration for any fixed interval."""
+        return self.polls * self.late
+
+
+@attrs.define
+class World:
+    """Tasks of one kind, and the scheduler's own part in when they are looked at."""
+
+    durations: Durations
+    model: str = "video"
+    progress: Progress | None = None
+    chance: random.Random = attrs.field(factory=lambda: random.Random(1))
+
+    def start(self) -> "_Running":
+        """Submit a task."""
+        running = _Running(
+            self.durations.draw(self.chance), Task("task", "running", model=self.model)
+        )
+        return self._at(running, 0.0)
+
+    def look(self, policy: PollingPolicy, running: "_Running") -> "_Running":
+        """Look at a task when the policy says; the scheduler adds jitter and ticks."""
+        delay = policy.next_delay(running.task, running.age)
+        delay *= 1 + JITTER * self.chance.random()
+        age = running.age + delay
+        if delay > TICK / JITTER:
+            age = math.ceil(age / TICK) * TICK
+        return self._at(attrs.evolve(running, looks=running.looks + 1), age)
+
+    def _at(self, running: "_Running", age: float) -> "_Running":
+        task = running.task
+        if age >= running.duration:
+            task = attrs.evolve(task, status=TaskStatus.FINISHED)
+        elif self.progress is not None:
+            told = self.progress(age, running.duration, self.chance)
+            task = attrs.evolve(task, progress=told)
+        return attrs.evolve(running, task=task, age=age)
+
+    def alone(self, policy: PollingPolicy, count: int) -> Iterator[tuple[int, float]]:
+        """Let a policy that learns no more look at tasks; yield looks and lateness of each."""
+        for _ in range(count):
+            running = self.start()
+            while not running.task.done:
+                running = self.look(policy, running)
+            yield running.looks, running.age - running.duration
+
+    def together(
+        self, policy: LearningPolicy, ends: int, at_once: int = 16, *, refill: bool = True
+    ) -> Iterator[tuple[int, float]]:
+        """Let a policy look at several tasks at once and learn, until so many have ended."""
+        order = itertools.count()
+        due: list[tuple[float, int, _Running, _Running]] = []
+
+        def plan(running: _Running, born: float) -> None:
+            after = self.look(policy, running)
+            heapq.heappush(due, (born + after.age, next(order), running, after))
+
+        for _ in range(at_once):
+            plan(self.start(), 0.0)
+        while ends:
+            now, _, before, after = heapq.heappop(due)
+            policy.learn(before.task, after.task, before.age, after.age)
+            if not after.task.done:
+                plan(after, now - after.age)
+                continue
+            yield after.looks, after.age - after.duration
+            ends -= 1
+            if refill:
+                plan(self.start(), now)
+
+
+@attrs.frozen
+class _Running:
+    """A task as it was at its last look."""
+
+    duration: float
+    task: Task
+    age: float = 0.0
+    looks: int = 0
