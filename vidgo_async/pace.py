@@ -16,7 +16,9 @@ SAFETY = 0.95
 GROWTH = 0.9
 """By how much of the limit the rate has grown after `GROWTH_TIME`."""
 GROWTH_TIME = 30.0
-"""Seconds; growth is with their cube."""
+"""Seconds at full rate."""
+STEEPNESS = 5
+"""The power of the time with which the rate grows."""
 SETTLED = 5.0
 """Seconds of sending at full rate after which a rate counts as about right."""
 STEP = 0.8
@@ -47,7 +49,7 @@ class Pace:
         """Return how many requests a second may be sent now; None for any number."""
         if self.limit is None:
             return None
-        return self.limit * (SAFETY + GROWTH * (self._strained / GROWTH_TIME) ** 3)
+        return self.limit * (SAFETY + GROWTH * (self._strained / GROWTH_TIME) ** STEEPNESS)
 
     def strain(self, seconds: float) -> None:
         """Count the seconds from one request to the next, which had to wait for them to pass."""

@@ -1,0 +1,123 @@
+"""How much of a server's rate limit is used, and how many requests run into it.
+
+The session's own throttle sends, as fast as it dares, to a token bucket of R requests a second
+that holds those of one second. Time is virtual: fifteen minutes after half a minute to settle, and
+half a minute after the limit was halved or doubled.
+"""
+
+import argparse
+import asyncio
+import itertools
+import random
+from collections.abc import Callable
+from functools import partial
+
+import attrs
+
+from benchmarks import virtual
+from benchmarks.tables import show
+from vidgo_async import RetryPolicy
+from vidgo_async.throttle import Throttle
+
+QUESTION = "does the session find a server's rate limit, and keep just below it?"
+
+SETTLING = 30.0
+"""Seconds that the throttle gets to find a limit."""
+MEASURED = 900.0
+"""Seconds over which it is then measured."""
+ROUND_TRIP = (0.04, 0.08)
+"""Seconds from a request to its answer."""
+LEAST_USED = 0.90
+MOST_REFUSED = 0.02
+
+
+@attrs.define(eq=False)
+class Bucket:
+    """A server that refuses what comes too fast, and counts by the second."""
+
+    limit: Callable[[float], float]
+    accepted: list[float] = attrs.field(factory=list[float])
+    refused: list[float] = attrs.field(factory=list[float])
+    _tokens: float = 0.0
+    _at: float = 0.0
+
+    def takes(self, now: float) -> bool:
+        """Accept a request if there is a token."""
+        limit = self.limit(now)
+        self._tokens = min(limit, self._tokens + (now - self._at) * limit)
+        self._at = now
+        taken = self._tokens >= 1
+        self._tokens -= taken
+        (self.accepted if taken else self.refused).append(now)
+        return taken
+
+    def between(self, start: float, end: float) -> tuple[float, float]:
+        """Return the part of the limit that was used, and the part that was refused."""
+        accepted = sum(start <= at < end for at in self.accepted)
+        refused = sum(start <= at < end for at in self.refused)
+        used = accepted / ((end - start) * self.limit(end))
+        return used, refused / max(1, accepted + refused)
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Say what can be chosen."""
+    parser.add_argument(
+        "--limits", type=float, nargs="+", default=[5, 50, 500], metavar="R", help="a second"
+    )
+    parser.add_argument("--seed", type=int, default=1, metavar="N", help="default 1")
+
+
+def run(options: argparse.Namespace) -> bool:
+    """Measure, and print a row for each limit and change."""
+    rows = list[tuple[str, ...]]()
+    kept = True
+    for limit, (name, factor) in itertools.product(
+        options.limits, {"none": 1.0, "halved": 0.5, "doubled": 2.0}.items()
+    ):
+        random.seed(options.seed)
+        bucket = virtual.run(_flood(partial(_limit, limit, factor), limit))
+        used, refused = bucket.between(2 * SETTLING, 2 * SETTLING + MEASURED)
+        settling = bucket.between(SETTLING, 2 * SETTLING)
+        kept = kept and used >= LEAST_USED and refused < MOST_REFUSED
+        figures = (f"{used:.3f}", f"{refused:.2%}", f"{settling[0]:.3f}", f"{settling[1]:.2%}")
+        rows.append((f"{limit:g}", name, *figures))
+    print(f"share of the limit used (at least {LEAST_USED}), requests refused (under 2 %)")
+    show(
+        (
+            "limit a second",
+            "changed at 30 s",
+            "used, 60 to 960 s",
+            "refused",
+            "used, 30 to 60 s",
+            "refused",
+        ),
+        rows,
+    )
+    return kept
+
+
+def _limit(limit: float, factor: float, now: float) -> float:
+    return limit if now < SETTLING else limit * factor
+
+
+async def _flood(limit: Callable[[float], float], most: float) -> Bucket:
+    """Send all the time, with room for four times what the limit needs."""
+    loop = asyncio.get_running_loop()
+    bucket = Bucket(limit)
+    throttle = Throttle(max(16, int(most * 8 * ROUND_TRIP[1])), None, RetryPolicy())
+
+    async def send_again_and_again() -> None:
+        while loop.time() < 2 * SETTLING + MEASURED:
+            await throttle.acquire(throttle.submits)
+            sent_at = loop.time()
+            await asyncio.sleep(random.uniform(*ROUND_TRIP) / 2)
+            taken = bucket.takes(loop.time())
+            await asyncio.sleep(random.uniform(*ROUND_TRIP) / 2)
+            if taken:
+                throttle.speed_up(sent_at)
+            else:
+                throttle.slow_down(sent_at, None)
+            throttle.release(throttle.submits)
+
+    await asyncio.gather(*(send_again_and_again() for _ in range(2 * throttle.limit)))
+    return bucket
