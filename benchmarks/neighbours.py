@@ -8,6 +8,7 @@ pool without limits, and without the timeouts that a full one would run into.
 
 import argparse
 import math
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -88,8 +89,8 @@ class Column:
     def verdict(self) -> bool:
         """Print what failed, and tell whether we stay far below the best neighbour."""
         for title, runs in self.runs.items():
-            for failure in runs.failures:
-                print(f"failed at {self.count}: {title}: {failure}")
+            for failure, times in Counter(runs.failures).items():
+                print(f"failed at {self.count}, {times} times: {title}: {failure}")
         ratios = {
             title: ratio
             for title, runs in self.runs.items()

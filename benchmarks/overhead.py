@@ -20,7 +20,7 @@ QUESTION = "what does a task cost the client's CPU, beside a loop written by han
 
 LOOKS = 10
 """Looks at each task until it is finished."""
-INTERVAL = 0.5
+INTERVAL = 0.1
 """Seconds between two looks at a task."""
 MOST = 1.0
 """Our CPU time over that of the bare loop: the promise."""

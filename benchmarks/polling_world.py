@@ -4,6 +4,7 @@ import heapq
 import itertools
 import math
 import random
+import time
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 
@@ -102,6 +103,46 @@ class Told:
         low, high = self.reached[place - 1 : place + 1]
         wait = (place - 1 + (goal - low) / (high - low)) * self.STEP - age
         return min(max(wait, self.shortest), self.longest)
+
+
+@attrs.define
+class Deaf:
+    """Makes a policy one that is told what the looks found, and does not listen."""
+
+    policy: PollingPolicy
+
+    def next_delay(self, task: Task, age: float | None) -> float:
+        """Return what the policy says."""
+        return self.policy.next_delay(task, age)
+
+    def learn(self, before: Task, after: Task, earliest: float, latest: float) -> None:
+        """Learn nothing."""
+
+
+@attrs.define
+class Spy:
+    """Keeps the ages of all looks, and the time that a policy takes."""
+
+    policy: LearningPolicy
+    ages: list[float] = attrs.field(factory=list)
+    deciding: float = 0.0
+    """Seconds of `next_delay`."""
+    learning: float = 0.0
+    """Seconds of `learn`."""
+
+    def next_delay(self, task: Task, age: float | None) -> float:
+        """Return what the policy says."""
+        began = time.perf_counter()
+        delay = self.policy.next_delay(task, age)
+        self.deciding += time.perf_counter() - began
+        return delay
+
+    def learn(self, before: Task, after: Task, earliest: float, latest: float) -> None:
+        """Pass it on."""
+        self.ages.append(latest)
+        began = time.perf_counter()
+        self.policy.learn(before, after, earliest, latest)
+        self.learning += time.perf_counter() - began
 
 
 def optimum(truth: Durations, patience: float) -> tuple[float, float]:

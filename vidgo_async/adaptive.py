@@ -1,7 +1,7 @@
 """When to look at a task again, from how long such tasks took: the default policy.
 
 Looks at a fixed interval are wasted early, when no task can have ended yet, and come late when
-it may end any moment. How probable that is at the age of t seconds says the hazard rate h(t): of
+it may end any moment. How likely that is at the age of t seconds says the hazard rate h(t): of
 the tasks that live to that age, the part that ends within the next second. Now let a request be
 worth `patience` = c seconds of noticing late. Looks with a density of n(t) a second then cost
 c * n(t) for each second that a task lives, and notice its end 1 / 2n(t) seconds late on average.
@@ -16,16 +16,16 @@ has outlived all others. (Barlow, Hunter and Proschan, "Optimum checking procedu
 Science 21, 1974.)
 
 The hazard is learned from the looks themselves: the ends that they found, over the seconds that
-they saw tasks live. Looks that found nothing count too, so that a hundred tasks submitted
-together do not take the first end among them for the usual one.
+they saw tasks live. Looks that found nothing count too, so that of a hundred tasks submitted
+together the first to end are not taken for the usual ones.
 
 Progress is a second clock. Where it is truthful, a task that shows 80 % at 120 s will show 100 %
-at 150 s, so its hazard is learned over the extrapolated per cent just as it is over the age.
-Both clocks foretell each look; progress is used while it has foretold them clearly better, and
-so it is ignored where it is stuck, jumps or lies.
+at 150 s, so the hazard is learned over the extrapolated per cent just as it is over the age.
+Both clocks foretell each look; progress is used while it has foretold clearly better, and so it
+is ignored where it is stuck, jumps or lies.
 
-A policy of your own is any object with the one method of `PollingPolicy`, and what it wants to
-learn it hears through the second one of `LearningPolicy`. It may build on this one:
+A policy of your own is any object with the one method of `PollingPolicy`; what the looks found it
+hears through the second method of `LearningPolicy`. It may build on this one:
 
     class LateRiser:  # never looks in the first minute
         def __init__(self) -> None:
@@ -42,7 +42,7 @@ learn it hears through the second one of `LearningPolicy`. It may build on this 
 import functools
 import math
 from bisect import bisect_right
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable
 from typing import Any, Protocol, runtime_checkable
 
 import attrs
@@ -50,32 +50,31 @@ import attrs
 from vidgo_async.pacing import PollingPolicy, positive
 from vidgo_async.tasks import Task
 
-KEPT = 0.96
-"""What one more end leaves of the weight of all before: of 50 ends ago, an eighth."""
-KINDS = 64
-"""Kinds of task that are remembered at a time; each takes some 20 KB."""
+KINDS = 128
+"""Kinds of task that are remembered at a time; each takes some 10 KB."""
+_KEPT = 0.96
+"""What an end leaves of the weight of all that was learned before: 50 ends leave an eighth."""
 _PRIOR = 0.01
 """Ends in each cell that the prior counts for: few, so that the first real ones outweigh it."""
-_INSTANT = 1e-6
-"""Between two looks so close together nothing can be learned, and fractions lose their digits."""
-_REMAINING = 100.0
-"""Seconds that a task of unknown age may still have, on average."""
 _CLEARLY = 3.0
 """Log-likelihood by which progress must have foretold better than age before it is used."""
 _MOST = 10.0
 """Bound of that advantage, so that a few lies end it."""
+_REMAINING = 100.0
+"""Seconds that a task of unknown age may still have, on average."""
+_INSTANT = 1e-6
+"""Looks closer together than this teach nothing but rounding errors."""
 _IMAGES = ("image", "banana", "flux", "seedream")
-"""What the ids of image models have in them; those that make videos of images say "video" too."""
+"""What the ids of image models have in them; "image-to-video" has "video" in it too."""
 
-# Ages fall into cells, each 5 % longer than the one before: to some 100 minutes, and beyond.
-_EDGES = (0.0, *(5.0 * 1.05**n for n in range(146)), math.inf)
+_WHOLE = 100
+"""Per cent."""
+
+# Ages fall into cells, each a tenth longer than the one before, and the last has no end.
+_EDGES = (0.0, *(10.0 * 1.1**n for n in range(68)), math.inf)
 _CELLS = len(_EDGES) - 1
-# What is learned in one cell holds for its neighbours too, so the lists have a margin for them.
-_SHARES = tuple((4 - abs(n)) / 16 for n in range(-3, 4))
-_MARGIN = 3
-
-_ANY_PROGRESS = (_PRIOR * 50.0,) * _CELLS
-"""The prior for progress: a task may end anywhere, one in 50 with each per cent."""
+_ANY_TIME = (_PRIOR * 50.0,) * _CELLS
+"""The prior for progress: the end may come anywhere, one in 50 with each per cent."""
 
 
 @runtime_checkable
@@ -106,10 +105,10 @@ def _at_least_min(policy: "AdaptivePolling", _: "attrs.Attribute[Any]", value: f
 class AdaptivePolling:
     """Look when a task may have ended, by how long such tasks took in this session.
 
-    Learns apart for each model and requested length, and follows a server that becomes slower
+    Learns for each model and requested length apart, and follows a server that becomes slower
     or faster within some 50 tasks. Before that it goes by the documented typical times.
 
-    These are only the settings, so several sessions may share them: each calls `start`.
+    These are only the settings, which sessions may share: each calls `start` for itself.
     """
 
     min_interval: float = attrs.field(default=2.0, validator=positive)
@@ -117,24 +116,23 @@ class AdaptivePolling:
     max_interval: float = attrs.field(default=30.0, validator=[positive, _at_least_min])
     """Seconds; the longest wait, before jitter."""
     patience: float = attrs.field(default=0.25, validator=positive)
-    """Seconds of noticing late that one request is worth: with four times as many, half the
-    looks notice twice as late."""
+    """Seconds of noticing late that one request is worth; four times as many halve the looks."""
 
     def start(self) -> LearningPolicy:
         """Return a policy with these settings that has learned nothing yet."""
         return _Learner(self)
 
 
-@attrs.define(eq=False, repr=False)
+@attrs.define(eq=False)
 class _Learner:
-    """A policy that learns for each kind of task, and forgets the kinds not seen for longest."""
+    """Learns for each kind of task, and forgets the kind that was not seen for longest."""
 
     settings: AdaptivePolling
     _kinds: dict[Hashable, "_Kind"] = attrs.field(init=False, factory=dict[Hashable, "_Kind"])
 
     def next_delay(self, task: Task, age: float | None) -> float:
         settings = self.settings
-        if age is None:  # for an end that may come at any time, even looks are the best
+        if age is None:  # even looks are the best if the end may come at any time
             delay = math.sqrt(2 * settings.patience * _REMAINING)
         else:
             need = math.sqrt(2 * settings.patience)
@@ -147,9 +145,7 @@ class _Learner:
 
     def _kind(self, task: Task) -> "_Kind":
         key = _key(task)
-        kind = self._kinds.pop(key, None) or _Kind(
-            _Clock(_typical(images=_makes_images(task.model)))
-        )
+        kind = self._kinds.pop(key, None) or _Kind(_Clock(_typical(_makes_images(task.model))))
         self._kinds[key] = kind
         if len(self._kinds) > KINDS:
             del self._kinds[next(iter(self._kinds))]
@@ -160,16 +156,12 @@ def _key(task: Task) -> Hashable:
     return task.model
 
 
-def _makes_images(model: str | None) -> bool:
-    return model is not None and "video" not in model and any(word in model for word in _IMAGES)
-
-
-@attrs.define(eq=False, repr=False)
+@attrs.define(eq=False)
 class _Kind:
-    """What is known of tasks of one kind: the same by two clocks, and which one is better."""
+    """What is known of tasks of one kind: by two clocks, and which of them is the better."""
 
     by_age: "_Clock"
-    by_progress: "_Clock" = attrs.field(factory=lambda: _Clock(_ANY_PROGRESS))
+    by_progress: "_Clock" = attrs.field(factory=lambda: _Clock(_ANY_TIME))
     advantage: float = 0.0
     """Log-likelihood by which progress has lately foretold better than age."""
 
@@ -178,7 +170,7 @@ class _Kind:
         progress = _progress(task, age)
         if progress is None or self.advantage < _CLEARLY:
             return self.by_age.reach(age, age + longest, need) - age
-        # The same integral by a clock of which one unit takes that many seconds.
+        # The same integral in per cent, which take so many seconds each.
         unit = age / progress
         end = self.by_progress.reach(progress, progress + longest / unit, need / math.sqrt(unit))
         return (end - progress) * unit
@@ -189,93 +181,104 @@ class _Kind:
         if progress is not None:
             extrapolated = progress * latest / earliest
             by_progress = self.by_progress.learn(progress, extrapolated, ended=ended)
-            advantage = self.advantage + by_progress - by_age
-            self.advantage = min(max(advantage, -_MOST), _MOST)
+            self.advantage = min(max(self.advantage + by_progress - by_age, -_MOST), _MOST)
 
 
 def _progress(task: Task, age: float) -> int | None:
-    """Return the progress in per cent, if there is enough to extrapolate from."""
-    enough = task.progress is not None and age > 0 and _EDGES[1] <= task.progress <= 100
-    return task.progress if enough else None
+    """Return the progress in per cent, if it is one to extrapolate from."""
+    progress = task.progress
+    if progress is None or age < _INSTANT or not _EDGES[1] <= progress <= _WHOLE:
+        return None
+    return progress
 
 
-@attrs.define(eq=False, repr=False)
+@attrs.define(eq=False)
 class _Clock:
-    """The hazard by one clock: ends over time lived, cell by cell, the recent ones counting most.
+    """The hazard by one clock: in each cell the ends over the time lived, what is recent counting most.
 
-    Ages are in the clock's own unit: seconds, or per cent of progress.
+    Times are seconds of age, or per cent of progress.
     """
 
     prior: tuple[float, ...]
     """Time lived in each cell that the prior counts for."""
-    ends: list[float] = attrs.field(factory=lambda: [0.0] * (_CELLS + 2 * _MARGIN))
-    lived: list[float] = attrs.field(factory=lambda: [0.0] * (_CELLS + 2 * _MARGIN))
-
-    def hazard(self, cell: int) -> float:
-        place = cell + _MARGIN
-        return (self.ends[place] + _PRIOR) / (self.lived[place] + self.prior[cell])
+    # What is seen in a cell counts in its neighbours too, so the lists are longer at both ends.
+    ends: list[float] = attrs.field(factory=lambda: [0.0] * (_CELLS + 2))
+    lived: list[float] = attrs.field(factory=lambda: [0.0] * (_CELLS + 2))
 
     def reach(self, start: float, stop: float, need: float) -> float:
-        """Return the age where the integral of sqrt(hazard) comes to `need`: at most `stop`."""
-        for cell, begin, end in _cells(start, stop):
-            density = math.sqrt(self.hazard(cell))
-            if density * (end - begin) >= need:
-                return begin + need / density
-            need -= density * (end - begin)
+        """Return the time at which the integral of sqrt(hazard) comes to `need`, or `stop`."""
+        for cell, span in _parts(start, stop):
+            density = math.sqrt(self._hazard(cell))
+            if density * span >= need:
+                return start + need / density
+            need -= density * span
+            start += span
         return stop
 
     def learn(self, start: float, stop: float, *, ended: bool) -> float:
         """Count a look; return the log-likelihood that its finding had before."""
         if stop - start < _INSTANT:
             return 0.0
-        parts = [(cell, end - begin, self.hazard(cell)) for cell, begin, end in _cells(start, stop)]
-        risk = sum(span * hazard for _, span, hazard in parts)
+        parts = _parts(start, stop)
+        risks = [self._hazard(cell) * span for cell, span in parts]
+        risk = sum(risks)
         if not ended:
-            for cell, span, _ in parts:
-                _spread(self.lived, cell, span)
+            for cell, span in parts:
+                _count(self.lived, cell, span)
             return -risk
-        # It is not known when between the two looks; divide the end by what was expected.
+        # When between the looks it ended is not known: divide the end by what was expected.
         chance = -math.expm1(-risk)
-        alive, still_alive = 1.0, 1.0  # without knowing that it ended here, and knowing it
-        for cell, span, hazard in parts:
-            share = -alive * math.expm1(-hazard * span) / chance
-            _spread(self.ends, cell, share)
-            _spread(self.lived, cell, span * (still_alive - share / 2))
-            alive *= math.exp(-hazard * span)
-            still_alive -= share
-        self.ends = [KEPT * count for count in self.ends]
-        self.lived = [KEPT * span for span in self.lived]
+        survival, alive = 1.0, 1.0
+        for (cell, span), danger in zip(parts, risks, strict=True):
+            share = -survival * math.expm1(-danger) / chance
+            survival *= math.exp(-danger)
+            _count(self.ends, cell, share)
+            _count(self.lived, cell, span * (alive - share / 2))
+            alive -= share
+        self.ends = [_KEPT * count for count in self.ends]
+        self.lived = [_KEPT * time for time in self.lived]
         return math.log(chance)
 
+    def _hazard(self, cell: int) -> float:
+        return (self.ends[cell + 1] + _PRIOR) / (self.lived[cell + 1] + self.prior[cell])
 
-def _cells(start: float, stop: float) -> Iterator[tuple[int, float, float]]:
-    """Yield each cell between two ages, with where its part of the way begins and ends."""
+
+def _parts(start: float, stop: float) -> list[tuple[int, float]]:
+    """Return the cells between two times, with how much of each lies between them."""
+    parts: list[tuple[int, float]] = []
     cell = bisect_right(_EDGES, start) - 1
     while start < stop:
         end = min(_EDGES[cell + 1], stop)
-        yield cell, start, end
+        parts.append((cell, end - start))
         start = end
         cell += 1
+    return parts
 
 
-def _spread(counts: list[float], cell: int, amount: float) -> None:
-    for place, share in enumerate(_SHARES, cell):
-        counts[place] += share * amount
+def _count(counts: list[float], cell: int, amount: float) -> None:
+    """Add half of an amount to a cell, and a quarter to each of its neighbours."""
+    counts[cell] += amount / 4
+    counts[cell + 1] += amount / 2
+    counts[cell + 2] += amount / 4
+
+
+def _makes_images(model: str | None) -> bool:
+    return model is not None and "video" not in model and any(word in model for word in _IMAGES)
 
 
 @functools.cache
-def _typical(*, images: bool) -> tuple[float, ...]:
-    """Return the prior for videos or images, with some doubt of which they are.
+def _typical(images: bool) -> tuple[float, ...]:
+    """Return the prior for images or videos, with some doubt which of them they are.
 
-    Log-logistic durations: like log-normal ones, but one that has lasted very long may well last
-    as long again, so the looks at it do not become ever denser.
+    The durations are log-logistic: like log-normal ones, but what has lasted very long may well
+    last as long again, so that the looks at it become rare.
     """
     share = 0.9 if images else 0.1
     prior: list[float] = []
     for age in (_EDGES[1] / 2, *_EDGES[1:-1]):
-        video = 1 / (1 + (age / 165) ** 4)  # 84 % of them take 90 to 300 s
-        image = 1 / (1 + (age / 30) ** 3)  # 78 % of them take 15 to 60 s
+        image = 1 / (1 + (age / 30) ** 3)  # still alive; 78 % of the ends come at 15 to 60 s
+        video = 1 / (1 + (age / 165) ** 4)  # 84 % come at 90 to 300 s
         alive = share * image + (1 - share) * video
-        dying = share * image * (1 - image) * 3 + (1 - share) * video * (1 - video) * 4
-        prior.append(_PRIOR * age * alive / dying)
+        ending = share * 3 * image * (1 - image) + (1 - share) * 4 * video * (1 - video)
+        prior.append(_PRIOR * age * alive / ending)
     return tuple(prior)
