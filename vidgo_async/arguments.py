@@ -4,6 +4,7 @@ import asyncio
 import inspect
 import os
 from collections.abc import AsyncIterable, Iterable, Sequence
+from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -175,6 +176,14 @@ def check_file(file: object) -> None:
     if not isinstance(file, MediaFile):
         msg = f"expected a MediaFile such as task.files[0], not {type(file).__name__}"
         raise TypeError(msg)
+
+
+def as_folder(name: str, folder: object) -> Path | None:
+    """Return where to save files, if anywhere."""
+    if folder is not None and not isinstance(folder, str | os.PathLike):
+        msg = f"{name} must be a path, not {type(folder).__name__}"
+        raise TypeError(msg)
+    return None if folder is None else Path(cast("str | os.PathLike[str]", folder))
 
 
 def check_requests(requests: object, *, streams: bool) -> None:

@@ -10,6 +10,7 @@ import functools
 import weakref
 from collections import deque
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -21,6 +22,7 @@ from vidgo_async.errors import SubmissionUnknownError, TaskFailedError, VidgoErr
 from vidgo_async.poller import Poller
 from vidgo_async.purchases import Purchases
 from vidgo_async.requests import check_request
+from vidgo_async.saving import Folder
 from vidgo_async.tasks import Task
 from vidgo_async.verdicts import Gate, Request
 from vidgo_async.waiting import OnUpdate, wait_for_end
@@ -40,11 +42,13 @@ class Outcome:
     task: Task | None
     """The last known state; None where no task was bought, or none is known of."""
     error: VidgoError | None
-    """Why there is no finished task; None exactly when `ok`."""
+    """Why there is no finished task, or why its files are not there; None exactly when `ok`."""
+    paths: tuple[Path, ...] = ()
+    """The files as they were saved, in the order of `task.files`, where `download_to` was given."""
 
     @property
     def ok(self) -> bool:
-        """Whether the task finished."""
+        """Whether the task finished, and its files were saved if that was asked for."""
         return self.error is None
 
 
@@ -56,6 +60,9 @@ class _Slot:
     request: Request
     task: Task | None = None
     error: VidgoError | None = None
+    paths: tuple[Path, ...] = ()
+    is_shelved: bool = False
+    """Whether it has left its place to a new request, to be downloaded."""
 
 
 @attrs.define(eq=False, repr=False)
@@ -67,9 +74,13 @@ class Engine:
     callback_url: str | None
     timeout: float | None
     on_update: OnUpdate | None
+    folder: Folder | None
+    """Where the files of finished tasks are saved, if they are."""
     _requests: Requests
     _free: asyncio.Semaphore
     _turn: asyncio.Semaphore
+    _shelf: asyncio.Semaphore
+    """Room for finished tasks that wait for their download or for the reader."""
     read: int = 0
     submitted: int = 0
     finished: int = 0
@@ -106,7 +117,7 @@ class Engine:
             await self._changed.wait()
         slot = self._ready.popleft()
         del self._slots[slot.index]
-        self._free.release()
+        (self._shelf if slot.is_shelved else self._free).release()
         return self._outcome(slot)
 
     def in_flight(self) -> tuple[Outcome, ...]:
@@ -134,7 +145,7 @@ class Engine:
         await see_through(set(self.jobs))
 
     def _outcome(self, slot: _Slot) -> Outcome:
-        return Outcome(slot.index, slot.request, self._known(slot), slot.error)
+        return Outcome(slot.index, slot.request, self._known(slot), slot.error, slot.paths)
 
     def _known(self, slot: _Slot) -> Task | None:
         """Return the last known state, which for a task in flight the scheduler knows."""
@@ -149,6 +160,8 @@ class Engine:
     async def _read_all(self) -> None:
         """Read a request whenever a slot is free; stop for good if `requests` raises."""
         try:
+            if self.folder is not None:
+                await self.folder.open()
             following = _source(self._requests)
             while True:
                 await self._free.acquire()
@@ -181,6 +194,9 @@ class Engine:
             slot.task = task = await wait_for_end(self.poller, task, self.timeout, tell)
             if task.failed:
                 slot.error = TaskFailedError(task)
+            elif self.folder is not None:
+                await self._shelve(slot)
+                slot.paths = await self.folder.save(task)
         except VidgoError as error:
             slot.task = error.task or slot.task
             # As data it needs no traceback, which would hold this frame and so itself.
@@ -191,6 +207,12 @@ class Engine:
         self.failed += slot.error is not None
         self._ready.append(slot)
         self._changed.set()
+
+    async def _shelve(self, slot: _Slot) -> None:
+        """Leave the place to a new request; if the shelf is full, wait, and so pause the reading."""
+        await self._shelf.acquire()
+        slot.is_shelved = True
+        self._free.release()
 
     def _tell(self, slot: _Slot, task: Task) -> None:
         """Tell the caller; if that fails, read no more and raise it after all outcomes."""

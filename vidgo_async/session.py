@@ -9,6 +9,7 @@ from typing import Any, Self, TypeVar
 
 from vidgo_async.arguments import (
     Settings,
+    as_folder,
     as_task,
     as_tasks,
     check_callback,
@@ -31,6 +32,7 @@ from vidgo_async.files import OnProgress
 from vidgo_async.machinery import CLOSED, Machinery
 from vidgo_async.pacing import FixedPolling, PollingPolicy, RetryPolicy
 from vidgo_async.requests import check_callback_url, check_request
+from vidgo_async.saving import Folder
 from vidgo_async.tasks import Balance, MediaFile, Task
 from vidgo_async.transport import Connector, check_connector
 from vidgo_async.verdicts import Request
@@ -204,16 +206,19 @@ class VidgoSession:
         *,
         timeout: float | None = 900.0,
         on_update: OnUpdate | None = None,
+        download_to: str | os.PathLike[str] | None = None,
     ) -> Task:
         """Buy one task and wait until it finished.
 
         Args:
             request: What to generate.
-            timeout: Seconds for all of it; None for no limit.
+            timeout: Seconds until the task has to be finished; None for no limit.
             on_update: Called with each new state of the task, the first and the last too.
+            download_to: A folder, made if need be, to save its files in, named by the task's id.
 
         Raises:
             TaskFailedError: The task ended without a result; credits are given back.
+            DownloadError: It finished, and a file could not be saved; the error carries the task.
             TaskTimeoutError: The deadline passed; the error carries the task, if there is one.
             VidgoError: As in `submit` and `wait`.
         """
@@ -221,6 +226,9 @@ class VidgoSession:
         check_request(request)
         check_timeout(timeout)
         check_callback("on_update", on_update)
+        folder = self._folder(machinery, download_to)
+        if folder is not None:
+            await folder.open()
         start = machinery.loop.time()
         deadline = None if timeout is None else start + timeout
         task = await machinery.purchases.submit(
@@ -231,6 +239,8 @@ class VidgoSession:
                 on_update(task)
             left = None if deadline is None else max(0.0, deadline - machinery.loop.time())
             ended = await wait_for_end(machinery.poller, task, left, on_update)
+            if ended.finished and folder is not None:
+                await self._call(machinery, folder.save(ended))
         except BaseException as error:
             if not (isinstance(error, VidgoError) and error.task_id == task.task_id):
                 machinery.purchases.leave(task)
@@ -246,6 +256,7 @@ class VidgoSession:
         max_in_flight: int = 16,
         timeout: float | None = 900.0,
         on_update: OnUpdate | None = None,
+        download_to: str | os.PathLike[str] | None = None,
     ) -> Batch:
         """Run many requests to their end; yield one `Outcome` each, in order of completion.
 
@@ -263,6 +274,10 @@ class VidgoSession:
             max_in_flight: Requests read and not yet taken as outcomes, at most.
             timeout: Seconds for each request, from its id on; None for no limit.
             on_update: Called with each new state of each task.
+            download_to: A folder, made if need be, to save all files in, named by their tasks'
+                ids: `Outcome.paths`. Downloading slows neither submitting nor polling: a finished
+                task leaves its place, four are downloaded at once, and reading pauses only when
+                `max_in_flight` of them wait.
         """
         machinery = self._open()
         check_requests(requests, streams=True)
@@ -275,9 +290,11 @@ class VidgoSession:
             self._settings.callback_url,
             timeout,
             on_update,
+            self._folder(machinery, download_to),
             requests,
             asyncio.Semaphore(max_in_flight),
             asyncio.Semaphore(self._settings.max_concurrent_requests),
+            asyncio.Semaphore(max_in_flight),
         )
         machinery.engines.add(engine)
         return Batch(engine)
@@ -393,6 +410,12 @@ class VidgoSession:
             raise SessionClosedError(msg)
         check_loop(self._machinery.loop)
         return self._machinery
+
+    def _folder(
+        self, machinery: Machinery, path: str | os.PathLike[str] | None
+    ) -> Folder | None:
+        folder = as_folder("download_to", path)
+        return None if folder is None else Folder(folder, machinery.files)
 
     async def _call(self, machinery: Machinery, call: Coroutine[Any, Any, _Value]) -> _Value:
         """Make one call in a task of the session's own, so that closing can end it."""

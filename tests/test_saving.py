@@ -1,0 +1,156 @@
+"""`download_to`: finished tasks become files, beside the submitting and the watching."""
+
+from pathlib import Path
+
+import anyio
+import pytest
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from support import FOX, foxes, open_session
+from vidgo_async import DownloadError, TaskFailedError
+from vidgo_async.sandbox import Sandbox, answer, hang
+
+pytestmark = pytest.mark.virtual_time
+
+
+class Crowd:
+    """A fault that lets downloads in only when told, and counts how many are at it."""
+
+    def __init__(self) -> None:
+        self.inside = self.most = 0
+        self.open = anyio.Event()
+
+    async def __call__(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        self.inside += 1
+        self.most = max(self.most, self.inside)
+        await self.open.wait()
+        self.inside -= 1
+        return await handler(request)
+
+
+async def test_a_batch_becomes_files(tmp_path: Path) -> None:
+    """Each finished task's file is in the folder, under the task's id, and in `paths`."""
+    folder = tmp_path / "made" / "for us"
+    async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
+        outcomes = [
+            outcome async for outcome in vidgo.generate_many(foxes(5), download_to=folder)
+        ]
+    for outcome in outcomes:
+        assert outcome.ok
+        assert outcome.task is not None
+        assert [path.stem for path in outcome.paths] == [outcome.task.task_id]
+        assert outcome.paths[0].read_bytes()[4:8] == b"ftyp"
+    assert sorted(folder.iterdir()) == sorted(path for one in outcomes for path in one.paths)
+
+
+async def test_a_failed_download_loses_no_task(tmp_path: Path) -> None:
+    """The error is the outcome's, and the task is there, finished, to be downloaded again."""
+    async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
+        sandbox.inject(answer(404), call="file", times=None)
+        [outcome] = [one async for one in vidgo.generate_many([FOX], download_to=tmp_path)]
+        assert isinstance(outcome.error, DownloadError)
+        assert not outcome.ok
+        assert outcome.paths == ()
+        assert outcome.task is not None
+        assert outcome.task.finished
+        assert outcome.error.task == outcome.task
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_a_failed_task_is_not_downloaded(tmp_path: Path) -> None:
+    """What the server could not make is a `TaskFailedError`, as without a folder."""
+    async with Sandbox(failure_rate=1.0) as sandbox, open_session(sandbox) as vidgo:
+        [outcome] = [one async for one in vidgo.generate_many([FOX], download_to=tmp_path)]
+    assert isinstance(outcome.error, TaskFailedError)
+    assert outcome.paths == ()
+
+
+async def test_four_downloads_at_once(tmp_path: Path) -> None:
+    """Downloads of a batch take no slot of the API, and go four at a time."""
+    crowd = Crowd()
+    async with (
+        Sandbox() as sandbox,
+        open_session(sandbox, max_concurrent_requests=5) as vidgo,
+        vidgo.generate_many(foxes(12), download_to=tmp_path) as batch,
+    ):
+        sandbox.inject(crowd, call="file", times=None)
+        started = anyio.current_time()
+        async with anyio.create_task_group() as group:
+
+            async def open_later() -> None:
+                await anyio.sleep(60)
+                assert sandbox.sold == batch.submitted == 12
+                assert crowd.inside == 4
+                crowd.open.set()
+
+            group.start_soon(open_later)
+            assert [outcome.ok async for outcome in batch] == [True] * 12
+        assert anyio.current_time() - started < 70
+    assert crowd.most == 4
+
+
+async def test_reading_pauses_when_downloads_are_behind(tmp_path: Path) -> None:
+    """Finished tasks leave their places, but no more than `max_in_flight` of them wait."""
+    crowd = Crowd()
+    async with (
+        Sandbox() as sandbox,
+        open_session(sandbox) as vidgo,
+        vidgo.generate_many(foxes(20), max_in_flight=3, download_to=tmp_path) as batch,
+    ):
+        sandbox.inject(crowd, call="file", times=None)
+        first = anyio.Event()
+        async with anyio.create_task_group() as group:
+
+            async def read() -> None:
+                assert [outcome.ok async for outcome in batch] == [True] * 20
+                first.set()
+
+            group.start_soon(read)
+            await anyio.sleep(60)
+            assert batch.read == 6
+            crowd.open.set()
+        assert first.is_set()
+
+
+async def test_leaving_during_a_download(tmp_path: Path) -> None:
+    """What had been bought is unclaimed, and nothing half is in the folder."""
+    async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
+        sandbox.inject(hang, call="file", times=None)
+        async with vidgo.generate_many(foxes(2), download_to=tmp_path) as batch:
+            with anyio.move_on_after(20):
+                await anext(batch)
+        assert sorted(task.status for task in vidgo.unclaimed if task.task_id) == [  # type: ignore[union-attr]  # all are tasks
+            "finished",
+            "finished",
+        ]
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_one_video_becomes_a_file(tmp_path: Path) -> None:
+    """`generate` returns the finished task when its files are saved."""
+    async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
+        task = await vidgo.generate(FOX, download_to=str(tmp_path / "new"))
+        assert [path.stem for path in (tmp_path / "new").iterdir()] == [task.task_id]
+        sandbox.inject(answer(404), call="file", times=None)
+        with pytest.raises(DownloadError) as caught:
+            await vidgo.generate(FOX, download_to=tmp_path)
+        assert caught.value.task is not None
+        assert caught.value.task.finished
+        assert vidgo.unclaimed == ()
+
+
+async def test_no_folder_no_purchase(tmp_path: Path) -> None:
+    """Where no folder can be made nothing is bought."""
+    (tmp_path / "file").write_bytes(b"in the way")
+    async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
+        with pytest.raises(OSError, match="file"):
+            await vidgo.generate(FOX, download_to=tmp_path / "file")
+        with pytest.raises(OSError, match="file"):
+            async for _ in vidgo.generate_many([FOX], download_to=tmp_path / "file"):
+                pytest.fail("there is nothing to yield")
+        with pytest.raises(TypeError, match="download_to"):
+            await vidgo.generate(FOX, download_to=7)  # type: ignore[arg-type]  # that is the point
+        with pytest.raises(TypeError, match="download_to"):
+            vidgo.generate_many([FOX], download_to=7)  # type: ignore[arg-type]  # as above
+        assert sandbox.received["submit"] == 0
