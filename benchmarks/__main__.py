@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from types import ModuleType
 
 from benchmarks import (
+    faults_elsewhere,
     long_batch,
     machine,
+    neighbours,
     overhead,
+    rate,
     slots,
     soak,
     startup,
@@ -17,8 +20,11 @@ from benchmarks import (
 
 BENCHMARKS: dict[str, ModuleType] = {
     "overhead": overhead,
+    "neighbours": neighbours,
+    "faults-elsewhere": faults_elsewhere,
     "startup": startup,
     "slots": slots,
+    "rate": rate,
     "watching": watching,
     "long-batch": long_batch,
     "soak": soak,

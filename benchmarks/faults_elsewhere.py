@@ -91,11 +91,12 @@ class Patient:
         """Tell what the caller sees of a second video, and whether its submit was sent."""
         server = self._server(trouble.NOTHING)
         end = asyncio.run(self._treated(server, DEFAULT, 2))
-        return f"{_word(end)}, {server.submits - 1}"
+        return f"{end}, {server.submits - 1}"
 
     def _end(self, kind: str) -> str:
         """Tell what the caller sees."""
-        return _word(asyncio.run(self._treated(self._server(kind), DEFAULT, 1)))
+        end = asyncio.run(self._treated(self._server(kind), DEFAULT, 1))
+        return GOES_ON if end == "done" else end
 
     def _server(self, kind: str) -> trouble.Server:
         return trouble.Server(self.peer.api(LOOKS), kind, f'"{self.peer.running}"'.encode())
@@ -118,7 +119,3 @@ class Patient:
                 return f"no end within {LIMIT:g} s"
         assert child.returncode == 0, f"{self.peer.module} could not be run"
         return output.decode().strip()
-
-
-def _word(end: str) -> str:
-    return GOES_ON if end == "done" else end

@@ -97,7 +97,7 @@ class Column:
             if runs.contender.neighbour and (ratio := self._ratio(title)) is not None
         }
         if not ratios:
-            print(f"no neighbour to compare with at {self.count}")
+            print(f"nothing to compare at {self.count}: ours or all neighbours failed")
             return False
         best = max(ratios, key=lambda title: ratios[title].median)
         print(f"ours / best neighbour at {self.count}: {ratios[best]}, {best}")

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 import attrs
 
-from vidgo_async.adaptive import LearningPolicy
+from vidgo_async.adaptive import AdaptivePolling, LearningPolicy
 from vidgo_async.pacing import PollingPolicy
 from vidgo_async.poller import JITTER, TICK
 from vidgo_async.tasks import Task, TaskStatus
@@ -78,16 +78,14 @@ class Told:
     STEP = 0.25
     """Seconds."""
 
-    def __init__(
-        self, truth: Durations, patience: float, shortest: float = 2.0, longest: float = 30.0
-    ) -> None:
-        self.shortest, self.longest = shortest, longest
+    def __init__(self, truth: Durations, settings: AdaptivePolling) -> None:
+        self.settings = settings
         density, alive = 0.0, 1.0
         self.reached = [0.0]
         for age in range(1, int(HORIZON / self.STEP) + 1):
             still = truth.alive(age * self.STEP)
             if still > 1e-12:  # beyond it, the digits do not suffice
-                density = math.sqrt(math.log(alive / still) / self.STEP / 2 / patience)
+                density = math.sqrt(math.log(alive / still) / self.STEP / 2 / settings.patience)
             alive = still
             self.reached.append(self.reached[-1] + density * self.STEP)
 
@@ -99,10 +97,10 @@ class Told:
         goal = low + (age / self.STEP - before) * (high - low) + 1
         place = bisect_left(self.reached, goal, before)
         if place == len(self.reached):
-            return self.longest
+            return self.settings.max_interval
         low, high = self.reached[place - 1 : place + 1]
         wait = (place - 1 + (goal - low) / (high - low)) * self.STEP - age
-        return min(max(wait, self.shortest), self.longest)
+        return min(max(wait, self.settings.min_interval), self.settings.max_interval)
 
 
 @attrs.define
@@ -208,10 +206,8 @@ class World:
 
     def start(self) -> "_Running":
         """Submit a task."""
-        running = _Running(
-            self.durations.draw(self.chance), Task("task", "running", model=self.model)
-        )
-        return self._at(running, 0.0)
+        end = self.durations.draw(self.chance)
+        return _Running(end, self._seen(0.0, end), 0.0, 0)
 
     def look(self, policy: PollingPolicy, running: "_Running") -> "_Running":
         """Look at a task when the policy says; the scheduler adds jitter and ticks."""
@@ -220,16 +216,13 @@ class World:
         age = running.age + delay
         if delay > TICK / JITTER:
             age = math.ceil(age / TICK) * TICK
-        return self._at(attrs.evolve(running, looks=running.looks + 1), age)
+        return _Running(running.end, self._seen(age, running.end), age, running.looks + 1)
 
-    def _at(self, running: "_Running", age: float) -> "_Running":
-        task = running.task
-        if age >= running.duration:
-            task = attrs.evolve(task, status=TaskStatus.FINISHED)
-        elif self.progress is not None:
-            told = self.progress(age, running.duration, self.chance)
-            task = attrs.evolve(task, progress=told)
-        return attrs.evolve(running, task=task, age=age)
+    def _seen(self, age: float, end: float) -> Task:
+        if age >= end:
+            return Task("task", TaskStatus.FINISHED, model=self.model)
+        told = None if self.progress is None else self.progress(age, end, self.chance)
+        return Task("task", TaskStatus.RUNNING, model=self.model, progress=told)
 
     def alone(self, policy: PollingPolicy, count: int) -> Iterator[tuple[int, float]]:
         """Let a policy that learns no more look at tasks; yield looks and lateness of each."""
@@ -237,7 +230,7 @@ class World:
             running = self.start()
             while not running.task.done:
                 running = self.look(policy, running)
-            yield running.looks, running.age - running.duration
+            yield running.looks, running.age - running.end
 
     def together(
         self, policy: LearningPolicy, ends: int, at_once: int = 16, *, refill: bool = True
@@ -258,7 +251,7 @@ class World:
             if not after.task.done:
                 plan(after, now - after.age)
                 continue
-            yield after.looks, after.age - after.duration
+            yield after.looks, after.age - after.end
             ends -= 1
             if refill:
                 plan(self.start(), now)
@@ -268,7 +261,7 @@ class World:
 class _Running:
     """A task as it was at its last look."""
 
-    duration: float
+    end: float
     task: Task
-    age: float = 0.0
-    looks: int = 0
+    age: float
+    looks: int
