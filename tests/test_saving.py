@@ -1,6 +1,5 @@
 """`download_to`: finished tasks become files, beside the submitting and the watching."""
 
-import os
 from pathlib import Path
 
 import anyio
@@ -13,6 +12,10 @@ from vidgo_async import DownloadError, Task, TaskFailedError
 from vidgo_async.sandbox import Sandbox, answer, hang
 
 pytestmark = pytest.mark.virtual_time
+
+
+def is_empty(folder: Path) -> bool:
+    return not list(folder.iterdir())
 
 
 class Crowd:
@@ -54,7 +57,7 @@ async def test_a_failed_download_loses_no_task(tmp_path: Path) -> None:
         assert outcome.task is not None
         assert outcome.task.finished
         assert outcome.error.task == outcome.task
-    assert os.listdir(tmp_path) == []
+    assert is_empty(tmp_path)
 
 
 async def test_a_failed_task_is_not_downloaded(tmp_path: Path) -> None:
@@ -121,7 +124,7 @@ async def test_leaving_during_a_download(tmp_path: Path) -> None:
                 await anext(batch)
         states = [task.status for task in vidgo.unclaimed if isinstance(task, Task)]
         assert states == ["finished", "finished"]
-    assert os.listdir(tmp_path) == []
+    assert is_empty(tmp_path)
 
 
 async def test_one_video_becomes_a_file(tmp_path: Path) -> None:

@@ -68,6 +68,7 @@ def test_only_id_and_status_are_needed() -> None:
         "model": None,
         "submitted_at": None,
         "raw": None,
+        "duration": None,
     }
     with pytest.raises(TypeError, match="status"):
         Task("task-1")  # type: ignore[call-arg]
