@@ -4,14 +4,18 @@ import json
 import math
 import pickle
 from collections import UserDict
-from typing import Any, NamedTuple
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple
 
 import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vidgo_async import GenerationRequest, GrokImagine, TypedRequest
+from vidgo_async import GenerationRequest, GrokImagine, TypedRequest, UploadedFile
+from vidgo_async.requests import Media, sources_of
+from vidgo_async.requests.media import as_medium, medium
 from vidgo_async.wire import submit_body
 
 URL = "https://example.com/fox.png"
@@ -101,16 +105,16 @@ def test_prompts_up_to_the_limit(prompt: str) -> None:
         (TypeError, "prompt", "a string", {"prompt": ["a fox"]}),
         (ValueError, "image_urls", "allowed are 1 to 1", {"image_urls": [URL, URL]}),
         (ValueError, "image_urls", "allowed are 1 to 1", {"image_urls": []}),
-        (TypeError, "image_urls", "a list of URLs", {"image_urls": URL}),
-        (TypeError, "image_urls", "a list of URLs", {"image_urls": URL.encode()}),
-        (TypeError, "image_urls", "a list of URLs", {"image_urls": {URL}}),
-        (TypeError, "image_urls", "a list of URLs", {"image_urls": {"url": URL}}),
-        (TypeError, "image_urls", "a list of URLs", {"image_urls": 5}),
+        (TypeError, "image_urls", "a list of URLs or paths", {"image_urls": URL}),
+        (TypeError, "image_urls", "a list of URLs or paths", {"image_urls": URL.encode()}),
+        (TypeError, "image_urls", "a list of URLs or paths", {"image_urls": {URL}}),
+        (TypeError, "image_urls", "a list of URLs or paths", {"image_urls": {"url": URL}}),
+        (TypeError, "image_urls", "a list of URLs or paths", {"image_urls": 5}),
         (TypeError, "image_urls[0]", "a URL", {"image_urls": [None]}),
         (TypeError, "image_urls[0]", "a URL", {"image_urls": [URL.encode()]}),
-        (ValueError, "image_urls[0]", "http(s) URL", {"image_urls": ["fox.png"]}),
+        (ValueError, "image_urls[0]", "Path(...)", {"image_urls": ["fox.png"]}),
         (ValueError, "image_urls[0]", "http(s) URL", {"image_urls": ["ftp://a.b/fox.png"]}),
-        (ValueError, "image_urls[0]", "http(s) URL", {"image_urls": ["data:image/png;base64,A"]}),
+        (ValueError, "image_urls[0]", "without base64", {"image_urls": ["data:image/png,A"]}),
         (ValueError, "image_urls[0]", "http(s) URL", {"image_urls": [""]}),
         (ValueError, "aspect_ratio", "'1:1', '2:3', '3:2'", {"aspect_ratio": "4:3"}),
         (ValueError, "aspect_ratio", "'16:9', '9:16'", {"aspect_ratio": ""}),
@@ -140,7 +144,7 @@ def test_bad_values(
 def test_a_long_url_is_not_repeated_whole() -> None:
     """A refused data: URL of a megabyte does not fill the message."""
     with pytest.raises(ValueError, match="data:image/png") as caught:
-        GrokImagine("a fox", image_urls=["data:image/png;base64," + "A" * 1_000_000])
+        GrokImagine("a fox", image_urls=["data:image/png," + "A" * 1_000_000])
 
     assert len(str(caught.value)) < 300
 
@@ -155,6 +159,65 @@ def test_typed_requests_are_values() -> None:
     assert pickle.loads(pickle.dumps(request)) == request
     with pytest.raises(attrs.exceptions.FrozenInstanceError):
         request.prompt = "a dog"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    "given_",
+    [
+        Path("fox.png"),
+        "data:image/png;base64,AAAA",
+        UploadedFile(URL, datetime(2026, 1, 1, tzinfo=UTC)),
+    ],
+)
+def test_media_may_be_uploaded_later(given_: Any) -> None:
+    """A path, an uploaded file and a base64 data: URL are kept as given, compare and pickle."""
+    request = GrokImagine("a fox", image_urls=[given_])
+
+    assert request.image_urls == (given_,)
+    assert request.input == {"prompt": "a fox", "image_urls": [given_]}
+    assert pickle.loads(pickle.dumps(request)) == request
+    assert hash(request) == hash(GrokImagine("a fox", image_urls=[given_]))
+
+
+def test_any_kind_of_path_is_one() -> None:
+    """Another `os.PathLike` becomes a plain path, so that equal requests are equal."""
+
+    class Elsewhere:
+        def __fspath__(self) -> str:
+            return "fox.png"
+
+    assert GrokImagine("a", image_urls=[Elsewhere()]) == GrokImagine(
+        "a", image_urls=[Path("fox.png")]
+    )
+
+
+@attrs.frozen
+class Start(TypedRequest):
+    """A request with a field for one medium."""
+
+    model: ClassVar[str] = "start"
+
+    start_image_url: Media = attrs.field(converter=as_medium, validator=medium())
+
+
+def test_a_field_for_one_medium() -> None:
+    """A field for one medium takes what a list of them takes, and refuses alike."""
+    assert Start(Path("fox.png")).input == {"start_image_url": Path("fox.png")}
+    assert sources_of(Start(Path("fox.png"))) == [Path("fox.png")]
+    assert sources_of(Start(URL)) == []
+    assert sources_of(GenerationRequest("any", {"image_url": "data:image/png;base64,AA"})) == []
+    with pytest.raises(TypeError, match=r"Start.start_image_url must be a URL or a path, not list"):
+        Start([URL])
+    with pytest.raises(ValueError, match=r"a file's name goes into Path"):
+        Start("fox.png")
+
+
+def test_a_path_is_no_json() -> None:
+    """The free-form request is sent as it is, so a path in it is refused, with where it is."""
+    with pytest.raises(TypeError, match=r"input.image_urls\[0\] is a PosixPath"):
+        GenerationRequest("any", {"image_urls": [Path("fox.png")]})
+    with pytest.raises(TypeError, match=r"input.x is a UploadedFile"):
+        GenerationRequest("any", {"x": UploadedFile(URL, datetime(2026, 1, 1, tzinfo=UTC))})
 
 
 def test_a_list_of_images_is_copied() -> None:

@@ -1,5 +1,6 @@
 """vidgo_async: an asyncio-native client for the Vidgo video-generation API."""
 
+from vidgo_async.adaptive import AdaptivePolling, LearningPolicy
 from vidgo_async.batch import Batch, Outcome
 from vidgo_async.errors import (
     APIError,
@@ -25,12 +26,13 @@ from vidgo_async.errors import (
 from vidgo_async.pacing import FixedPolling, PollingPolicy, RetryPolicy
 from vidgo_async.requests import GenerationRequest, GrokImagine, TypedRequest
 from vidgo_async.session import VidgoSession
-from vidgo_async.tasks import Balance, MediaFile, Task, TaskStatus
+from vidgo_async.tasks import Balance, MediaFile, Task, TaskStatus, UploadedFile
 from vidgo_async.version import __version__
 from vidgo_async.waiting import Completions
 
 __all__ = [
     "APIError",
+    "AdaptivePolling",
     "AuthenticationError",
     "Balance",
     "Batch",
@@ -42,6 +44,7 @@ __all__ = [
     "GrokImagine",
     "InsufficientCreditsError",
     "InvalidRequestError",
+    "LearningPolicy",
     "MediaFile",
     "NotFoundError",
     "Outcome",
@@ -61,6 +64,7 @@ __all__ = [
     "TransportError",
     "TransportTimeoutError",
     "TypedRequest",
+    "UploadedFile",
     "VidgoError",
     "VidgoSession",
     "__version__",

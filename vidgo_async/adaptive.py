@@ -118,6 +118,10 @@ class AdaptivePolling:
     patience: float = attrs.field(default=0.25, validator=positive)
     """Seconds of noticing late that one request is worth; four times as many halve the looks."""
 
+    def next_delay(self, task: Task, age: float | None) -> float:
+        """Return what a session waits that has learned nothing yet."""
+        return self.start().next_delay(task, age)
+
     def start(self) -> LearningPolicy:
         """Return a policy with these settings that has learned nothing yet."""
         return _Learner(self)
@@ -153,7 +157,7 @@ class _Learner:
 
 
 def _key(task: Task) -> Hashable:
-    return task.model
+    return task.model, task.duration
 
 
 @attrs.define(eq=False)
@@ -194,7 +198,7 @@ def _progress(task: Task, age: float) -> int | None:
 
 @attrs.define(eq=False)
 class _Clock:
-    """The hazard by one clock: in each cell the ends over the time lived, what is recent counting most.
+    """The hazard by one clock: in each cell the ends over the time lived, recent ones above all.
 
     Times are seconds of age, or per cent of progress.
     """

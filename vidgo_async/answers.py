@@ -39,6 +39,18 @@ class Answer(NamedTuple):
 
 def data_of(answer: Answer) -> dict[str, Any]:
     """Return the `data` object of a good answer; raise what any other answer means."""
+    return _data_in(answer, _payload_of(answer))
+
+
+def upload_data_of(answer: Answer) -> dict[str, Any]:
+    """Do the same where `success` is said too, and may be false in HTTP 200."""
+    payload = _payload_of(answer)
+    if payload.get("success") is False:  # for whatever reason: the file was not taken
+        raise _refusal(answer, payload, HTTPStatus.BAD_REQUEST.value)
+    return _data_in(answer, payload)
+
+
+def _payload_of(answer: Answer) -> dict[str, Any]:
     if answer.status >= 400:  # noqa: PLR2004
         raise _refusal(answer, _parsed_or_none(answer), answer.status)
     if not 200 <= answer.status < 300:  # noqa: PLR2004
@@ -46,6 +58,10 @@ def data_of(answer: Answer) -> dict[str, Any]:
     payload = _parsed(answer)
     if (code := _code(payload)) is not None and 400 <= code <= 599:  # noqa: PLR2004
         raise _refusal(answer, payload, code)
+    return payload
+
+
+def _data_in(answer: Answer, payload: dict[str, Any]) -> dict[str, Any]:
     data = payload.get("data")
     if not isinstance(data, dict):
         raise unreadable(answer, f"expected an object, got {shown(data)} @ $.data")
@@ -133,7 +149,7 @@ def _message_and_type(payload: dict[str, Any]) -> tuple[str | None, str | None]:
             return message if isinstance(message, str) else None, kind
         case {"error": {"message": str(message)}} | {"detail": str(message)}:
             return message, None
-        case {"code": int(), "message": str(message)}:
+        case {"code": int(), "message": str(message)} | {"code": int(), "msg": str(message)}:
             return message, None
         case {"detail": [*items]}:
             return "; ".join(_validation_problem(item) for item in items), None

@@ -5,16 +5,17 @@ The caller holds a slot of the throttle; every answer teaches the throttle how f
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import TypeVar, TypeVarTuple
+from typing import Any, TypeVar, TypeVarTuple
 from urllib.parse import quote
 
 import attrs
 
 from vidgo_async import wire
 from vidgo_async.errors import RateLimitError, VidgoError
-from vidgo_async.tasks import Balance, Task, TaskStatus
+from vidgo_async.outflow import Body
+from vidgo_async.tasks import Balance, Task, TaskStatus, UploadedFile
 from vidgo_async.throttle import Throttle
 from vidgo_async.transport import Sending, Transport
 
@@ -49,11 +50,10 @@ class Api:
             secret=submission.callback_url,
             sending=sending,
         )
-        return self._notice(
-            self._learn(
-                sent_at, wire.read_submitted, answer, submission.request.model, datetime.now(UTC)
-            )
+        task = self._learn(
+            sent_at, wire.read_submitted, answer, submission.request.model, datetime.now(UTC)
         )
+        return attrs.evolve(self._notice(task), duration=_duration(submission.request.input))
 
     @property
     def poll_timeout(self) -> float:
@@ -88,6 +88,29 @@ class Api:
         answer = await self.transport.exchange("GET", "/api/user/balance", scope=scope)
         return self._learn(sent_at, wire.read_balance, answer)
 
+    async def upload(
+        self, endpoint: str, body: Body, sending: Sending, until: float
+    ) -> UploadedFile:
+        """Upload a file once (`POST /api/common/upload/{endpoint}`).
+
+        The throttle learns nothing from it: these endpoints have a limit of their own.
+
+        Args:
+            endpoint: `stream`, `base64` or `url`.
+            body: What that takes.
+            sending: Set once the request may be on its way.
+            until: The loop's time at which it must be done, however well it moves.
+        """
+        uploaded_at = datetime.now(UTC)
+        answer = await self.transport.exchange(
+            "POST",
+            f"/api/common/upload/{endpoint}",
+            scope=asyncio.timeout_at(until),
+            body=body,
+            sending=sending,
+        )
+        return wire.read_uploaded(answer, uploaded_at)
+
     def _learn(
         self, sent_at: float, read: Callable[[*_Args], _Value], *arguments: *_Args
     ) -> _Value:
@@ -112,6 +135,14 @@ class Api:
         if notice not in self._noticed and len(self._noticed) < MAX_NOTICES:
             self._noticed.add(notice)
             logger.warning(notice)
+
+
+def _duration(parameters: Mapping[str, Any]) -> float | None:
+    """Return the seconds that a request asks for, which some models take as text."""
+    try:
+        return float(parameters["duration"])
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def _now() -> float:

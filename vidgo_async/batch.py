@@ -185,9 +185,11 @@ class Engine:
     async def _generate(self, slot: _Slot) -> None:
         """Run one request to its end; whatever happens becomes its outcome."""
         try:
+            submission = await self.purchases.prepare(slot.request, self.callback_url, self._gate)
             # Its time under the retry policy begins when its turn has come.
             async with self._turn:
-                task = await self.purchases.submit(slot.request, self.callback_url, gate=self._gate)
+                task = await self.purchases.submit(submission, gate=self._gate)
+            del submission  # a task in flight has no more use for its body
             self.submitted += 1
             self._tell(slot, task)
             tell = functools.partial(self._tell, slot) if self.on_update else None

@@ -1,5 +1,6 @@
 """Buying many tasks at once: what `submit_many` does."""
 
+import asyncio
 from collections.abc import Iterator, Sequence
 
 import anyio
@@ -11,6 +12,7 @@ from vidgo_async.errors import (
     VidgoError,
 )
 from vidgo_async.purchases import Purchases
+from vidgo_async.requests import sources_of
 from vidgo_async.tasks import Task
 from vidgo_async.verdicts import Gate, Request
 
@@ -31,11 +33,17 @@ class Bulk:
         Raises:
             SubmitErrorGroup: Some were not accepted.
         """
-        waiting = iter(enumerate(requests))
+        turns = asyncio.Semaphore(at_once)
+        ready = [each for each in enumerate(requests) if not sources_of(each[1])]
+        waiting = iter(ready)
         try:
             async with anyio.create_task_group() as group:
-                for _ in range(min(at_once, len(requests))):
-                    group.start_soon(self._buy, waiting)
+                for _ in range(min(at_once, len(ready))):
+                    group.start_soon(self._buy_all, waiting, turns)
+                # Each waits for its upload by itself, and so keeps no other from its turn.
+                for each in enumerate(requests):
+                    if sources_of(each[1]):
+                        group.start_soon(self._buy_all, iter([each]), turns)
         except BaseException:
             self._leave()
             raise
@@ -44,7 +52,9 @@ class Bulk:
             raise SubmitErrorGroup(message, self.accepted, self.failed)
         return [self.accepted[index] for index in range(len(requests))]
 
-    async def _buy(self, waiting: Iterator[tuple[int, Request]]) -> None:
+    async def _buy_all(
+        self, waiting: Iterator[tuple[int, Request]], turns: asyncio.Semaphore
+    ) -> None:
         """Buy one after the other.
 
         A request's time under the retry policy begins when its turn has come, so that a long
@@ -52,9 +62,10 @@ class Bulk:
         """
         for index, request in waiting:
             try:
-                self.accepted[index] = await self.purchases.submit(
-                    request, self.callback_url, gate=self._gate
-                )
+                submission = await self.purchases.prepare(request, self.callback_url, self._gate)
+                async with turns:
+                    task = await self.purchases.submit(submission, gate=self._gate)
+                self.accepted[index] = task
             except VidgoError as error:
                 self.failed[index] = error
             except Exception as bug:  # noqa: BLE001 - one request must not stop its siblings

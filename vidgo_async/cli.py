@@ -12,10 +12,10 @@ import logging
 import signal
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable, Generator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import anyio
 import attrs
@@ -43,6 +43,7 @@ app: App = App(
 
 Out = Annotated[Path, Parameter(help="The folder to save into; made if missing.")]
 Timeout = Annotated[float, Parameter(help="Seconds to wait for each task.")]
+_Thing = TypeVar("_Thing")
 Job = Callable[[VidgoSession], Awaitable[None]]
 
 
@@ -64,6 +65,9 @@ def generate(
         list[str] | None,
         Parameter(name="--set", help="A parameter of the model, key=value.", negative=()),
     ] = None,
+    image: Annotated[
+        str | None, Parameter(help="A picture to begin with: a path or a URL.")
+    ] = None,
     out: Out = Path(),
     max_in_flight: Annotated[int, Parameter(help="Videos in the making at once.")] = 16,
     timeout: Timeout = 900.0,
@@ -73,7 +77,7 @@ def generate(
 ) -> int:
     """Generate a video for each prompt, and save them."""
     with _bad_usage():
-        parameters = _parse(settings or [])
+        parameters = _parse(settings or []) | _pictures(model, image)
         requests = [_request(model, prompt, parameters) for prompt in prompts]
         check_count("--max-in-flight", max_in_flight)
         check_timeout(timeout)
@@ -115,15 +119,85 @@ def wait(
         else:
             await report.task(vidgo, task)
 
+    return _run(lambda vidgo: _all(one, vidgo, [task.task_id for task in tasks]), report, session)
+
+
+@app.command
+def download(
+    task_ids: Annotated[list[str], Parameter(help="Tasks that finished within the last 24 hours.")],
+    /,
+    *,
+    out: Out = Path(),
+) -> int:
+    """Save the files of tasks that finished."""
+    with _bad_usage():
+        tasks = [as_task(task_id) for task_id in dict.fromkeys(task_ids)]
+        session = VidgoSession()
+        report = Report(_made(out))
+
+    async def one(vidgo: VidgoSession, task_id: str) -> None:
+        try:
+            task = await vidgo.get_task(task_id)
+        except VidgoError as error:
+            report.failure(task_id, error)
+            return
+        if task.done:
+            await report.task(vidgo, task)
+        else:
+            report.failure(task_id, VidgoError(f"not finished yet: {task.status}"))
+
+    return _run(lambda vidgo: _all(one, vidgo, [task.task_id for task in tasks]), report, session)
+
+
+@app.command
+def upload(
+    files: Annotated[list[Path], Parameter(help="Pictures: JPEG, PNG, GIF or WebP.")], /
+) -> int:
+    """Upload pictures, and print their URLs; they are kept for 72 hours."""
+    with _bad_usage():
+        session = VidgoSession()
+        report = Report(Path())
+
+    async def one(vidgo: VidgoSession, file: Path) -> None:
+        try:
+            uploaded = await vidgo.upload(file)
+        except (VidgoError, ValueError, OSError) as error:
+            report.trouble(str(file), error)
+        else:
+            report.tell(f"{file}: {uploaded.file_url}")
+
+    return _run(lambda vidgo: _all(one, vidgo, files), report, session)
+
+
+@app.command
+def balance() -> int:
+    """Print the credits that are left."""
+    with _bad_usage():
+        session = VidgoSession()
+        report = Report(Path())
+
     async def job(vidgo: VidgoSession) -> None:
-        async with anyio.create_task_group() as group:
-            for task in tasks:
-                group.start_soon(one, vidgo, task.task_id)
+        try:
+            found = await vidgo.balance()
+        except VidgoError as error:
+            report.trouble("balance", error)
+        else:
+            report.tell(f"{found.email or 'account'}: {found.credits:g} credits")
 
     return _run(job, report, session)
 
 
 # --- Inside ---------------------------------------------------------------------------------
+
+
+async def _all(
+    one: Callable[[VidgoSession, _Thing], Coroutine[Any, Any, None]],
+    vidgo: VidgoSession,
+    things: Sequence[_Thing],
+) -> None:
+    async with anyio.create_task_group() as group:
+        for thing in things:
+            group.start_soon(one, vidgo, thing)
 
 
 def _run(job: Job, report: Report, session: VidgoSession | None) -> int:
@@ -207,6 +281,24 @@ def _parse(settings: Sequence[str]) -> dict[str, Any]:
         except ValueError:
             parameters[key] = value
     return parameters
+
+
+def _pictures(model: str, image: str | None) -> dict[str, Any]:
+    """Return the parameter that holds the picture to begin with."""
+    if image is None:
+        return {}
+    if model != GrokImagine.model:
+        msg = f"--image is for {GrokImagine.model}; for {model} use --set and its own parameter"
+        raise ValueError(msg)
+    is_url = image.startswith(("http://", "https://", "data:"))
+    return {"image_urls": [image if is_url else _picture(Path(image))]}
+
+
+def _picture(path: Path) -> Path:
+    if not path.is_file():
+        msg = f"--image {path}: there is no such file"
+        raise ValueError(msg)
+    return path
 
 
 def _request(

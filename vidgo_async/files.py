@@ -1,127 +1,92 @@
-"""Fetching what was made: streamed, off the event loop, never half a file."""
+"""Downloads: streamed, off the event loop, and never half a file under its final name."""
 
 import asyncio
-import contextlib
 import os
-from collections.abc import Callable
+import weakref
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import BinaryIO
 
-import anyio.to_thread
 import attrs
 
-from vidgo_async.endurance import see_through
-from vidgo_async.errors import DownloadError, TransportError
-from vidgo_async.tasks import MediaFile
-from vidgo_async.transport import Stream, Transport
+from vidgo_async.disk import on_disk
+from vidgo_async.errors import DownloadError
+from vidgo_async.hosts import Hosts
+from vidgo_async.names import file_name
+from vidgo_async.pacing import RetryPolicy
+from vidgo_async.partial import Partial
+from vidgo_async.tasks import MediaFile, Task
+from vidgo_async.transfer import WEB, OnProgress, Transfer
 
-OnProgress = Callable[[int, int | None], object]
-"""Called with the bytes so far and the bytes in all, where the server said how many."""
+SEPARATORS = tuple({"/", os.sep})
+"""What a path ends with that is meant to be a folder."""
 
 
 @attrs.define(eq=False, repr=False)
-class _Partial:
-    """A file in the making, beside its destination; its methods block, so threads call them."""
+class _Place:
+    """Where a file is to be written."""
 
-    destination: Path
-    overwrite: bool
-    _path: Path = attrs.field(init=False)
-    _sink: BinaryIO = attrs.field(init=False)
-    _undo: contextlib.ExitStack = attrs.field(init=False, factory=contextlib.ExitStack)
+    path: Path
+    key: str = attrs.field(init=False)
+    """The same for all ways to spell it."""
 
-    def open(self) -> None:
-        """Begin, if there is a place to write to."""
-        if self.destination.is_dir():
-            raise IsADirectoryError(None, "it is a folder; name the file to write")
-        if not self.overwrite and self.destination.exists():
-            raise FileExistsError(None, "it exists; pass overwrite=True to replace it")
-        self._path = self.destination.with_name(f".{os.urandom(8).hex()}.part")
-        self._undo.callback(self._path.unlink, missing_ok=True)
-        self._sink = self._undo.enter_context(self._path.open("xb"))
-
-    def write(self, chunk: bytes) -> None:
-        """Add bytes."""
-        self._sink.write(chunk)
-
-    def publish(self) -> None:
-        """Give the whole file its name."""
-        self._sink.flush()
-        os.fsync(self._sink.fileno())
-        self._sink.close()
-        if not self.overwrite and self.destination.exists():
-            raise FileExistsError(None, "it appeared meanwhile; pass overwrite=True to replace it")
-        self._path.replace(self.destination)
-
-    def discard(self) -> None:
-        """Leave nothing behind."""
-        self._undo.close()
+    def settle(self, file: MediaFile, destination: str) -> None:
+        """Find out whether it is a folder, or make it one; blocks."""
+        if destination.endswith(SEPARATORS):
+            self.path.mkdir(parents=True, exist_ok=True)
+        if self.path.is_dir():
+            self.path /= file_name(file)
+        self.key = os.path.normcase(Path(os.path.realpath(self.path.parent), self.path.name))
 
 
 @attrs.define(eq=False, repr=False)
 class Files:
-    """Downloads, at most so many at once."""
+    """Downloads, at most so many at once, and one at a time to each destination."""
 
-    transport: Transport
+    hosts: Hosts
     _room: asyncio.Semaphore
+    _retry: RetryPolicy
+    _look: Callable[[str], Awaitable[Task]]
+    _turns: weakref.WeakValueDictionary[str, asyncio.Lock] = attrs.field(
+        init=False, factory=weakref.WeakValueDictionary[str, asyncio.Lock]
+    )
 
     async def download(
         self,
         file: MediaFile,
-        destination: Path,
+        destination: str | os.PathLike[str],
         *,
         overwrite: bool,
         on_progress: OnProgress | None,
     ) -> Path:
-        """Fetch a file to a temporary name beside `destination`, and rename it when whole.
+        """Fetch a file to a temporary name beside its destination, and rename it when whole.
+
+        Args:
+            file: The file.
+            destination: Where to; in a folder it gets the name of its task.
+            overwrite: Whether an existing file may be replaced.
+            on_progress: Called on the loop with the bytes so far, and in all.
 
         Raises:
             DownloadError: It could not be fetched or written; nothing half is left.
         """
-        if not file.file_url.startswith(("http://", "https://")):
+        if not file.file_url.startswith(WEB):
             msg = f"not an http(s) address: {file.file_url[:200]!r}"
             raise DownloadError(msg, file)
-        try:
-            async with self._room:
-                await self._fetch(file, _Partial(destination, overwrite), on_progress)
-        except TransportError as error:
-            msg = f"could not fetch {file.file_url}: {error}"
-            raise DownloadError(msg, file) from error
-        except OSError as error:
-            msg = f"could not write {destination}: {error.strerror or error}"
-            raise DownloadError(msg, file) from error
-        return destination
+        place = _Place(Path(destination))
+        await on_disk(place.settle, file, os.fspath(destination), file=file, destination=place.path)
+        turn = self._turns.setdefault(place.key, asyncio.Lock())
+        async with turn, self._room:
+            await self._fetch(file, Partial(place.path, overwrite), on_progress)
+        return place.path
 
     async def _fetch(
-        self, file: MediaFile, partial: _Partial, on_progress: OnProgress | None
+        self, file: MediaFile, partial: Partial, on_progress: OnProgress | None
     ) -> None:
+        transfer = Transfer(file, partial, on_progress, self.hosts, self._retry, self._look)
         try:
-            await _in_a_thread(partial.open)
-            with contextlib.closing(await self.transport.open(file.file_url)) as stream:
-                await _copy(_good(stream, file), partial, on_progress)
-            await _in_a_thread(partial.publish)
+            await transfer.write(partial.open)
+            await transfer.run()
+            await transfer.write(partial.publish)
         except BaseException:
-            await _in_a_thread(partial.discard)
+            await transfer.write(partial.discard)
             raise
-
-
-async def _in_a_thread(work: Callable[..., None], *args: object) -> None:
-    """Do blocking work off the loop; a cancelled caller leaves only when it is done."""
-    task = asyncio.create_task(anyio.to_thread.run_sync(work, *args))
-    await see_through({task})
-    task.result()
-
-
-def _good(stream: Stream, file: MediaFile) -> Stream:
-    if stream.status == 200:  # noqa: PLR2004 - HTTP's OK
-        return stream
-    msg = f"{file.file_url} answered {stream.status}; links die 24 hours after the task ended"
-    raise DownloadError(msg, file)
-
-
-async def _copy(stream: Stream, partial: _Partial, on_progress: OnProgress | None) -> None:
-    done = 0
-    while chunk := await stream.read():
-        await _in_a_thread(partial.write, chunk)
-        done += len(chunk)
-        if on_progress is not None:
-            on_progress(done, stream.length)

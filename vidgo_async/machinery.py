@@ -8,16 +8,19 @@ from typing import Any, Self, TypeVar
 
 import attrs
 
+from vidgo_async.adaptive import AdaptivePolling
 from vidgo_async.api import Api
-from vidgo_async.arguments import Settings
+from vidgo_async.arguments import Settings, as_task
 from vidgo_async.batch import Engine
 from vidgo_async.errors import SessionClosedError, SubmissionUnknownError
 from vidgo_async.files import Files
+from vidgo_async.hosts import Hosts
 from vidgo_async.poller import Poller
 from vidgo_async.purchases import Purchases
 from vidgo_async.tasks import Task
 from vidgo_async.throttle import Throttle
 from vidgo_async.transport import Connector, Transport
+from vidgo_async.uploads import Uploads
 
 _Value = TypeVar("_Value")
 
@@ -32,6 +35,7 @@ class Machinery:
     transport: Transport
     throttle: Throttle
     api: Api
+    uploads: Uploads
     purchases: Purchases
     poller: Poller
     files: Files
@@ -57,24 +61,30 @@ class Machinery:
         limit = settings.max_concurrent_requests
         throttle = Throttle(limit, settings.max_requests_per_second, settings.retry)
         api = Api(throttle, transport)
+        polling = settings.polling
+        if isinstance(polling, AdaptivePolling):
+            polling = polling.start()  # what is learned is this session's
+        uploads = Uploads(api, settings.retry, transport.spare(limit))
+
+        async def look(task_id: str) -> Task:
+            return await _in_turn(throttle, api.status(as_task(task_id)))
+
         return cls(
             asyncio.get_running_loop(),
             transport,
             throttle,
             api,
-            Purchases(api, settings.retry, unclaimed),
-            Poller(api, settings.polling, settings.retry),
-            Files(transport, asyncio.Semaphore(transport.spare(limit))),
+            uploads,
+            Purchases(api, uploads, settings.retry, unclaimed),
+            Poller(api, polling, settings.retry),
+            Files(
+                Hosts(transport), asyncio.Semaphore(transport.spare(limit)), settings.retry, look
+            ),
         )
 
     async def in_turn(self, call: Coroutine[Any, Any, _Value]) -> _Value:
         """Make a call when there is a slot for it."""
-        with contextlib.closing(call):  # also where the slot never comes
-            await self.throttle.acquire(self.throttle.polls)
-            try:
-                return await call
-            finally:
-                self.throttle.release(self.throttle.polls)
+        return await _in_turn(self.throttle, call)
 
     def is_ours(self, task: "asyncio.Task[Any] | None") -> bool:
         """Tell whether a task is one that closing waits for."""
@@ -88,9 +98,20 @@ class Machinery:
         for call in self.calls:
             call.cancel()
         await self.poller.close(CLOSED)
+        await self.uploads.close()
         await self.purchases.close()
         for engine in list(self.engines):
             await engine.settled()
         if self.calls:
             await asyncio.wait(self.calls)
+        await self.files.hosts.close()
         await self.transport.close()
+
+
+async def _in_turn(throttle: Throttle, call: Coroutine[Any, Any, _Value]) -> _Value:
+    with contextlib.closing(call):  # also where the slot never comes
+        await throttle.acquire(throttle.polls)
+        try:
+            return await call
+        finally:
+            throttle.release(throttle.polls)

@@ -21,6 +21,7 @@ from http import HTTPStatus
 
 import attrs
 
+from vidgo_async.adaptive import LearningPolicy
 from vidgo_async.api import Api
 from vidgo_async.errors import APIError, RateLimitError, SessionClosedError, VidgoError
 from vidgo_async.inbox import Inbox
@@ -53,6 +54,8 @@ class _Watch:
     """The loop's time of its submit, if known."""
     looked_at: float
     """The loop's time of the last look; of the submit before the first."""
+    seen_at: float
+    """The loop's time of the last look that succeeded; of the submit before the first."""
     due: float = math.inf
     is_looked_at: bool = False
     """Whether a look is under way; a watch stays until it ends, even without readers."""
@@ -74,14 +77,18 @@ class Poller:
     )
     _order: "itertools.count[int]" = attrs.field(init=False, factory=itertools.count)
     _timer: asyncio.TimerHandle | None = attrs.field(init=False, default=None)
+    _rings_at: float = attrs.field(init=False, default=0.0)
+    """The loop's time at which it rings, which handles of uvloop do not always tell."""
     _crew: set[asyncio.Task[None]] = attrs.field(init=False, factory=set[asyncio.Task[None]])
     _end: VidgoError | None = attrs.field(init=False, default=None)
     _patience: Patience = attrs.field(init=False)
+    _learner: LearningPolicy | None = attrs.field(init=False)
     _random: random.Random = attrs.field(init=False, factory=random.Random)
     loop: asyncio.AbstractEventLoop = attrs.field(init=False, factory=asyncio.get_running_loop)
 
     def __attrs_post_init__(self) -> None:
         self._patience = Patience(self.api.poll_timeout)
+        self._learner = self.polling if isinstance(self.polling, LearningPolicy) else None
 
     # --- For readers ------------------------------------------------------------------------
 
@@ -138,7 +145,7 @@ class Poller:
             now = self.loop.time()
             born = _birth(task, now)
             looked_at = now if born is None else born
-            watch = _Watch(without_raw(task), readers, born, looked_at)
+            watch = _Watch(without_raw(task), readers, born, looked_at, looked_at)
             first = 0.0 if born is None else self._interval(watch)
             self._watches[task.task_id] = watch
             self._schedule(watch, first)
@@ -155,6 +162,7 @@ class Poller:
             raw=None,
             model=watch.task.model or task.model,
             submitted_at=watch.task.submitted_at or task.submitted_at,
+            duration=watch.task.duration or task.duration,
         )
         if watch.task != task:
             inbox.update(watch.task)
@@ -188,7 +196,7 @@ class Poller:
         # An entry that was pushed before stays in the heap, and is known by its old time.
         watch.due = due
         heapq.heappush(self._heap, (due, next(self._order), watch))
-        if self._timer is None or due < self._timer.when():
+        if self._timer is None or due < self._rings_at:
             self._set_alarm()
 
     def _head(self) -> _Watch | None:
@@ -217,13 +225,14 @@ class Poller:
         if head is None:
             return
         if self._timer is not None:
-            if self._timer.when() <= head.due:
+            if self._rings_at <= head.due:
                 return
             self._timer.cancel()
             self._timer = None
         if self._is_due(head) and self._has_hands():
             self._call_in()
             return
+        self._rings_at = head.due
         # An empty context: no look belongs to the trace of the caller who came first.
         self._timer = self.loop.call_at(head.due, self._call_in, context=contextvars.Context())
 
@@ -274,7 +283,12 @@ class Poller:
             self._seen(watch, task)
 
     def _seen(self, watch: _Watch, task: Task) -> None:
+        before = watch.seen_at
         self._looked(watch)
+        watch.seen_at = watch.looked_at
+        if self._learner is not None and watch.born is not None:
+            earliest = max(0.0, before - watch.born)
+            self._learner.learn(watch.task, task, earliest, watch.looked_at - watch.born)
         watch.failures = watch.refusals = 0
         watch.trouble = None
         if task.done:

@@ -20,9 +20,11 @@ from vidgo_async.errors import (
     VidgoError,
 )
 from vidgo_async.pacing import RetryPolicy
+from vidgo_async.requests import sources_of
 from vidgo_async.tasks import Task
 from vidgo_async.throttle import MAX_RETRY_AFTER
 from vidgo_async.transport import Sending
+from vidgo_async.uploads import Uploads
 from vidgo_async.verdicts import (
     Gate,
     Request,
@@ -46,16 +48,37 @@ class Purchases:
     """Sends submits, and keeps account of what was bought."""
 
     api: Api
+    uploads: Uploads
     retry: RetryPolicy
     unclaimed: list[Task | SubmissionUnknownError]
     _posts: set[asyncio.Task[Task]] = attrs.field(init=False, factory=set[asyncio.Task[Task]])
     _closing: asyncio.Event = attrs.field(init=False, factory=asyncio.Event)
     _random: random.Random = attrs.field(init=False, factory=random.Random)
 
+    async def prepare(
+        self, request: Request, callback_url: str | None, gate: Gate | None = None
+    ) -> Submission:
+        """Write a request down, once its media are uploaded; at once where it has none.
+
+        No deadline runs meanwhile, and the caller holds no turn.
+
+        Args:
+            request: What to generate.
+            callback_url: Where the server reports the end, if anywhere.
+            gate: What a batch shares to stop sending.
+
+        Raises:
+            VidgoError: An upload failed; nothing was bought.
+            OSError: A file is not there, or cannot be read.
+            ValueError: A file is no picture.
+        """
+        sources = sources_of(request)
+        links = await self.uploads.links(sources, gate or Gate()) if sources else {}
+        return Submission.of(request, callback_url, links)
+
     async def submit(
         self,
-        request: Request,
-        callback_url: str | None,
+        submission: Submission,
         *,
         deadline: float | None = None,
         gate: Gate | None = None,
@@ -63,8 +86,7 @@ class Purchases:
         """Buy one task, sending again only what certainly bought nothing.
 
         Args:
-            request: What to generate.
-            callback_url: Where the server reports the end, if anywhere.
+            submission: What to send, from `prepare`.
             deadline: The loop's time at which the caller leaves.
             gate: What a batch shares to stop sending.
 
@@ -72,7 +94,6 @@ class Purchases:
             VidgoError: Refused, given up or unknown; see the table in `verdicts.py`.
             TaskTimeoutError: The deadline passed.
         """
-        submission = Submission.of(request, callback_url)
         terms = Terms.starting_now(self.retry.timeout, deadline, gate or Gate())
         failure: VidgoError | None = None
         failures = 0

@@ -81,6 +81,15 @@ class Report:
         if all(saved):
             self._settle(task.task_id)
 
+    def tell(self, line: str) -> None:
+        """Say something on standard output."""
+        _tell(sys.stdout, line)
+
+    def trouble(self, about: str, error: Exception) -> None:
+        """Take note of what went wrong where no task was in play."""
+        self.failed += 1
+        _tell(sys.stderr, f"{about}: {error}")
+
     def failure(self, task_id: str | None, error: VidgoError, about: str | None = None) -> None:
         """Take note of what went wrong."""
         self.failed += 1

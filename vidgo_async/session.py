@@ -7,6 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from vidgo_async.adaptive import AdaptivePolling
 from vidgo_async.arguments import (
     Settings,
     as_folder,
@@ -28,12 +29,12 @@ from vidgo_async.errors import (
     TaskFailedError,
     VidgoError,
 )
-from vidgo_async.files import OnProgress
 from vidgo_async.machinery import CLOSED, Machinery
-from vidgo_async.pacing import FixedPolling, PollingPolicy, RetryPolicy
+from vidgo_async.pacing import PollingPolicy, RetryPolicy
 from vidgo_async.requests import check_callback_url, check_request
 from vidgo_async.saving import Folder
-from vidgo_async.tasks import Balance, MediaFile, Task
+from vidgo_async.tasks import Balance, MediaFile, Task, UploadedFile
+from vidgo_async.transfer import OnProgress
 from vidgo_async.transport import Connector, check_connector
 from vidgo_async.verdicts import Request
 from vidgo_async.waiting import Completions, OnUpdate, wait_for_end
@@ -61,7 +62,7 @@ class VidgoSession:
         callback_url: str | None = None,
         max_concurrent_requests: int = 16,
         max_requests_per_second: float | None = None,
-        polling: PollingPolicy = FixedPolling(3.0),  # noqa: B008 - frozen
+        polling: PollingPolicy = AdaptivePolling(),  # noqa: B008 - frozen
         retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - frozen
         request_timeout: float = 30.0,
         connector: Connector | None = None,
@@ -160,7 +161,9 @@ class VidgoSession:
     async def submit(self, request: Request, *, callback_url: str | None = None) -> Task:
         """Buy one task, and return it without waiting for its end.
 
-        It is sent again only where the server has certainly not taken it.
+        It is sent again only where the server has certainly not taken it. Media that has no URL
+        yet is uploaded first, once for each file and session; if that fails, nothing is bought
+        and its error is raised, as in `upload`.
 
         Args:
             request: What to generate.
@@ -176,7 +179,8 @@ class VidgoSession:
         machinery = self._open()
         check_request(request)
         url = check_callback_url(callback_url) or self._settings.callback_url
-        return await machinery.purchases.submit(request, url)
+        submission = await machinery.purchases.prepare(request, url)
+        return await machinery.purchases.submit(submission)
 
     async def submit_many(self, requests: Iterable[Request]) -> list[Task]:
         """Buy a task for each request, concurrently; return them in the requests' order.
@@ -229,11 +233,10 @@ class VidgoSession:
         folder = self._folder(machinery, download_to)
         if folder is not None:
             await folder.open()
+        submission = await machinery.purchases.prepare(request, self._settings.callback_url)
         start = machinery.loop.time()
         deadline = None if timeout is None else start + timeout
-        task = await machinery.purchases.submit(
-            request, self._settings.callback_url, deadline=deadline
-        )
+        task = await machinery.purchases.submit(submission, deadline=deadline)
         try:
             if on_update is not None:
                 on_update(task)
@@ -360,6 +363,33 @@ class VidgoSession:
 
     # --- The rest ---------------------------------------------------------------------------
 
+    async def upload(
+        self,
+        source: str | bytes | os.PathLike[str],
+        *,
+        file_name: str | None = None,
+        upload_path: str | None = None,
+    ) -> UploadedFile:
+        """Upload a picture (JPEG, PNG, GIF or WebP) to use in requests for 72 hours.
+
+        Five uploads a minute are allowed: more are spaced out, and take their time. It is sent
+        again after a fault, for `RetryPolicy.timeout` from its first turn on.
+
+        Args:
+            source: A path, streamed from disk; bytes; an http(s) URL, which the server fetches;
+                or a base64 `data:` URL. A string is never a path: use `Path`.
+            file_name: The name to keep it under.
+            upload_path: The folder to keep it in.
+
+        Raises:
+            OSError: The file is not there (`FileNotFoundError`), is a folder
+                (`IsADirectoryError`), or cannot be read.
+            ValueError: It is empty, no picture by its content, or changed while it was sent.
+            VidgoError: The server refuses it, or could not be reached in time.
+        """
+        machinery = self._open()
+        return await self._call(machinery, machinery.uploads.upload(source, file_name, upload_path))
+
     async def download(
         self,
         file: MediaFile,
@@ -368,15 +398,22 @@ class VidgoSession:
         overwrite: bool = False,
         on_progress: OnProgress | None = None,
     ) -> Path:
-        """Fetch a file: streamed to a temporary name beside `destination`, then renamed.
+        """Fetch a file: streamed to a temporary name beside its destination, then renamed.
 
-        The key is not sent to the file's host.
+        A cut transfer goes on where it stopped, for as long as it gets anywhere; five tries in a
+        row without a new byte end it. For a dead link the task is asked once for a fresh one.
+        The key is not sent to the file's host. Downloads to one destination take turns.
 
         Args:
             file: One of a finished task's `files`.
-            destination: The path to write to.
+            destination: The path to write to, or a folder, in which the file is named by its
+                task's id; a path that ends with a separator is made a folder.
             overwrite: Whether an existing file may be replaced.
-            on_progress: Called with (bytes so far, bytes in all or None).
+            on_progress: Called with (bytes so far, bytes in all or None); fewer than before where
+                a transfer starts over. What it raises ends the download.
+
+        Returns:
+            The path of the file.
 
         Raises:
             DownloadError: It could not be fetched or written; the task is as it was.
@@ -384,7 +421,7 @@ class VidgoSession:
         machinery = self._open()
         check_file(file)
         check_callback("on_progress", on_progress)
-        target = Path(destination)
+        target = os.fspath(destination)  # a `Path` would forget a separator at its end
         return await self._call(
             machinery,
             machinery.files.download(file, target, overwrite=overwrite, on_progress=on_progress),
@@ -411,9 +448,7 @@ class VidgoSession:
         check_loop(self._machinery.loop)
         return self._machinery
 
-    def _folder(
-        self, machinery: Machinery, path: str | os.PathLike[str] | None
-    ) -> Folder | None:
+    def _folder(self, machinery: Machinery, path: str | os.PathLike[str] | None) -> Folder | None:
         folder = as_folder("download_to", path)
         return None if folder is None else Folder(folder, machinery.files)
 

@@ -1,16 +1,18 @@
-"""What comes back from the API: tasks, their files, and the account's balance.
+"""What comes back from the API: tasks, their files, uploads, and the account's balance.
 
 Plain frozen values without behaviour: they hold no client, never change, compare by
 value and pickle. `wire.py` makes them from JSON; only `task_id` and `status` are needed
 to make a `Task` by hand.
 """
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
 import attrs
 
+UPLOAD_LIFETIME = timedelta(hours=72)
+"""How long an uploaded file is kept (upload pages)."""
 UNSEEN = "unknown"
 """The status of a task of which only the id is known: not the server's word."""
 
@@ -69,6 +71,9 @@ class Task:
 
     Set on what a call answers; not kept for tasks in flight.
     """
+    duration: float | None = attrs.field(default=None, kw_only=True)
+    """Seconds of video that were asked for; None where the request did not say. Tasks of one
+    model and duration take about as long, which `AdaptivePolling` learns."""
 
     @property
     def finished(self) -> bool:
@@ -99,6 +104,7 @@ def without_raw(task: Task) -> Task:
         task.error_message,
         task.model,
         task.submitted_at,
+        duration=task.duration,
     )
 
 
@@ -110,3 +116,39 @@ class Balance:
     """The account's address; None where the server did not give it."""
     credits: float
     """Credits left. Documented as an integer, but prices are fractional."""
+
+
+@attrs.frozen
+class UploadedFile:
+    """A picture that was uploaded; give it to a request wherever a URL is meant."""
+
+    file_url: str
+    """Where models fetch it."""
+    uploaded_at: datetime
+    """When this machine sent it (aware, UTC, local clock)."""
+    download_url: str | None = None
+    """Where to download it; as this and all below, None where the server did not say."""
+    file_id: str | None = None
+    """The server's name for it."""
+    file_name: str | None = None
+    """The name under which it is kept."""
+    original_name: str | None = None
+    """The name that it came with."""
+    file_size: int | None = None
+    """Bytes."""
+    mime_type: str | None = None
+    """What it is, such as `image/png`."""
+    upload_path: str | None = None
+    """The folder in which it is kept."""
+    raw: dict[str, Any] | None = attrs.field(default=None, eq=False, repr=False)
+    """The JSON object as received, unknown fields included."""
+
+    @property
+    def expires_at(self) -> datetime:
+        """When it is deleted: 72 hours after the upload, by the local clock."""
+        return self.uploaded_at + UPLOAD_LIFETIME
+
+    @property
+    def expired(self) -> bool:
+        """Whether it is deleted by now, by the local clock."""
+        return datetime.now(UTC) >= self.expires_at

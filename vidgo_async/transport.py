@@ -1,4 +1,4 @@
-"""One HTTP exchange. The only file that knows aiohttp's client.
+"""One HTTP exchange with the API. Only this file and `hosts.py` know aiohttp's client.
 
 It sends once and never again: no redirect is followed and nothing is repeated, so that what
 may be sent again is decided in one place, above. What fails becomes a `TransportError` that
@@ -18,6 +18,7 @@ from yarl import URL
 
 from vidgo_async.answers import Answer
 from vidgo_async.errors import TransportError, TransportTimeoutError
+from vidgo_async.outflow import Body, Outflow
 from vidgo_async.secret import SecretText
 from vidgo_async.version import __version__
 
@@ -25,8 +26,6 @@ Connector = aiohttp.BaseConnector
 
 CONNECT_TIMEOUT = 10.0
 """Seconds to make a connection; short of any time allowed for the whole exchange."""
-STALL_TIMEOUT = 60.0
-"""Seconds without a byte after which a download counts as stalled."""
 IDLE_CONNECTION = 4.0
 """Seconds until an idle connection is dropped; servers of this kind drop theirs at 5."""
 SHORTEST_SECRET = 8
@@ -57,7 +56,7 @@ def _trace() -> aiohttp.TraceConfig:
 
 @attrs.define(eq=False, repr=False)
 class Transport:
-    """HTTP to one API host, and to whatever hosts the files live on."""
+    """HTTP to one API host."""
 
     base_url: str
     _api_key: str
@@ -68,7 +67,6 @@ class Transport:
     _owns_connector: bool = attrs.field(init=False)
     _api: aiohttp.ClientSession = attrs.field(init=False)
     _tracked: aiohttp.ClientSession = attrs.field(init=False)
-    _files: aiohttp.ClientSession = attrs.field(init=False)
     _api_url: URL = attrs.field(init=False)
     _proxies: dict[str, str] = attrs.field(init=False)
     _api_proxy: str | None = attrs.field(init=False)
@@ -88,11 +86,10 @@ class Transport:
         }
         self._api = _client(connector, headers)
         self._tracked = _client(connector, headers, _trace())
-        self._files = _client(connector, {})  # the key cannot reach another host
         self._api_url = URL(self.base_url)
         # Read once: each look at the environment costs as much as a request.
         self._proxies = getproxies() if self._trust_env else {}
-        self._api_proxy = self._proxy_for(self._api_url)
+        self._api_proxy = self.proxy_for(self._api_url)
         # A total of aiohttp's would hide whether a connection was made, and it rounds up.
         self._timeout = aiohttp.ClientTimeout(
             connect=min(CONNECT_TIMEOUT, self.request_timeout / 2), ceil_threshold=math.inf
@@ -100,7 +97,7 @@ class Transport:
 
     async def close(self) -> None:
         """Close all connections, unless the connector was lent."""
-        for client in (self._api, self._tracked, self._files):
+        for client in (self._api, self._tracked):
             await client.close()
         if self._owns_connector and self._connector is not None:
             await self._connector.close()
@@ -118,7 +115,7 @@ class Transport:
         path: str,
         *,
         scope: asyncio.Timeout,
-        body: bytes | None = None,
+        body: bytes | Body | None = None,
         secret: str | None = None,
         sending: Sending | None = None,
     ) -> Answer:
@@ -128,7 +125,8 @@ class Transport:
             method: The HTTP method.
             path: The path below the base URL, already percent-encoded.
             scope: Bounds the whole exchange; not entered yet.
-            body: JSON to send.
+            body: JSON to send; or a body in pieces, of which none may take longer than
+                `request_timeout`, nor the answer after the last.
             secret: What is in the body and must not show, should the server repeat it.
             sending: Set once the request may be on its way.
 
@@ -143,13 +141,17 @@ class Transport:
         begun: aiohttp.ClientResponse | None = None
         received = bytearray()
         failure: TransportError | None = None
+        outflow = None
+        if body is not None and not isinstance(body, bytes):
+            outflow = Outflow(body, scope, self.request_timeout)
         try:
             async with (
                 scope,
                 client.request(
                     method,
                     url,
-                    data=body,
+                    data=body if outflow is None else outflow,
+                    headers=None if outflow is None else outflow.headers,
                     allow_redirects=False,
                     proxy=self._api_proxy,
                     timeout=self._timeout,
@@ -158,9 +160,11 @@ class Transport:
             ):
                 begun = response
                 await _read(response, received)
+                if outflow is not None and not outflow.ended:
+                    response.close()  # answered before it was sent: the rest would be for nothing
         except Exception as error:  # noqa: BLE001 - whatever it was, a task may exist
             waited = asyncio.get_running_loop().time() - began
-            failure = self._explain(error, waited, sending)
+            failure = self.explain(error, waited, sending)
         # Raised outside of the `except` block, so that aiohttp's own exception, which holds the
         # request's headers, does not become the context of ours.
         if begun is None:
@@ -172,23 +176,12 @@ class Transport:
             raise failure
         return answer
 
-    async def open(self, url: str) -> "Stream":
-        """Open a file on any host, without the key; redirects are followed.
+    def keyless(self, **options: Any) -> aiohttp.ClientSession:
+        """Return a client for other hosts: of the same connections, but it knows no key."""
+        return _client(self._connector, {}, **options)
 
-        Raises:
-            TransportError: The host could not be reached.
-        """
-        timeout = attrs.evolve(self._timeout, sock_read=STALL_TIMEOUT)
-        try:
-            # An address that is already encoded is sent as it is: it may be signed.
-            target = URL(url, encoded=url.isascii() and " " not in url)
-            response = await self._files.get(target, proxy=self._proxy_for(target), timeout=timeout)
-            return Stream(response)
-        except Exception as error:  # noqa: BLE001 - aiohttp's errors have no common base
-            failure = self._explain(error, CONNECT_TIMEOUT, None)
-        raise failure
-
-    def _proxy_for(self, url: URL) -> str | None:
+    def proxy_for(self, url: URL) -> str | None:
+        """Return the proxy on the way to an address, or None."""
         if self._proxy is not None or not self._proxies:
             return self._proxy
         return None if proxy_bypass(url.host or "") else self._proxies.get(url.scheme)
@@ -201,7 +194,7 @@ class Transport:
                 body = body.replace(hidden.encode(), b"[secret]")
         return bytes(body)
 
-    def _explain(self, error: Exception, waited: float, sending: Sending | None) -> TransportError:
+    def explain(self, error: Exception, waited: float, sending: Sending | None) -> TransportError:
         """Word a failure without anything of the request in it."""
         reason = self._without_secrets(_words(error).encode()).decode()
         sent = sending is None or sending.started
@@ -217,42 +210,6 @@ class Transport:
         if isinstance(error, OSError) and error.errno:
             failure.__cause__ = OSError(error.errno, error.strerror)
         return failure
-
-
-@attrs.define(eq=False, repr=False)
-class Stream:
-    """A file on its way."""
-
-    _response: aiohttp.ClientResponse
-
-    @property
-    def status(self) -> int:
-        """The HTTP status."""
-        return self._response.status
-
-    @property
-    def length(self) -> int | None:
-        """Bytes of the whole body, where the server said."""
-        return self._response.content_length
-
-    async def read(self) -> bytes:
-        """Return the next bytes; none at the end.
-
-        Raises:
-            TransportTimeoutError: Nothing came for a minute.
-            TransportError: The transfer was cut.
-        """
-        try:
-            return await self._response.content.readany()
-        except TimeoutError:
-            failure: TransportError = TransportTimeoutError(f"nothing came for {STALL_TIMEOUT:g} s")
-        except Exception as error:  # noqa: BLE001 - aiohttp's errors have no common base
-            failure = TransportError(f"the transfer was cut: {type(error).__name__}")
-        raise failure
-
-    def close(self) -> None:
-        """Let go of the connection."""
-        self._response.close()
 
 
 def check_connector(connector: object, at_least: int) -> None:
@@ -277,7 +234,10 @@ def check_connector(connector: object, at_least: int) -> None:
 
 
 def _client(
-    connector: Connector, headers: Mapping[str, str], *traces: aiohttp.TraceConfig
+    connector: Connector | None,
+    headers: Mapping[str, str],
+    *traces: aiohttp.TraceConfig,
+    **options: Any,
 ) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
         headers={"User-Agent": f"vidgo_async/{__version__}", **headers},
@@ -285,6 +245,7 @@ def _client(
         connector_owner=False,
         cookie_jar=aiohttp.DummyCookieJar(),
         trace_configs=list(traces),
+        **options,
     )
 
 

@@ -73,6 +73,14 @@ class Gate:
     """Stops a batch from sending more once the account turned out not to pay for it."""
 
     refusal: VidgoError | None = None
+    _shut: asyncio.Future[None] | None = attrs.field(init=False, default=None)
+
+    @property
+    def shut(self) -> asyncio.Future[None]:
+        """Done as soon as there is a refusal, for whoever waits for something else meanwhile."""
+        if self._shut is None:
+            self._shut = asyncio.get_running_loop().create_future()
+        return self._shut
 
     def check(self) -> None:
         """Raise a copy of the refusal, if there was one."""
@@ -80,9 +88,11 @@ class Gate:
             raise self.refusal.own_copy()
 
     def learn(self, error: VidgoError) -> None:
-        """Shut after a 401 or a 402 on a submit."""
+        """Shut after a 401 or a 402 on a submit, or on the upload of what it needs."""
         if isinstance(error, AuthenticationError | InsufficientCreditsError):
             self.refusal = self.refusal or error
+            if not self.shut.done():
+                self.shut.set_result(None)
 
 
 @attrs.frozen

@@ -1,14 +1,14 @@
 """Between bytes and values: requests out, answers in.
 
 Pure functions, and the only file that knows cattrs. What matters
-is never coerced: `task_id` of a submit, `status` of a poll, `file_url` of a finished file and
+is never coerced: `task_id` of a submit, `status` of a poll, `file_url` of a finished file or of an upload and
 the credits of a balance are what the server said or a `ResponseError` with the path. Any other
 field of an unexpected type becomes None; `odd_fields` names it.
 """
 
 import json
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, Self, TypeVar, cast
 
@@ -16,16 +16,22 @@ import attrs
 import cattrs
 from cattrs.gen import make_dict_structure_fn, override
 
-from vidgo_async.answers import Answer, data_of, shown, unreadable
+from vidgo_async.answers import Answer, data_of, shown, unreadable, upload_data_of
 from vidgo_async.errors import ResponseError
-from vidgo_async.requests import GenerationRequest, TypedRequest
+from vidgo_async.requests import GenerationRequest, Source, TypedRequest, input_with
 from vidgo_async.secret import SecretBytes
-from vidgo_async.tasks import Balance, MediaFile, Task, TaskStatus
+from vidgo_async.tasks import Balance, MediaFile, Task, TaskStatus, UploadedFile
 
 # --- Requests out ---------------------------------------------------------------------------
 
+_NONE: Mapping[Source, str] = {}
 
-def submit_body(request: GenerationRequest | TypedRequest, callback_url: str | None) -> bytes:
+
+def submit_body(
+    request: GenerationRequest | TypedRequest,
+    callback_url: str | None,
+    links: Mapping[Source, str] = _NONE,
+) -> bytes:
     """Return the JSON of a submit; an unset callback URL is left out, not sent as null.
 
     The callback URL may hold a token, so the body does not show itself.
@@ -33,7 +39,7 @@ def submit_body(request: GenerationRequest | TypedRequest, callback_url: str | N
     body: dict[str, Any] = {"model": request.model}
     if callback_url is not None:
         body["callback_url"] = callback_url
-    body["input"] = request.input
+    body["input"] = input_with(request, links)
     return SecretBytes(json.dumps(body).encode())
 
 
@@ -46,13 +52,18 @@ class Submission:
     body: bytes
 
     @classmethod
-    def of(cls, request: GenerationRequest | TypedRequest, callback_url: str | None) -> Self:
-        """Write a request down.
+    def of(
+        cls,
+        request: GenerationRequest | TypedRequest,
+        callback_url: str | None,
+        links: Mapping[Source, str] = _NONE,
+    ) -> Self:
+        """Write a request down, with the URLs of its media that had to be uploaded.
 
         Raises:
             TypeError: A typed request of the user's own holds what JSON cannot carry.
         """
-        return cls(request, callback_url, submit_body(request, callback_url))
+        return cls(request, callback_url, submit_body(request, callback_url, links))
 
 
 # --- Answers in -----------------------------------------------------------------------------
@@ -65,7 +76,7 @@ def read_submitted(answer: Answer, model: str, submitted_at: datetime) -> Task:
     else cannot be read the polls will tell.
     """
     data = data_of(answer)
-    ours = {"model": model, "submitted_at": submitted_at, "raw": data}
+    ours = {"model": model, "submitted_at": submitted_at, "duration": None, "raw": data}
     fresh = {**data, "status": TaskStatus.NOT_STARTED.value, **ours}
     if not isinstance(data.get("status"), str):
         return _structure(answer, fresh, Task)
@@ -83,6 +94,7 @@ def read_task(answer: Answer, known: Task) -> Task:
         "task_id": known.task_id,
         "model": known.model,
         "submitted_at": known.submitted_at,
+        "duration": known.duration,
         "raw": data,
     }
     return _structure(answer, values, Task)
@@ -96,6 +108,12 @@ def read_balance(answer: Answer) -> Balance:
     except ValueError as error:
         raise unreadable(answer, f"{error} @ $.data.credits_amount") from None
     return Balance(_if_it_is(str)(data.get("email"), str), amount)
+
+
+def read_uploaded(answer: Answer, uploaded_at: datetime) -> UploadedFile:
+    """Read the answer to an upload, of which only `file_url` matters."""
+    data = upload_data_of(answer)
+    return _structure(answer, {**data, "uploaded_at": uploaded_at, "raw": data}, UploadedFile)
 
 
 def odd_fields(task: Task) -> Iterator[str]:
@@ -190,6 +208,7 @@ _FROM_SERVER: dict[str, Any] = {
     "error_message": _OPTIONAL_STRING,
     "model": _OURS,
     "submitted_at": _OURS,
+    "duration": _OURS,
     "raw": _OURS,
 }
 
@@ -207,6 +226,21 @@ _finished_task = make_dict_structure_fn(
 # "Empty unless finished" (status page): until then the field is not even looked at.
 _other_task = make_dict_structure_fn(Task, _converter, files=override(omit=True), **_FROM_SERVER)
 
+_uploaded_file = make_dict_structure_fn(
+    UploadedFile,
+    _converter,
+    file_url=override(struct_hook=_words),
+    file_size=override(struct_hook=_if_it_is(int)),
+    uploaded_at=_OURS,
+    raw=_OURS,
+    download_url=_OPTIONAL_STRING,
+    file_id=_OPTIONAL_STRING,
+    file_name=_OPTIONAL_STRING,
+    original_name=_OPTIONAL_STRING,
+    mime_type=_OPTIONAL_STRING,
+    upload_path=_OPTIONAL_STRING,
+)
+
 
 def _task(value: Any, kind: Any) -> Task:
     if value.get("status") != TaskStatus.FINISHED:
@@ -218,6 +252,7 @@ def _task(value: Any, kind: Any) -> Task:
 
 _converter.register_structure_hook(MediaFile, _file)
 _converter.register_structure_hook(Task, _task)
+_converter.register_structure_hook(UploadedFile, _uploaded_file)
 
 
 def _structure(answer: Answer, values: dict[str, Any], kind: type[_Value]) -> _Value:

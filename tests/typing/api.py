@@ -18,6 +18,7 @@ from vidgo_async import (
     SubmissionUnknownError,
     SubmitErrorGroup,
     Task,
+    UploadedFile,
     VidgoError,
     VidgoSession,
 )
@@ -126,6 +127,18 @@ async def fetch(vidgo: VidgoSession, file: MediaFile) -> None:
     assert_type(await vidgo.download(file, Path("fox.mp4"), overwrite=True), Path)
     assert_type(await vidgo.download(file, "fox.mp4", on_progress=on_progress), Path)
     await vidgo.download(file.file_url, "fox.mp4")  # type: ignore[arg-type]
+
+
+async def upload(vidgo: VidgoSession, path: Path) -> None:
+    file = await vidgo.upload(path, file_name="fox.png", upload_path="pictures")
+    assert_type(file, UploadedFile)
+    assert_type(file.file_url, str)
+    assert_type(file.expired, bool)
+    await vidgo.upload(b"bytes")
+    await vidgo.upload("https://example.com/fox.png")
+    GrokImagine("a fox", image_urls=[path])
+    GrokImagine("a fox", image_urls=[file, "https://example.com/fox.png"])
+    await vidgo.upload(5)  # type: ignore[arg-type]
 
 
 async def account(vidgo: VidgoSession) -> None:

@@ -12,12 +12,17 @@ from vidgo_async.requests.base import (
     is_http_url,
 )
 from vidgo_async.requests.grok import GrokImagine
+from vidgo_async.requests.media import Media, Source, input_with, sources_of
 
 __all__ = [
     "GenerationRequest",
     "GrokImagine",
+    "Media",
+    "Source",
     "TypedRequest",
     "check_callback_url",
     "check_request",
+    "input_with",
     "is_http_url",
+    "sources_of",
 ]

@@ -93,7 +93,10 @@ class TypedRequest:
 
     @property
     def input(self) -> dict[str, Any]:
-        """The model's parameters as JSON; fields that were not set are left out."""
+        """The model's parameters as JSON; fields that were not set are left out.
+
+        Media that the session has yet to upload is in it as it was given.
+        """
         values = ((field.name, getattr(self, field.name)) for field in attrs.fields(type(self)))
         return {
             name: list(cast("Sequence[object]", value)) if isinstance(value, tuple) else value
@@ -144,30 +147,6 @@ def one_of(choices: object) -> Check:
             raise refuse(ValueError, owner, field.name, f"must be one of {listed}, not {value!r}")
 
     return check
-
-
-def urls(*, max_items: int) -> Check:
-    """Check for 1 to `max_items` http(s) URLs; media is never sent inline."""
-
-    def check(owner: object, field: "attrs.Attribute[Any]", value: object) -> None:
-        if not isinstance(value, tuple):
-            problem = f"must be a list of URLs, not {type(value).__name__}"
-            raise refuse(TypeError, owner, field.name, problem)
-        given = cast("Sequence[object]", value)
-        if not 1 <= len(given) <= max_items:
-            problem = f"holds {len(given)} URLs; allowed are 1 to {max_items}, or leave it out"
-            raise refuse(ValueError, owner, field.name, problem)
-        for i, url in enumerate(given):
-            _check_url(owner, f"{field.name}[{i}]", url)
-
-    return check
-
-
-def _check_url(owner: object, where: str, url: object) -> None:
-    if not isinstance(url, str):
-        raise refuse(TypeError, owner, where, f"must be a URL, not {type(url).__name__}")
-    if not is_http_url(url):
-        raise refuse(ValueError, owner, where, f"must be an http(s) URL, not {url[:80]!r}")
 
 
 def as_tuple(value: Any) -> Any:

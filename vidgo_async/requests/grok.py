@@ -6,7 +6,8 @@ from typing import ClassVar, Literal
 import attrs
 from attrs.validators import optional
 
-from vidgo_async.requests.base import TypedRequest, as_tuple, one_of, text, urls
+from vidgo_async.requests.base import TypedRequest, one_of, text
+from vidgo_async.requests.media import Media, as_media, media
 
 # The page's table names the first three ratios, its own example and other callers send the
 # last two: all five are accepted.
@@ -33,10 +34,11 @@ class GrokImagine(TypedRequest):
 
     prompt: str = attrs.field(validator=text(max_length=5000))
     """What to show; 1 to 5,000 characters."""
-    image_urls: Sequence[str] | None = attrs.field(
-        default=None, kw_only=True, converter=as_tuple, validator=optional(urls(max_items=1))
+    image_urls: Sequence[Media] | None = attrs.field(
+        default=None, kw_only=True, converter=as_media, validator=optional(media(max_items=1))
     )
-    """The picture to set in motion: at most one http(s) URL."""
+    """The picture to set in motion, at most one: an http(s) URL; or a path, an `UploadedFile` or a
+    base64 `data:` URL, which the session uploads on submit."""
     aspect_ratio: AspectRatio | None = attrs.field(
         default=None, kw_only=True, validator=optional(one_of(AspectRatio))
     )
