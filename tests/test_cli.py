@@ -27,6 +27,7 @@ from anyio.abc import Process
 from anyio.streams.text import TextReceiveStream
 
 from clock import new_loop
+from upload_support import picture
 from vidgo_async import GrokImagine, MediaFile, Task, VidgoSession, __version__
 from vidgo_async.cli import app
 from vidgo_async.report import _file_name
@@ -105,7 +106,7 @@ def start(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -
         sandboxes = list[Sandbox]()
 
         def start_one(**settings: Any) -> Program:
-            sandbox = Sandbox(**{"seconds": (5.0, 5.0), **settings})
+            sandbox = Sandbox(**{"seconds": (120.0, 120.0), **settings})
             runner.run(sandbox.__aenter__())
             sandboxes.append(sandbox)
             monkeypatch.setenv("VIDGO_BASE_URL", sandbox.url)
@@ -120,7 +121,7 @@ def start(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -
 
 @pytest.fixture
 def program(start: Start) -> Program:
-    """Give the program, set up for a server whose videos take five seconds."""
+    """Give the program, set up for a server whose videos take two minutes."""
     return start()
 
 
@@ -408,8 +409,9 @@ async def test_interrupt_names_exactly_what_is_running() -> None:
     assert run.err.count("\n") == 2
 
 
-def test_interrupt_leaves_out_what_ended(program: Program, tmp_path: Path) -> None:
+def test_interrupt_leaves_out_what_ended(start: Start, tmp_path: Path) -> None:
     """What was saved or failed before Ctrl-C is not named; the table shows it."""
+    program = start(seconds=(5, 5))
     saved, failed, running = program.buy("a", "b", "c")
     data = {"status": "failed", "error_message": "no luck"}
     program.sandbox.inject(answer(200, {"code": 200, "data": data}), "status", task_id=failed)
@@ -446,7 +448,7 @@ def test_interrupted_submit_without_an_answer_is_told(program: Program) -> None:
 
 def test_interrupted_sandbox_promises_nothing(program: Program) -> None:
     """The tasks of `--sandbox` die with it, and that is what Ctrl-C says."""
-    program.runner.get_loop().call_later(1.0, signal.raise_signal, signal.SIGINT)
+    program.runner.get_loop().call_later(0.3, signal.raise_signal, signal.SIGINT)
     run = program("generate", FOX, "--sandbox")
     assert run.status == 130
     assert run.err.startswith("gone with the sandbox")
@@ -495,14 +497,15 @@ async def test_closed_pipe_costs_no_video(tmp_path: Path) -> None:
 
 
 def test_unprintable_id_costs_no_video(
-    program: Program, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    start: Start, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """What the terminal's encoding lacks is told by number."""
+    program = start(seconds=(5, 5))
     screen = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(screen, encoding="ascii"))
     [task_id] = program.buy(FOX)
     url = f"{program.sandbox.url}/files/{task_id}.mp4"
-    program.sandbox.inject(finished(url), call="status", skip=5, times=None)
+    program.sandbox.inject(finished(url), call="status", skip=1, times=None)
     assert program("wait", task_id).status == 0
     program.sandbox.inject(finished(url), call="status", task_id="füchse")
     assert program("wait", "füchse").status == 0
@@ -584,11 +587,11 @@ async def test_tells_its_version(command: list[str]) -> None:
     assert run.stdout.decode().split() == [__version__]
 
 
-def test_help_names_both_commands(program: Program) -> None:
+def test_help_names_all_commands(program: Program) -> None:
     """Without arguments the program explains itself."""
     run = program()
     assert (run.status, run.err) == (0, "")
-    assert re.search("generate.*wait.*--version", run.out, re.DOTALL)
+    assert all(name in run.out for name in ("generate", "wait", "download", "upload", "balance"))
 
 
 @pytest.mark.parametrize(
@@ -652,3 +655,75 @@ def test_no_two_files_share_a_name() -> None:
     assert [_file_name(pair, file, number) for number in (1, 2)] == ["a+1.mp4", "a+2.mp4"]
     others = [Task(task_id, "finished", (file,)) for task_id in ("a+1", "a-1", "a1")]
     assert [_file_name(task, file, 1) for task in others] == ["a%2B1.mp4", "a-1.mp4", "a1.mp4"]
+
+
+# --- Pictures, earlier tasks and the account ----------------------------------------------------
+
+
+@pytest.mark.parametrize("is_path", [True, False])
+def test_a_picture_to_begin_with(program: Program, tmp_path: Path, is_path: bool) -> None:
+    """`--image` takes a path, which is uploaded once, or a URL, which is sent as it is."""
+    image = str(picture(tmp_path)) if is_path else "https://a.example/fox.png"
+    run = program("generate", FOX, "a hare", "--image", image)
+    assert (run.status, run.err) == (0, "")
+    assert len(program.sandbox.uploads) == is_path
+    for task in program.sandbox.tasks.values():
+        [url] = task.input["image_urls"]
+        assert url.startswith("http")
+        assert (url == image) is not is_path
+
+
+@pytest.mark.parametrize(
+    ("options", "about"),
+    [
+        (["--image", "nothing.png"], "no such file"),
+        (
+            ["--image", "https://a.example/x.png", "--model", "veo3.1"],
+            "--image is for grok-imagine",
+        ),
+    ],
+)
+def test_no_picture_no_purchase(program: Program, options: list[str], about: str) -> None:
+    """A picture that is not there, or not for that model, is bad usage: nothing is bought."""
+    run = program("generate", FOX, *options)
+    assert run.status == 2
+    assert about in run.err
+    assert program.sandbox.received["submit"] == 0
+
+
+def test_upload_prints_urls(program: Program, tmp_path: Path) -> None:
+    """`upload` prints a URL for each picture, and tells of what is none: status 1."""
+    good, bad = picture(tmp_path), picture(tmp_path, "bad.png", b"no picture")
+    run = program("upload", str(good))
+    assert (run.status, run.err) == (0, "")
+    assert run.out.startswith(f"{good}: http")
+    run = program("upload", str(bad), str(tmp_path / "none.png"))
+    assert (run.status, run.out) == (1, "")
+    assert "bad.png" in run.err
+    assert "none.png" in run.err
+    assert len(program.sandbox.uploads) == 1
+
+
+def test_download_saves_what_finished(start: Start, tmp_path: Path) -> None:
+    """`download` saves the files of finished tasks, and tells of those that are not: status 1."""
+    program = start(seconds=(5, 5))
+    [task_id] = program.buy(FOX)
+    run = program("download", task_id, "no-such-task")
+    assert run.status == 1
+    assert "not finished yet: not_started" in run.err
+    assert "no-such-task: 404" in run.err
+    program.runner.run(asyncio.sleep(10))
+    run = program("download", task_id, "--out", "films")
+    assert (run.status, run.err) == (0, "")
+    assert [file.stem for file in (tmp_path / "films").iterdir()] == [task_id]
+
+
+def test_balance_tells_the_credits(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`balance` prints the account and what is left on it, in one line."""
+    program = start(credits=12.5)
+    run = program("balance")
+    assert (run.status, run.out, run.err) == (0, "you@example.com: 12.5 credits\n", "")
+    monkeypatch.setenv("VIDGO_API_KEY", "another key")
+    run = program("balance")
+    assert (run.status, run.out) == (1, "")
+    assert run.err.startswith("balance: 401")

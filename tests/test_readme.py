@@ -9,6 +9,7 @@ import anyio
 import pytest
 
 import vidgo_async
+from upload_support import PNG, picture
 from vidgo_async.sandbox import Sandbox
 
 README = (Path(__file__).parent.parent / "README.md").read_text()
@@ -36,6 +37,9 @@ async def test_each_python_block_runs(
     monkeypatch.setattr(anyio, "run", mains.append)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "prompts.txt").write_text("a fox\n\na lake\n")
+    (tmp_path / "pictures").mkdir()
+    for name in ("fox.png", "lake.png"):
+        picture(tmp_path / "pictures", name, PNG + name.encode())
     is_whole = "async def" in block
     names: dict[str, Any] = {}
     exec(compile(block if is_whole else as_coroutine(block), "README.md", "exec"), names)  # noqa: S102 - our own text
@@ -47,6 +51,8 @@ async def test_each_python_block_runs(
         monkeypatch.setenv("VIDGO_API_KEY", sandbox.api_key)
         await coroutine()
         assert sandbox.sold > 0 or "sandbox.sold" in block
+    if "download_to" in block:
+        assert len(list((tmp_path / "videos").glob("*.mp4"))) == sandbox.sold
     if "fox.mp4" in block:
         assert mains == [coroutine]
         assert (tmp_path / "fox.mp4").stat().st_size > 1000

@@ -24,6 +24,7 @@ from cyclopts import App, Parameter
 from vidgo_async import __version__
 from vidgo_async.arguments import as_task, check_count, check_timeout
 from vidgo_async.errors import VidgoError
+from vidgo_async.pacing import FixedPolling
 from vidgo_async.report import Report
 from vidgo_async.requests import GenerationRequest, GrokImagine, TypedRequest
 from vidgo_async.session import VidgoSession
@@ -218,7 +219,8 @@ async def _with_session(job: Job, report: Report, session: VidgoSession | None) 
             from vidgo_async.sandbox import Sandbox  # noqa: PLC0415
 
             sandbox = await stack.enter_async_context(Sandbox())
-            session = VidgoSession(sandbox.api_key, base_url=sandbox.url)
+            # Its videos take a second, which nothing has learned yet.
+            session = VidgoSession(sandbox.api_key, base_url=sandbox.url, polling=FixedPolling(0.5))
         vidgo = session
         stack.callback(lambda: report.leftovers(vidgo.unclaimed))
         await stack.enter_async_context(vidgo)
