@@ -64,6 +64,7 @@ def test_every_error_is_in_the_table() -> None:
     named = set(re.findall(r"`(\w+Error\w*)`", table))
     public = {name for name in vidgo_async.__all__ if "Error" in name}
     builtin = {"ValueError", "TypeError", "TimeoutError", "RuntimeError"}
+    builtin |= {"FileNotFoundError", "IsADirectoryError"}
     assert named - builtin == public - {"APIError"}
 
 

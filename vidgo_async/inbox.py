@@ -77,12 +77,10 @@ class Inbox:
         task_id, letter = self._letters.popleft()
         if isinstance(letter, Task) and not letter.done:
             return letter
-        known = self.watching.pop(task_id, None)
+        self.watching.pop(task_id, None)
         self._news.set()  # if it was the last, others who wait need not
         if isinstance(letter, Task):
             return letter
-        if known is not None:
-            letter.about(known)
         raise letter
 
     async def _news_or_deadline(self) -> None:
