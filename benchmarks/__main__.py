@@ -16,6 +16,7 @@ from benchmarks import (
     slots,
     soak,
     startup,
+    transfers,
     watching,
 )
 
@@ -25,6 +26,7 @@ BENCHMARKS: dict[str, ModuleType] = {
     "faults-elsewhere": faults_elsewhere,
     "startup": startup,
     "slots": slots,
+    "transfers": transfers,
     "polling": polling,
     "rate": rate,
     "watching": watching,

@@ -180,10 +180,19 @@ def check_file(file: object) -> None:
 
 def as_folder(name: str, folder: object) -> Path | None:
     """Return where to save files, if anywhere."""
-    if folder is not None and not isinstance(folder, str | os.PathLike):
-        msg = f"{name} must be a path, not {type(folder).__name__}"
+    return None if folder is None else Path(as_path(name, folder))
+
+
+def as_path(name: str, path: object) -> str:
+    """Return a path as text, which keeps a separator at its end."""
+    if not isinstance(path, str | os.PathLike):
+        msg = f"{name} must be a path, not {type(path).__name__}"
         raise TypeError(msg)
-    return None if folder is None else Path(cast("str | os.PathLike[str]", folder))
+    text = os.fspath(cast("str | os.PathLike[str]", path))
+    if "\0" in text:
+        msg = f"{name} must not hold a NUL character: {text!r}"
+        raise ValueError(msg)
+    return text
 
 
 def check_requests(requests: object, *, streams: bool) -> None:

@@ -11,6 +11,7 @@ from vidgo_async.adaptive import AdaptivePolling
 from vidgo_async.arguments import (
     Settings,
     as_folder,
+    as_path,
     as_task,
     as_tasks,
     check_callback,
@@ -421,7 +422,7 @@ class VidgoSession:
         machinery = self._open()
         check_file(file)
         check_callback("on_progress", on_progress)
-        target = os.fspath(destination)  # a `Path` would forget a separator at its end
+        target = as_path("destination", destination)
         return await self._call(
             machinery,
             machinery.files.download(file, target, overwrite=overwrite, on_progress=on_progress),
