@@ -16,6 +16,7 @@ from vidgo_async.sandbox import Sandbox, hang
 FOX = GrokImagine(prompt="a fox")
 POLLING = FixedPolling(0.05)
 logging.getLogger("vidgo_async").addHandler(logging.NullHandler())
+logging.getLogger("asyncio").setLevel(logging.ERROR)  # a slow machine's long steps are no fault
 """
 
 
