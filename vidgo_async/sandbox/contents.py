@@ -72,9 +72,9 @@ class Part(Payload):
 
     def __init__(self, content: Content, start: int, stop: int) -> None:
         super().__init__(content, content_type=content.content_type)
-        self.content = content
-        self.start = start
-        self.length = stop - start
+        self.content: Content = content
+        self.start: int = start
+        self.length: int = stop - start
         self._size = self.length
 
     def pieces(self, limit: int | None = None, size: int = PIECE) -> Iterator[bytes]:
