@@ -12,7 +12,7 @@ import attrs
 
 from vidgo_async.adaptive import AdaptivePolling, LearningPolicy
 from vidgo_async.pacing import PollingPolicy
-from vidgo_async.poller import JITTER, TICK
+from vidgo_async.poller import JITTER, next_tick
 from vidgo_async.tasks import Task, TaskStatus
 
 HORIZON = 6000
@@ -213,9 +213,7 @@ class World:
         """Look at a task when the policy says; the scheduler adds jitter and ticks."""
         delay = policy.next_delay(running.task, running.age)
         delay *= 1 + JITTER * self.chance.random()
-        age = running.age + delay
-        if delay > TICK / JITTER:
-            age = math.ceil(age / TICK) * TICK
+        age = next_tick(running.age + delay, delay)
         return _Running(running.end, self._seen(age, running.end), age, running.looks + 1)
 
     def _seen(self, age: float, end: float) -> Task:

@@ -34,9 +34,9 @@ logger: logging.Logger = logging.getLogger("vidgo_async")
 
 JITTER = 0.2
 """The part of a wait that is added at random, so that tasks are not looked at in lockstep."""
-TICK = 0.05
-"""Seconds; looks wait for the next tick, so that one waking of the loop serves several. Of short
-intervals it is the part above."""
+TICK = 0.25
+"""Seconds, a power of two; looks wait for the next tick, so that one waking of the loop serves
+several. Shorter waits have ticks within the part above, so that theirs do not stay together."""
 RESOLUTION = 0.001
 """Seconds that a timer may ring early."""
 REFUSALS = 3
@@ -184,9 +184,8 @@ class Poller:
             self._forget(watch)  # everybody left during the look
             return
         now = self.loop.time()
-        due = max(now, watch.looked_at + delay)
-        if tick := min(TICK, JITTER * delay):
-            due = math.ceil(due / tick) * tick
+        due = watch.looked_at + delay
+        due = max(now, next_tick(due, delay) if delay > 0 else due)
         for reader in watch.readers:
             if now < reader.last_look < due:
                 due = reader.last_look
@@ -245,14 +244,25 @@ class Poller:
     # --- Looking ----------------------------------------------------------------------------
 
     def _call_in(self) -> None:
-        """Let one more worker begin; of a full crew, let the slowest give way."""
+        """Let a worker begin for each task that is due; of a full crew, let the slowest give way.
+
+        They begin in one turn of the loop, so that their answers share its turns too.
+        """
         self._timer = None
-        if not self._has_hands():
-            self._patience.hurry()
-            return
-        worker = self.loop.create_task(self._work(), context=contextvars.Context())
-        self._crew.add(worker)
-        worker.add_done_callback(self._go_home)
+        while self._due_now():
+            if not self._has_hands():
+                self._patience.hurry()
+                return
+            worker = self.loop.create_task(self._work(self._take()), context=contextvars.Context())
+            self._crew.add(worker)
+            worker.add_done_callback(self._go_home)
+        self._set_alarm()
+
+    def _take(self) -> _Watch:
+        """Take what is due first, for a look that begins now or as soon as there is a slot."""
+        _, _, watch = heapq.heappop(self._heap)
+        watch.is_looked_at = True
+        return watch
 
     def _go_home(self, worker: "asyncio.Task[None]") -> None:
         self._crew.discard(worker)
@@ -260,21 +270,23 @@ class Poller:
             self._die(bug)
         self._set_alarm()
 
-    async def _work(self) -> None:
-        """Look at what is due, one task after the other, until nothing is."""
+    async def _work(self, watch: _Watch) -> None:
+        """Look at one task after the other, until nothing is due."""
         throttle = self.api.throttle
-        while self._due_now():
+        while True:
             await throttle.acquire(throttle.polls)
             try:
-                if self._due_now():
-                    _, _, watch = heapq.heappop(self._heap)
-                    watch.is_looked_at = True
-                    self._set_alarm()  # there may be work for one more
-                    await self._look(watch)
+                await self._look(watch)
             finally:
                 throttle.release(throttle.polls)
+            if not self._due_now():
+                return
+            watch = self._take()
 
     async def _look(self, watch: _Watch) -> None:
+        if not watch.readers:
+            self._forget(watch)  # everybody left while there was no slot
+            return
         try:
             task = await self._patience.see(functools.partial(self.api.status, watch.task))
         except VidgoError as error:
@@ -352,6 +364,15 @@ class Poller:
         self._rest()
         for reader in readers:
             reader.fail(end.own_copy())
+
+
+def next_tick(due: float, delay: float) -> float:
+    """Return the first tick from a time on; its size is that for a wait of `delay`.
+
+    Sizes are halves of halves, so that short waits share the ticks of long ones.
+    """
+    tick = min(TICK, 2.0 ** math.floor(math.log2(JITTER * delay)))
+    return math.ceil(due / tick) * tick
 
 
 def _birth(task: Task, now: float) -> float | None:
