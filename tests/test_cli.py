@@ -28,9 +28,8 @@ from anyio.streams.text import TextReceiveStream
 
 from clock import new_loop
 from upload_support import picture
-from vidgo_async import GrokImagine, MediaFile, Task, VidgoSession, __version__
+from vidgo_async import GrokImagine, Task, VidgoSession, __version__
 from vidgo_async.cli import app
-from vidgo_async.report import _file_name
 from vidgo_async.sandbox import Fault, Sandbox, answer, hang_after, reset_after
 
 FOX = "a fox in snow"
@@ -612,49 +611,6 @@ async def test_missing_extra_is_one_plain_sentence(missing: str, last_line: str)
     lines = run.stderr.decode().splitlines()
     assert (run.returncode, run.stdout, lines[-1]) == (1, b"", last_line)
     assert (len(lines) == 1) is (missing == "cyclopts")
-
-
-# --- Names of files ---------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("task_id", "url", "kind", "name"),
-    [
-        ("abc", "https://a.example/x.mp4", "video", "abc.mp4"),
-        ("abc", "https://a.example/x.WebM?sig=a.b/c.png#t", "video", "abc.WebM"),
-        ("abc", "https://a.example/x", "video", "abc.mp4"),
-        ("abc", "https://a.example/x", None, "abc.mp4"),
-        ("abc", "https://a.example/x", "image", "abc.png"),
-        ("abc", "https://a.example/x.webp", "image", "abc.webp"),
-        ("abc", "https://a.example", "video", "abc.mp4"),
-        ("abc", "https://a.com", "video", "abc.mp4"),
-        ("abc", "https://a.example/x.y/z", "video", "abc.mp4"),
-        ("abc", "https://a.example/x.toolong", "video", "abc.mp4"),
-        ("abc", "https://a.example/x.m%70", "video", "abc.mp4"),
-        ("abc", "https://a.example/x.", "video", "abc.mp4"),
-        ("abc", "https://[a/x.mov", "video", "abc.mov"),
-        ("a/b", "https://a.example/x.mp4", "video", "a%2Fb.mp4"),
-        ("../../etc/a", "https://a.example/x.mp4", "video", "..%2F..%2Fetc%2Fa.mp4"),
-        ("..", "https://a.example/x.mp4", "video", "...mp4"),
-        ("a\\b:c d\n", "https://a.example/x.mp4", "video", "a%5Cb%3Ac%20d%0A.mp4"),
-        ("a%2Fb", "https://a.example/x.mp4", "video", "a%252Fb.mp4"),
-    ],
-)
-def test_files_are_named_after_their_task(
-    task_id: str, url: str, kind: str | None, name: str
-) -> None:
-    """A file is called by its task's id, made harmless, and ends as its address does."""
-    file = MediaFile(url, kind)
-    assert _file_name(Task(task_id, "finished", (file,)), file, 1) == name
-
-
-def test_no_two_files_share_a_name() -> None:
-    """Files of one task are counted, and no other task's id can look like that."""
-    file = MediaFile("https://a.example/x.mp4")
-    pair = Task("a", "finished", (file, file))
-    assert [_file_name(pair, file, number) for number in (1, 2)] == ["a+1.mp4", "a+2.mp4"]
-    others = [Task(task_id, "finished", (file,)) for task_id in ("a+1", "a-1", "a1")]
-    assert [_file_name(task, file, 1) for task in others] == ["a%2B1.mp4", "a-1.mp4", "a1.mp4"]
 
 
 # --- Pictures, earlier tasks and the account ----------------------------------------------------

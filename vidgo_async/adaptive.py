@@ -127,12 +127,12 @@ class AdaptivePolling:
         return _Learner(self)
 
 
-@attrs.define(eq=False)
 class _Learner:
     """Learns for each kind of task, and forgets the kind that was not seen for longest."""
 
-    settings: AdaptivePolling
-    _kinds: dict[Hashable, "_Kind"] = attrs.field(init=False, factory=dict[Hashable, "_Kind"])
+    def __init__(self, settings: AdaptivePolling) -> None:
+        self.settings = settings
+        self._kinds: dict[Hashable, _Kind] = {}
 
     def next_delay(self, task: Task, age: float | None) -> float:
         settings = self.settings
@@ -160,14 +160,14 @@ def _key(task: Task) -> Hashable:
     return task.model, task.duration
 
 
-@attrs.define(eq=False)
 class _Kind:
     """What is known of tasks of one kind: by two clocks, and which of them is the better."""
 
-    by_age: "_Clock"
-    by_progress: "_Clock" = attrs.field(factory=lambda: _Clock(_ANY_TIME))
-    advantage: float = 0.0
-    """Log-likelihood by which progress has lately foretold better than age."""
+    def __init__(self, by_age: "_Clock") -> None:
+        self.by_age = by_age
+        self.by_progress = _Clock(_ANY_TIME)
+        self.advantage = 0.0
+        """Log-likelihood by which progress has lately foretold better than age."""
 
     def wait(self, task: Task, age: float, need: float, longest: float) -> float:
         """Return the seconds until the integral of sqrt(hazard) comes to `need`."""
@@ -196,18 +196,18 @@ def _progress(task: Task, age: float) -> int | None:
     return progress
 
 
-@attrs.define(eq=False)
 class _Clock:
     """The hazard by one clock: in each cell the ends over the time lived, recent ones above all.
 
     Times are seconds of age, or per cent of progress.
     """
 
-    prior: tuple[float, ...]
-    """Time lived in each cell that the prior counts for."""
-    # What is seen in a cell counts in its neighbours too, so the lists are longer at both ends.
-    ends: list[float] = attrs.field(factory=lambda: [0.0] * (_CELLS + 2))
-    lived: list[float] = attrs.field(factory=lambda: [0.0] * (_CELLS + 2))
+    def __init__(self, prior: tuple[float, ...]) -> None:
+        self.prior = prior
+        """Time lived in each cell that the prior counts for."""
+        # What is seen in a cell counts in its neighbours too, so the lists are longer at both ends.
+        self.ends = [0.0] * (_CELLS + 2)
+        self.lived = [0.0] * (_CELLS + 2)
 
     def reach(self, start: float, stop: float, need: float) -> float:
         """Return the time at which the integral of sqrt(hazard) comes to `need`, or `stop`."""

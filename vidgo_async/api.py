@@ -31,13 +31,13 @@ _Args = TypeVarTuple("_Args")
 _KNOWN_STATES = frozenset(TaskStatus)
 
 
-@attrs.define(eq=False, repr=False)
 class Api:
     """The endpoints as functions from values to values."""
 
-    throttle: Throttle
-    transport: Transport
-    _noticed: set[str] = attrs.field(init=False, factory=set[str])
+    def __init__(self, throttle: Throttle, transport: Transport) -> None:
+        self.throttle = throttle
+        self.transport = transport
+        self._noticed: set[str] = set()
 
     async def submit(self, submission: wire.Submission, sending: Sending) -> Task:
         """Send a submit once (`POST /api/generate/submit`)."""

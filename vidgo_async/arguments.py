@@ -72,13 +72,13 @@ def _is_proxy(_: object, __: object, value: Any) -> None:
         raise ValueError(msg)
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class Settings:
     """How a session behaves; see `VidgoSession` for each."""
 
-    api_key: str = attrs.field(converter=_find_key, repr=False)
+    api_key: str = attrs.field(converter=_find_key)
     base_url: str = attrs.field(converter=_find_base_url)
-    callback_url: str | None = attrs.field(converter=check_callback_url, repr=False)
+    callback_url: str | None = attrs.field(converter=check_callback_url)
     max_concurrent_requests: int = attrs.field(validator=_positive_int)
     max_requests_per_second: float | None = attrs.field(
         validator=attrs.validators.optional(positive)
@@ -87,7 +87,7 @@ class Settings:
     retry: RetryPolicy = attrs.field(validator=_is_retry)
     request_timeout: float = attrs.field(validator=positive)
     proxy: str | None = attrs.field(
-        converter=attrs.converters.optional(SecretText), repr=False, validator=_is_proxy
+        converter=attrs.converters.optional(SecretText), validator=_is_proxy
     )
     trust_env: bool
 

@@ -52,48 +52,63 @@ class Outcome:
         return self.error is None
 
 
-@attrs.define(eq=False, repr=False)
 class _Slot:
     """One request from being read until the reader takes its outcome."""
 
-    index: int
-    request: Request
-    task: Task | None = None
-    error: VidgoError | None = None
-    paths: tuple[Path, ...] = ()
-    is_shelved: bool = False
-    """Whether it has left its place to a new request, to be downloaded."""
+    # There are as many as requests in flight: without a dict each takes less memory.
+    __slots__ = ("error", "index", "is_shelved", "paths", "request", "task")
+
+    def __init__(self, index: int, request: Request) -> None:
+        self.index = index
+        self.request = request
+        self.task: Task | None = None
+        self.error: VidgoError | None = None
+        self.paths: tuple[Path, ...] = ()
+        self.is_shelved = False
+        """Whether it has left its place to a new request, to be downloaded."""
 
 
-@attrs.define(eq=False, repr=False)
 class Engine:
     """Reads requests, runs each to its end, and keeps the outcomes until they are taken."""
 
-    purchases: Purchases
-    poller: Poller
-    callback_url: str | None
-    timeout: float | None
-    on_update: OnUpdate | None
-    folder: Folder | None
-    """Where the files of finished tasks are saved, if they are."""
-    _requests: Requests
-    _free: asyncio.Semaphore
-    _turn: asyncio.Semaphore
-    _shelf: asyncio.Semaphore
-    """Room for finished tasks that wait for their download or for the reader."""
-    read: int = 0
-    submitted: int = 0
-    finished: int = 0
-    failed: int = 0
-    _slots: dict[int, _Slot] = attrs.field(init=False, factory=dict[int, _Slot])
-    _ready: deque[_Slot] = attrs.field(init=False, factory=deque[_Slot])
-    _changed: asyncio.Event = attrs.field(init=False, factory=asyncio.Event)
-    _gate: Gate = attrs.field(init=False, factory=Gate)
-    jobs: set[asyncio.Task[None]] = attrs.field(init=False, factory=set[asyncio.Task[None]])
-    _pump: asyncio.Task[None] = attrs.field(init=False)
-    _reading: bool = attrs.field(init=False, default=True)
-    _interrupted: bool = attrs.field(init=False, default=False)
-    _trouble: BaseException | None = attrs.field(init=False, default=None)
+    def __init__(
+        self,
+        purchases: Purchases,
+        poller: Poller,
+        callback_url: str | None,
+        timeout: float | None,
+        on_update: OnUpdate | None,
+        folder: Folder | None,
+        requests: Requests,
+        free: asyncio.Semaphore,
+        turn: asyncio.Semaphore,
+        shelf: asyncio.Semaphore,
+    ) -> None:
+        self.purchases = purchases
+        self.poller = poller
+        self.callback_url = callback_url
+        self.timeout = timeout
+        self.on_update = on_update
+        self.folder = folder
+        """Where the files of finished tasks are saved, if they are."""
+        self.read = 0
+        self.submitted = 0
+        self.finished = 0
+        self.failed = 0
+        self.jobs: set[asyncio.Task[None]] = set()
+        self._requests = requests
+        self._free = free
+        self._turn = turn
+        self._shelf = shelf
+        """Room for finished tasks that wait for their download or for the reader."""
+        self._slots: dict[int, _Slot] = {}
+        self._ready: deque[_Slot] = deque()
+        self._changed = asyncio.Event()
+        self._gate = Gate()
+        self._pump: asyncio.Task[None]
+        self._reading = True
+        self._interrupted = False
+        self._trouble: BaseException | None = None
 
     def start(self) -> None:
         """Begin to read requests, unless the session was closed before."""

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Iterator, Sequence
 
 import anyio
-import attrs
 
 from vidgo_async.errors import (
     SubmissionUnknownError,
@@ -17,15 +16,15 @@ from vidgo_async.tasks import Task
 from vidgo_async.verdicts import Gate, Request
 
 
-@attrs.define(eq=False, repr=False)
 class Bulk:
     """The purchases of one `submit_many`."""
 
-    purchases: Purchases
-    callback_url: str | None
-    accepted: dict[int, Task] = attrs.field(init=False, factory=dict[int, Task])
-    failed: dict[int, VidgoError] = attrs.field(init=False, factory=dict[int, VidgoError])
-    _gate: Gate = attrs.field(init=False, factory=Gate)
+    def __init__(self, purchases: Purchases, callback_url: str | None) -> None:
+        self.purchases = purchases
+        self.callback_url = callback_url
+        self.accepted: dict[int, Task] = {}
+        self.failed: dict[int, VidgoError] = {}
+        self._gate = Gate()
 
     async def submit(self, requests: Sequence[Request], at_once: int) -> list[Task]:
         """Buy a task for each request; let every POST settle before raising.

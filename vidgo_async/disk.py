@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import anyio.to_thread
-import attrs
 
 from vidgo_async.endurance import see_through
 from vidgo_async.errors import DownloadError
 from vidgo_async.tasks import MediaFile
 
-PIECE = 1024 * 1024
+PIECE = 4 * 1024 * 1024
 """Bytes that are gathered for one trip to the disk."""
 
 
@@ -33,14 +32,14 @@ async def on_disk(
         raise DownloadError(msg, file) from error
 
 
-@attrs.define(eq=False, repr=False)
 class Pen:
     """Writes piece by piece: while one is being written, the next is gathered."""
 
-    _write: Callable[[list[bytes]], Coroutine[Any, Any, None]]
-    _chunks: list[bytes] = attrs.field(init=False, factory=list[bytes])
-    _gathered: int = attrs.field(init=False, default=0)
-    _writing: "asyncio.Task[None] | None" = attrs.field(init=False, default=None)
+    def __init__(self, write: Callable[[list[bytes]], Coroutine[Any, Any, None]]) -> None:
+        self._write = write
+        self._chunks: list[bytes] = []
+        self._gathered = 0
+        self._writing: asyncio.Task[None] | None = None
 
     async def add(self, chunk: bytes) -> None:
         """Take bytes; wait only where the disk is slower than they come."""

@@ -6,8 +6,6 @@ import weakref
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-import attrs
-
 from vidgo_async.disk import on_disk
 from vidgo_async.errors import DownloadError
 from vidgo_async.hosts import Hosts
@@ -21,13 +19,13 @@ SEPARATORS = tuple({"/", os.sep})
 """What a path ends with that is meant to be a folder."""
 
 
-@attrs.define(eq=False, repr=False)
 class _Place:
     """Where a file is to be written."""
 
-    path: Path
-    key: str = attrs.field(init=False)
-    """The same for all ways to spell it."""
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.key: str
+        """The same for all ways to spell it."""
 
     def settle(self, file: MediaFile, destination: str) -> None:
         """Find out whether it is a folder, or make it one; blocks."""
@@ -38,17 +36,21 @@ class _Place:
         self.key = os.path.normcase(Path(os.path.realpath(self.path.parent), self.path.name))
 
 
-@attrs.define(eq=False, repr=False)
 class Files:
     """Downloads, at most so many at once, and one at a time to each destination."""
 
-    hosts: Hosts
-    _room: asyncio.Semaphore
-    _retry: RetryPolicy
-    _look: Callable[[str], Awaitable[Task]]
-    _turns: weakref.WeakValueDictionary[str, asyncio.Lock] = attrs.field(
-        init=False, factory=weakref.WeakValueDictionary[str, asyncio.Lock]
-    )
+    def __init__(
+        self,
+        hosts: Hosts,
+        room: asyncio.Semaphore,
+        retry: RetryPolicy,
+        look: Callable[[str], Awaitable[Task]],
+    ) -> None:
+        self.hosts = hosts
+        self._room = room
+        self._retry = retry
+        self._look = look
+        self._turns = weakref.WeakValueDictionary[str, asyncio.Lock]()
 
     async def download(
         self,

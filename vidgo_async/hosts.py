@@ -5,7 +5,6 @@ import math
 from collections.abc import Mapping
 
 import aiohttp
-import attrs
 from yarl import URL
 
 from vidgo_async.errors import TransportError, TransportTimeoutError
@@ -19,11 +18,11 @@ HOPELESS = (aiohttp.ClientSSLError, aiohttp.TooManyRedirects, ValueError)
 """Failures that another try would only repeat; a bad address is a `ValueError`."""
 
 
-@attrs.define(eq=False, repr=False)
 class Stream:
     """A file on its way."""
 
-    _response: aiohttp.ClientResponse
+    def __init__(self, response: aiohttp.ClientResponse) -> None:
+        self._response = response
 
     @property
     def status(self) -> int:
@@ -60,18 +59,14 @@ class Stream:
         self._response.close()
 
 
-@attrs.define(eq=False, repr=False)
 class Hosts:
     """HTTP to any host but the API's, over the session's connections."""
 
-    _transport: Transport
-    _client: aiohttp.ClientSession = attrs.field(init=False)
-    _timeout: aiohttp.ClientTimeout = attrs.field(init=False)
-
-    def __attrs_post_init__(self) -> None:
-        self._client = self._transport.keyless(read_bufsize=BUFFER)
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+        self._client = transport.keyless(read_bufsize=BUFFER)
         self._timeout = aiohttp.ClientTimeout(
-            connect=min(CONNECT_TIMEOUT, self._transport.request_timeout / 2),
+            connect=min(CONNECT_TIMEOUT, transport.request_timeout / 2),
             sock_read=STALL_TIMEOUT,
             ceil_threshold=math.inf,
         )

@@ -4,8 +4,6 @@ import asyncio
 import math
 from collections import deque
 
-import attrs
-
 from vidgo_async.errors import VidgoError
 from vidgo_async.tasks import Task
 
@@ -13,24 +11,27 @@ LAST_LOOK = 1.0
 """Seconds before a deadline at which a task is looked at once more."""
 
 
-@attrs.define(eq=False, repr=False)
 class Inbox:
     """One reader's mail: tasks that ended, errors about a task, and updates if wanted."""
 
-    deadline: float = math.inf
-    """The loop's time at which the reader leaves."""
-    last_look: float = math.inf
-    """The loop's time of the look just before that."""
-    wants_updates: bool = False
-    watching: dict[str, Task] = attrs.field(init=False, factory=dict[str, Task])
-    """The tasks whose end the reader has not taken out yet, in order, as last known."""
-    _letters: deque[tuple[str, Task | VidgoError]] = attrs.field(
-        init=False, factory=deque[tuple[str, Task | VidgoError]]
-    )
-    _failure: VidgoError | None = attrs.field(init=False, default=None)
-    _closed: bool = attrs.field(init=False, default=False)
-    _news: asyncio.Event = attrs.field(init=False, factory=asyncio.Event)
-    _loop: asyncio.AbstractEventLoop = attrs.field(init=False, factory=asyncio.get_running_loop)
+    def __init__(
+        self,
+        deadline: float = math.inf,
+        last_look: float = math.inf,
+        wants_updates: bool = False,
+    ) -> None:
+        self.deadline = deadline
+        """The loop's time at which the reader leaves."""
+        self.last_look = last_look
+        """The loop's time of the look just before that."""
+        self.wants_updates = wants_updates
+        self.watching: dict[str, Task] = {}
+        """The tasks whose end the reader has not taken out yet, in order, as last known."""
+        self._letters: deque[tuple[str, Task | VidgoError]] = deque()
+        self._failure: VidgoError | None = None
+        self._closed = False
+        self._news = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
 
     @classmethod
     def until(cls, timeout: float | None, *, wants_updates: bool = False) -> "Inbox":

@@ -6,8 +6,6 @@ import weakref
 from collections.abc import Coroutine
 from typing import Any, Self, TypeVar
 
-import attrs
-
 from vidgo_async.adaptive import AdaptivePolling
 from vidgo_async.api import Api
 from vidgo_async.arguments import Settings, as_task
@@ -27,20 +25,30 @@ _Value = TypeVar("_Value")
 CLOSED = "the session is closed"
 
 
-@attrs.define(eq=False, repr=False)
 class Machinery:
     """What an open session is made of, bound to one event loop."""
 
-    loop: asyncio.AbstractEventLoop
-    transport: Transport
-    throttle: Throttle
-    api: Api
-    uploads: Uploads
-    purchases: Purchases
-    poller: Poller
-    files: Files
-    calls: set[asyncio.Task[Any]] = attrs.field(init=False, factory=set[asyncio.Task[Any]])
-    engines: weakref.WeakSet[Engine] = attrs.field(init=False, factory=weakref.WeakSet[Engine])
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        transport: Transport,
+        throttle: Throttle,
+        api: Api,
+        uploads: Uploads,
+        purchases: Purchases,
+        poller: Poller,
+        files: Files,
+    ) -> None:
+        self.loop = loop
+        self.transport = transport
+        self.throttle = throttle
+        self.api = api
+        self.uploads = uploads
+        self.purchases = purchases
+        self.poller = poller
+        self.files = files
+        self.calls: set[asyncio.Task[Any]] = set()
+        self.engines = weakref.WeakSet[Engine]()
 
     @classmethod
     def build(

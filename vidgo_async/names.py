@@ -26,14 +26,15 @@ def file_name(file: MediaFile, number: int = 1) -> str:
 
     Args:
         file: The file.
-        number: Its place among the files of its task; from 2 on it shows, as in `abc-2.mp4`.
+        number: Its place among the files of its task; from 2 on it shows, as in `abc+2.mp4`: no id can look
+            like that, since a plus sign in one is quoted.
     """
     found = _SEGMENT.fullmatch(file.file_url)
     segment = found[1] if found else ""
     ending = _SUFFIX.fullmatch(segment)
     suffix = ending[1] if ending else ".png" if file.file_type == "image" else ".mp4"
     stem = file.task_id or unquote(segment[: -len(suffix)] if ending else segment) or "file"
-    count = f"-{number}" if number > 1 else ""
+    count = f"+{number}" if number > 1 else ""
     return f"{_harmless(stem)}{count}{suffix}"
 
 

@@ -4,8 +4,6 @@ import asyncio
 import contextlib
 from typing import Protocol, Self
 
-import attrs
-
 
 class Body(Protocol):
     """What is sent, piece by piece as it is read."""
@@ -25,24 +23,21 @@ class Body(Protocol):
         ...
 
 
-@attrs.define(eq=False, repr=False)
 class Outflow:
     """Reads a body as it is sent, and puts the end of the exchange off with each piece.
 
     No async generator: one that is left half-way would have to be closed by somebody.
     """
 
-    _body: Body
-    _scope: asyncio.Timeout
-    """Bounds the exchange; not moved beyond where it was at first."""
-    _stall: float
-    """Seconds that one piece may take, and the answer after the last."""
-    ended: bool = attrs.field(init=False, default=False)
-    """Whether all of it was sent."""
-    _latest: float | None = attrs.field(init=False)
-
-    def __attrs_post_init__(self) -> None:
-        self._latest = self._scope.when()
+    def __init__(self, body: Body, scope: asyncio.Timeout, stall: float) -> None:
+        self.ended = False
+        """Whether all of it was sent."""
+        self._body = body
+        self._scope = scope
+        """Bounds the exchange; not moved beyond where it was at first."""
+        self._stall = stall
+        """Seconds that one piece may take, and the answer after the last."""
+        self._latest = scope.when()
 
     @property
     def headers(self) -> dict[str, str]:

@@ -9,8 +9,6 @@ then ever faster (as CUBIC's window does, RFC 9438), so that a limit that was ra
 Pure: the clock is handed in.
 """
 
-import attrs
-
 SAFETY = 0.95
 """The rate after a refusal, as a part of the limit it told of."""
 GROWTH = 0.9
@@ -29,21 +27,21 @@ BUCKET = 1.0
 """Seconds of sending that a server's bucket is thought to hold; longer pauses save up no more."""
 
 
-@attrs.define(eq=False, repr=False)
 class Pace:
     """The limit as it was last understood, and what happened since the last refusal."""
 
-    limit: float | None = None
-    """Requests a second; None until the first refusal."""
-    _accepted: int = 0
-    """Requests that went well."""
-    _since: float = 0.0
-    """The time from which they count."""
-    _waited: float = 0.0
-    """Seconds in which requests had to wait for the pace or for a pause."""
-    _strained: float = 0.0
-    """Seconds of those in which requests were sent at the full rate: a rate that nobody uses
-    proves nothing, and does not grow."""
+    def __init__(self) -> None:
+        self.limit: float | None = None
+        """Requests a second; None until the first refusal."""
+        self._accepted = 0
+        """Requests that went well."""
+        self._since = 0.0
+        """The time from which they count."""
+        self._waited = 0.0
+        """Seconds in which requests had to wait for the pace or for a pause."""
+        self._strained = 0.0
+        """Seconds of those in which requests were sent at the full rate: a rate that nobody uses
+        proves nothing, and does not grow."""
 
     def rate(self) -> float | None:
         """Return how many requests a second may be sent now; None for any number."""

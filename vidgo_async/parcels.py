@@ -65,7 +65,6 @@ class Parcel:
     """Opens it for one attempt."""
 
 
-@attrs.define(eq=False, repr=False)
 class Content:
     """The body of one attempt, read as it is sent.
 
@@ -73,16 +72,17 @@ class Content:
     whatever became of those who waited for the thread.
     """
 
-    _begin: Callable[[], Opened]
-    size: int = attrs.field(init=False, default=0)
-    """Bytes in all, once it is open."""
-    content_type: str = attrs.field(init=False, default="")
-    failure: Exception | None = attrs.field(init=False, default=None)
-    """Why it could not be read to its end."""
-    _opened: Opened | None = attrs.field(init=False, default=None)
-    _left: int = attrs.field(init=False, default=0)
-    _lock: threading.Lock = attrs.field(init=False, factory=threading.Lock)
-    _closed: bool = attrs.field(init=False, default=False)
+    def __init__(self, begin: Callable[[], Opened]) -> None:
+        self.size = 0
+        """Bytes in all, once it is open."""
+        self.content_type = ""
+        self.failure: Exception | None = None
+        """Why it could not be read to its end."""
+        self._begin = begin
+        self._opened: Opened | None = None
+        self._left = 0
+        self._lock = threading.Lock()
+        self._closed = False
 
     async def open(self) -> None:
         """Begin.

@@ -7,32 +7,32 @@ import contextlib
 import hashlib
 import os
 from collections.abc import Iterable
-from io import FileIO
 from pathlib import Path
-from typing import Any
-
-import attrs
+from typing import TYPE_CHECKING, Any
 
 from vidgo_async.parts import Checksum
+
+if TYPE_CHECKING:
+    from io import FileIO
 
 SHOWN = 100
 """Bytes of the final name that the temporary one repeats; file systems allow 255 for all."""
 APPEARED = "it appeared meanwhile; pass overwrite=True to replace it"
 
 
-@attrs.define(eq=False, repr=False)
 class Partial:
     """A file in the making, beside its destination."""
 
-    destination: Path
-    overwrite: bool
-    size: int = attrs.field(init=False, default=0)
-    """Bytes written so far."""
-    _path: Path = attrs.field(init=False)
-    _sink: FileIO = attrs.field(init=False)
-    _expected: Checksum | None = attrs.field(init=False, default=None)
-    _taken: Any = attrs.field(init=False, default=None)
-    _undo: contextlib.ExitStack = attrs.field(init=False, factory=contextlib.ExitStack)
+    def __init__(self, destination: Path, overwrite: bool) -> None:
+        self.destination = destination
+        self.overwrite = overwrite
+        self.size = 0
+        """Bytes written so far."""
+        self._path: Path
+        self._sink: FileIO
+        self._expected: Checksum | None = None
+        self._taken: Any = None
+        self._undo = contextlib.ExitStack()
 
     def open(self) -> None:
         """Begin, if there is a place to write to."""

@@ -10,8 +10,6 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-import attrs
-
 LEAST = 1.0
 """Seconds that every look gets, however fast answers are."""
 FACTOR = 4.0
@@ -25,20 +23,18 @@ WEIGHT = 0.2
 _Value = TypeVar("_Value")
 
 
-@attrs.define(eq=False, repr=False)
 class Patience:
     """Follows the looks that are under way, and hurries the oldest when asked to."""
 
-    most: float
-    """Seconds after which a look is given up anyway."""
-    _usual: float = attrs.field(init=False, default=LEAST / FACTOR)
-    _looks: dict[asyncio.Timeout, float] = attrs.field(
-        init=False, factory=dict[asyncio.Timeout, float]
-    )
-    """When each began, the oldest first."""
-    _timer: asyncio.TimerHandle | None = attrs.field(init=False, default=None)
-    """Rings when the oldest look has lasted for too long; one for each would cost much more."""
-    _loop: asyncio.AbstractEventLoop = attrs.field(init=False, factory=asyncio.get_running_loop)
+    def __init__(self, most: float) -> None:
+        self.most = most
+        """Seconds after which a look is given up anyway."""
+        self._usual = LEAST / FACTOR
+        self._looks: dict[asyncio.Timeout, float] = {}
+        """When each began, the oldest first."""
+        self._timer: asyncio.TimerHandle | None = None
+        """Rings when the oldest look has lasted for too long; one for each would cost much more."""
+        self._loop = asyncio.get_running_loop()
 
     async def see(self, look: Callable[[asyncio.Timeout], Awaitable[_Value]]) -> _Value:
         """Wait for a look, as long as nobody needs its place.

@@ -64,31 +64,25 @@ class _Watch:
     trouble: VidgoError | None = None
 
 
-@attrs.define(eq=False, repr=False)
 class Poller:
     """Looks at watched tasks when the policy says, and writes to their readers."""
 
-    api: Api
-    polling: PollingPolicy
-    retry: RetryPolicy
-    _watches: dict[str, _Watch] = attrs.field(init=False, factory=dict[str, _Watch])
-    _heap: list[tuple[float, int, _Watch]] = attrs.field(
-        init=False, factory=list[tuple[float, int, _Watch]]
-    )
-    _order: "itertools.count[int]" = attrs.field(init=False, factory=itertools.count)
-    _timer: asyncio.TimerHandle | None = attrs.field(init=False, default=None)
-    _rings_at: float = attrs.field(init=False, default=0.0)
-    """The loop's time at which it rings, which handles of uvloop do not always tell."""
-    _crew: set[asyncio.Task[None]] = attrs.field(init=False, factory=set[asyncio.Task[None]])
-    _end: VidgoError | None = attrs.field(init=False, default=None)
-    _patience: Patience = attrs.field(init=False)
-    _learner: LearningPolicy | None = attrs.field(init=False)
-    _random: random.Random = attrs.field(init=False, factory=random.Random)
-    loop: asyncio.AbstractEventLoop = attrs.field(init=False, factory=asyncio.get_running_loop)
-
-    def __attrs_post_init__(self) -> None:
-        self._patience = Patience(self.api.poll_timeout)
-        self._learner = self.polling if isinstance(self.polling, LearningPolicy) else None
+    def __init__(self, api: Api, polling: PollingPolicy, retry: RetryPolicy) -> None:
+        self.api = api
+        self.polling = polling
+        self.retry = retry
+        self._watches: dict[str, _Watch] = {}
+        self._heap: list[tuple[float, int, _Watch]] = []
+        self._order = itertools.count()
+        self._timer: asyncio.TimerHandle | None = None
+        self._rings_at = 0.0
+        """The loop's time at which it rings, which handles of uvloop do not always tell."""
+        self._crew: set[asyncio.Task[None]] = set()
+        self._end: VidgoError | None = None
+        self._patience = Patience(api.poll_timeout)
+        self._learner = polling if isinstance(polling, LearningPolicy) else None
+        self._random = random.Random()
+        self.loop = asyncio.get_running_loop()
 
     # --- For readers ------------------------------------------------------------------------
 

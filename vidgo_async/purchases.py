@@ -9,8 +9,6 @@ import asyncio
 import logging
 import random
 
-import attrs
-
 from vidgo_async.api import Api
 from vidgo_async.errors import (
     APIError,
@@ -43,17 +41,23 @@ CLOSE_GRACE = 5.0
 """Seconds that closing gives to POSTs under way."""
 
 
-@attrs.define(eq=False, repr=False)
 class Purchases:
     """Sends submits, and keeps account of what was bought."""
 
-    api: Api
-    uploads: Uploads
-    retry: RetryPolicy
-    unclaimed: list[Task | SubmissionUnknownError]
-    _posts: set[asyncio.Task[Task]] = attrs.field(init=False, factory=set[asyncio.Task[Task]])
-    _closing: asyncio.Event = attrs.field(init=False, factory=asyncio.Event)
-    _random: random.Random = attrs.field(init=False, factory=random.Random)
+    def __init__(
+        self,
+        api: Api,
+        uploads: Uploads,
+        retry: RetryPolicy,
+        unclaimed: list[Task | SubmissionUnknownError],
+    ) -> None:
+        self.api = api
+        self.uploads = uploads
+        self.retry = retry
+        self.unclaimed = unclaimed
+        self._posts: set[asyncio.Task[Task]] = set()
+        self._closing = asyncio.Event()
+        self._random = random.Random()
 
     async def prepare(
         self, request: Request, callback_url: str | None, gate: Gate | None = None

@@ -1,16 +1,12 @@
 """What the program tells: a line for each change of state, a table, and how to go on."""
 
 import os
-import re
 import shlex
 import sys
 import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TextIO, cast
-from urllib.parse import quote
-
-import attrs
 
 from vidgo_async.batch import Outcome
 from vidgo_async.errors import (
@@ -19,30 +15,27 @@ from vidgo_async.errors import (
     TaskFailedError,
     VidgoError,
 )
+from vidgo_async.names import file_name
 from vidgo_async.requests import GenerationRequest, TypedRequest
 from vidgo_async.session import VidgoSession
-from vidgo_async.tasks import MediaFile, Task
+from vidgo_async.tasks import Task
 
-_SUFFIX = re.compile(r"(?is)https?://[^/?#]*/[^?#]*(\.[a-z0-9]{1,5})(?:[?#].*)?")
-"""An address with a path that ends like a file name."""
 OWED = "paid for and not saved; go on with"
 GONE = "gone with the sandbox; with the real API you would go on with"
 
 
-@attrs.define(eq=False, repr=False)
 class Report:
     """Saves what finished, and keeps account of what was paid for."""
 
-    out: Path
-    in_sandbox: bool = False
-    failed: int = 0
-    _started: dict[str, float] = attrs.field(init=False, factory=dict[str, float])
-    _states: dict[str, str] = attrs.field(init=False, factory=dict[str, str])
-    _owed: dict[str, None] = attrs.field(init=False, factory=dict[str, None])
-    _unknown: list[SubmissionUnknownError] = attrs.field(
-        init=False, factory=list[SubmissionUnknownError]
-    )
-    _rows: list[tuple[str, str, str]] = attrs.field(init=False, factory=list[tuple[str, str, str]])
+    def __init__(self, out: Path, in_sandbox: bool = False) -> None:
+        self.out = out
+        self.in_sandbox = in_sandbox
+        self.failed = 0
+        self._started: dict[str, float] = {}
+        self._states: dict[str, str] = {}
+        self._owed: dict[str, None] = {}
+        self._unknown: list[SubmissionUnknownError] = []
+        self._rows: list[tuple[str, str, str]] = []
 
     # --- What happens -----------------------------------------------------------------------
 
@@ -134,7 +127,7 @@ class Report:
 
     async def _save(self, vidgo: VidgoSession, task: Task, index: int) -> bool:
         file = task.files[index]
-        path = self.out / _file_name(task, file, index + 1)
+        path = self.out / file_name(file, index + 1)
         try:
             await vidgo.download(file, path, overwrite=True)
         except VidgoError as error:
@@ -166,11 +159,3 @@ def _tell(stream: TextIO, line: str) -> None:
 
 def _prompt(request: GenerationRequest | TypedRequest) -> str:
     return repr(request.input["prompt"])
-
-
-def _file_name(task: Task, file: MediaFile, number: int) -> str:
-    """Name a file after its task; the quoting keeps distinct ids distinct, and harmless."""
-    found = _SUFFIX.fullmatch(file.file_url)
-    suffix = found[1] if found else ".png" if file.file_type == "image" else ".mp4"
-    count = f"+{number}" if len(task.files) > 1 else ""  # quoted ids hold no plus sign
-    return f"{quote(task.task_id, safe='')}{count}{suffix}"

@@ -4,7 +4,6 @@ import asyncio
 from pathlib import Path
 
 import anyio.to_thread
-import attrs
 
 from vidgo_async.errors import DownloadError
 from vidgo_async.files import Files
@@ -15,13 +14,13 @@ AT_ONCE = 4
 """Downloads of one batch at a time; they use no slot of `max_concurrent_requests`."""
 
 
-@attrs.define(eq=False, repr=False)
 class Folder:
     """A folder that files of tasks are saved to."""
 
-    path: Path
-    _files: Files
-    _room: asyncio.Semaphore = attrs.field(init=False, factory=lambda: asyncio.Semaphore(AT_ONCE))
+    def __init__(self, path: Path, files: Files) -> None:
+        self.path = path
+        self._files = files
+        self._room = asyncio.Semaphore(AT_ONCE)
 
     async def open(self) -> None:
         """Make the folder, before anything is bought.

@@ -9,8 +9,6 @@ import asyncio
 import random
 from collections import deque
 
-import attrs
-
 from vidgo_async.errors import SessionClosedError
 from vidgo_async.pace import Pace
 from vidgo_async.pacing import RetryPolicy
@@ -29,16 +27,14 @@ POLL_SHARE = 0.75
 """The part of the slots that polls may hold; the rest stays free for submits."""
 
 
-@attrs.define(eq=False, repr=False)
 class Lane:
     """Those who wait for one kind of request, first come first served."""
 
-    limit: int
-    busy: int = 0
-    waiting: deque[tuple[float, asyncio.Future[None]]] = attrs.field(
-        init=False, factory=deque[tuple[float, "asyncio.Future[None]"]]
-    )
-    """The loop's time at which each came, and what to tell it."""
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.busy = 0
+        self.waiting: deque[tuple[float, asyncio.Future[None]]] = deque()
+        """The loop's time at which each came, and what to tell it."""
 
     def waiting_since(self) -> float | None:
         """Return when the first came of those who may go; None if there is nobody."""
@@ -59,31 +55,27 @@ class Lane:
         self.waiting.clear()
 
 
-@attrs.define(eq=False, repr=False)
 class Throttle:
     """The session's slots, its pace, and its patience after a 429."""
 
-    limit: int
-    most: float | None
-    """Requests a second that the caller allows; None for any number."""
-    retry: RetryPolicy
-    submits: Lane = attrs.field(init=False)
-    polls: Lane = attrs.field(init=False)
-    _loop: asyncio.AbstractEventLoop = attrs.field(init=False, factory=asyncio.get_running_loop)
-    _random: random.Random = attrs.field(init=False, factory=random.Random)
-    _pace: Pace = attrs.field(init=False, factory=Pace)
-    _not_before: float = attrs.field(init=False, default=0.0)
-    _admitted_at: float = attrs.field(init=False, default=0.0)
-    _waits_for_pace: bool = attrs.field(init=False, default=False)
-    _refusals: int = attrs.field(init=False, default=0)
-    _last_refusal: float = attrs.field(init=False, default=0.0)
-    _submits_in_a_row: int = attrs.field(init=False, default=0)
-    _timer: asyncio.TimerHandle | None = attrs.field(init=False, default=None)
-    _closed: str | None = attrs.field(init=False, default=None)
-
-    def __attrs_post_init__(self) -> None:
-        self.submits = Lane(self.limit)
-        self.polls = Lane(max(1, int(self.limit * POLL_SHARE)))
+    def __init__(self, limit: int, most: float | None, retry: RetryPolicy) -> None:
+        self.limit = limit
+        self.most = most
+        """Requests a second that the caller allows; None for any number."""
+        self.retry = retry
+        self.submits = Lane(limit)
+        self.polls = Lane(max(1, int(limit * POLL_SHARE)))
+        self._loop = asyncio.get_running_loop()
+        self._random = random.Random()
+        self._pace = Pace()
+        self._not_before = 0.0
+        self._admitted_at = 0.0
+        self._waits_for_pace = False
+        self._refusals = 0
+        self._last_refusal = 0.0
+        self._submits_in_a_row = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._closed: str | None = None
 
     @property
     def resumes_at(self) -> float:

@@ -6,8 +6,6 @@ import random
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 
-import attrs
-
 from vidgo_async import parts
 from vidgo_async.answers import retry_after
 from vidgo_async.disk import Pen, on_disk
@@ -60,29 +58,34 @@ class _DeadLinkError(Exception):
     """The host refuses the link, whoever asks and however often."""
 
 
-@attrs.define(eq=False, repr=False)
 class Transfer:
     """Fetches one file into its temporary place."""
 
-    file: MediaFile
-    partial: Partial
-    on_progress: OnProgress | None
-    hosts: Hosts
-    retry: RetryPolicy
-    look: Callable[[str], Awaitable[Task]]
-    """Asks once how a task is; it needs a known id."""
-    _task: Task | None = attrs.field(init=False, default=None)
-    _url: str = attrs.field(init=False)
-    _validator: str | None = attrs.field(init=False, default=None)
-    """What tells whether the bytes held are of the file at the host; None to start over."""
-    _total: int | None = attrs.field(init=False, default=None)
-    _furthest: int = attrs.field(init=False, default=0)
-    """The most bytes that were ever held: beyond them a try has got somewhere."""
-    _failures: int = attrs.field(init=False, default=0)
-    _has_looked: bool = attrs.field(init=False, default=False)
-
-    def __attrs_post_init__(self) -> None:
-        self._url = self.file.file_url
+    def __init__(
+        self,
+        file: MediaFile,
+        partial: Partial,
+        on_progress: OnProgress | None,
+        hosts: Hosts,
+        retry: RetryPolicy,
+        look: Callable[[str], Awaitable[Task]],
+    ) -> None:
+        self.file = file
+        self.partial = partial
+        self.on_progress = on_progress
+        self.hosts = hosts
+        self.retry = retry
+        self.look = look
+        """Asks once how a task is; it needs a known id."""
+        self._task: Task | None = None
+        self._url = file.file_url
+        self._validator: str | None = None
+        """What tells whether the bytes held are of the file at the host; None to start over."""
+        self._total: int | None = None
+        self._furthest = 0
+        """The most bytes that were ever held: beyond them a try has got somewhere."""
+        self._failures = 0
+        self._has_looked = False
 
     async def run(self) -> None:
         """Fetch all of it.

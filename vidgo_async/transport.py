@@ -13,7 +13,6 @@ from typing import Any
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
-import attrs
 from yarl import URL
 
 from vidgo_async.answers import Answer
@@ -36,11 +35,11 @@ MAX_ANSWER = 8 * 1024 * 1024
 """Bytes; a larger answer is refused, not read."""
 
 
-@attrs.define(eq=False, repr=False)
 class Sending:
     """Follows one request: set as soon as it has a connection and may be on its way."""
 
-    started: bool = False
+    def __init__(self) -> None:
+        self.started = False
 
 
 async def _has_connection(_: object, context: Any, __: object) -> None:
@@ -54,52 +53,48 @@ def _trace() -> aiohttp.TraceConfig:
     return trace
 
 
-@attrs.define(eq=False, repr=False)
 class Transport:
     """HTTP to one API host."""
 
-    base_url: str
-    _api_key: str
-    request_timeout: float
-    _connector: Connector | None
-    _proxy: str | None
-    _trust_env: bool
-    _owns_connector: bool = attrs.field(init=False)
-    _api: aiohttp.ClientSession = attrs.field(init=False)
-    _tracked: aiohttp.ClientSession = attrs.field(init=False)
-    _api_url: URL = attrs.field(init=False)
-    _proxies: dict[str, str] = attrs.field(init=False)
-    _api_proxy: str | None = attrs.field(init=False)
-    _timeout: aiohttp.ClientTimeout = attrs.field(init=False)
-
-    def __attrs_post_init__(self) -> None:
-        self._owns_connector = self._connector is None
+    def __init__(
+        self,
+        base_url: str,
+        api_key: str,
+        request_timeout: float,
+        connector: Connector | None,
+        proxy: str | None,
+        trust_env: bool,
+    ) -> None:
+        self.base_url = base_url
+        self._api_key = api_key
+        self.request_timeout = request_timeout
+        self._owns_connector = connector is None
         # No limit of its own: the throttle is the limit.
-        connector = self._connector or aiohttp.TCPConnector(
+        self._connector = connector or aiohttp.TCPConnector(
             limit=0, keepalive_timeout=IDLE_CONNECTION
         )
-        self._connector = connector
         headers = {
-            "Authorization": SecretText(f"Bearer {self._api_key}"),
+            "Authorization": SecretText(f"Bearer {api_key}"),
             "Content-Type": "application/json",
             "Accept": "application/json",
         }
-        self._api = _client(connector, headers)
-        self._tracked = _client(connector, headers, _trace())
-        self._api_url = URL(self.base_url)
+        self._api = _client(self._connector, headers)
+        self._tracked = _client(self._connector, headers, _trace())
+        self._api_url = URL(base_url)
+        self._proxy = proxy
         # Read once: each look at the environment costs as much as a request.
-        self._proxies = getproxies() if self._trust_env else {}
+        self._proxies = getproxies() if trust_env else {}
         self._api_proxy = self.proxy_for(self._api_url)
         # A total of aiohttp's would hide whether a connection was made, and it rounds up.
         self._timeout = aiohttp.ClientTimeout(
-            connect=min(CONNECT_TIMEOUT, self.request_timeout / 2), ceil_threshold=math.inf
+            connect=min(CONNECT_TIMEOUT, request_timeout / 2), ceil_threshold=math.inf
         )
 
     async def close(self) -> None:
         """Close all connections, unless the connector was lent."""
         for client in (self._api, self._tracked):
             await client.close()
-        if self._owns_connector and self._connector is not None:
+        if self._owns_connector:
             await self._connector.close()
 
     def spare(self, requests: int) -> int:

@@ -4,29 +4,27 @@ import asyncio
 import contextlib
 from collections import deque
 
-import attrs
-
 LIMIT = 5
 """Uploads in any minute that the API takes of a key; no more than these are under way either."""
 WINDOW = 60.0
 """Seconds of that minute."""
 
 
-@attrs.define(eq=False, repr=False)
 class UploadPace:
     """Who may send when: first come, first served, and no more than the API allows.
 
     A request counts from its end, because the server may have counted it at any moment before.
     """
 
-    at_once: int
-    """How many may be under way."""
-    _under_way: int = attrs.field(init=False, default=0)
-    _recent: deque[float] = attrs.field(init=False, factory=deque[float])
-    """The loop's times from which on each request of the last minute no longer counts."""
-    _not_before: float = attrs.field(init=False, default=0.0)
-    _queue: asyncio.Lock = attrs.field(init=False, factory=asyncio.Lock)
-    _changed: asyncio.Event = attrs.field(init=False, factory=asyncio.Event)
+    def __init__(self, at_once: int) -> None:
+        self.at_once = at_once
+        """How many may be under way."""
+        self._under_way = 0
+        self._recent: deque[float] = deque()
+        """The loop's times from which on each request of the last minute no longer counts."""
+        self._not_before = 0.0
+        self._queue = asyncio.Lock()
+        self._changed = asyncio.Event()
 
     async def enter(self) -> None:
         """Wait for the turn to send; whoever got it gives it back with `leave`."""

@@ -14,7 +14,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import anyio.to_thread
-import attrs
 
 from vidgo_async.api import Api
 from vidgo_async.endurance import see_through
@@ -44,15 +43,15 @@ for its turn, and the server has to fetch the picture."""
 CLOSED = "the session was closed before the upload was complete: nothing was bought"
 
 
-@attrs.define(eq=False, repr=False)
 class _Shared:
     """One upload that many requests may wait for, or have the link of."""
 
-    key: Hashable
-    job: asyncio.Task[UploadedFile]
-    good_until: float
-    """The loop's time until which it may be used, should the local clock be set back."""
-    waiters: int = 0
+    def __init__(self, key: Hashable, job: "asyncio.Task[UploadedFile]", good_until: float) -> None:
+        self.key = key
+        self.job = job
+        self.good_until = good_until
+        """The loop's time until which it may be used, should the local clock be set back."""
+        self.waiters = 0
 
     def is_stale(self) -> bool:
         """Tell whether it is of no use to whoever comes now."""
@@ -73,21 +72,18 @@ class _Shared:
         raise error.own_copy() if isinstance(error, VidgoError) else copy.copy(error)
 
 
-@attrs.define(eq=False, repr=False)
 class Uploads:
     """Sends uploads, and remembers those of the media of requests."""
 
-    api: Api
-    retry: RetryPolicy
-    at_once: int
-    """Connections that may be used."""
-    _pace: UploadPace = attrs.field(init=False)
-    _shared: dict[Hashable, _Shared] = attrs.field(init=False, factory=dict[Hashable, _Shared])
-    _closed: bool = attrs.field(init=False, default=False)
-    _random: random.Random = attrs.field(init=False, factory=random.Random)
-
-    def __attrs_post_init__(self) -> None:
-        self._pace = UploadPace(min(LIMIT, self.at_once))
+    def __init__(self, api: Api, retry: RetryPolicy, at_once: int) -> None:
+        self.api = api
+        self.retry = retry
+        self.at_once = at_once
+        """Connections that may be used."""
+        self._pace = UploadPace(min(LIMIT, at_once))
+        self._shared: dict[Hashable, _Shared] = {}
+        self._closed = False
+        self._random = random.Random()
 
     async def upload(
         self, source: object, file_name: str | None, upload_path: str | None

@@ -68,12 +68,12 @@ def _is_safe_503(error: APIError, policy: RetryPolicy) -> bool:
 # --- On what terms --------------------------------------------------------------------------
 
 
-@attrs.define(eq=False, repr=False)
 class Gate:
     """Stops a batch from sending more once the account turned out not to pay for it."""
 
-    refusal: VidgoError | None = None
-    _shut: asyncio.Future[None] | None = attrs.field(init=False, default=None)
+    def __init__(self) -> None:
+        self.refusal: VidgoError | None = None
+        self._shut: asyncio.Future[None] | None = None
 
     @property
     def shut(self) -> asyncio.Future[None]:
@@ -95,7 +95,7 @@ class Gate:
                 self.shut.set_result(None)
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class Terms:
     """Until when, and on what condition, one submit may be sent."""
 

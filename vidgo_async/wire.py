@@ -1,9 +1,9 @@
 """Between bytes and values: requests out, answers in.
 
-Pure functions, and the only file that knows cattrs. What matters
-is never coerced: `task_id` of a submit, `status` of a poll, `file_url` of a finished file or of an upload and
-the credits of a balance are what the server said or a `ResponseError` with the path. Any other
-field of an unexpected type becomes None; `odd_fields` names it.
+Pure functions, and the only file that knows cattrs. What matters is never coerced: `task_id` of a
+submit, `status` of a poll, `file_url` of a finished file or of an upload and the credits of a
+balance are what the server said or a `ResponseError` with the path. Any other field of an
+unexpected type becomes None; `odd_fields` names it.
 """
 
 import json
@@ -43,7 +43,7 @@ def submit_body(
     return SecretBytes(json.dumps(body).encode())
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class Submission:
     """A submit that is ready to go, made before anything is sent."""
 
@@ -220,39 +220,41 @@ _file_fields = make_dict_structure_fn(
     file_type=_OPTIONAL_STRING,
     task_id=override(omit=True),
 )
-_finished_task = make_dict_structure_fn(
+_task_fields = make_dict_structure_fn(
     Task, _converter, files=override(struct_hook=_files), **_FROM_SERVER
-)
-# "Empty unless finished" (status page): until then the field is not even looked at.
-_other_task = make_dict_structure_fn(Task, _converter, files=override(omit=True), **_FROM_SERVER)
-
-_uploaded_file = make_dict_structure_fn(
-    UploadedFile,
-    _converter,
-    file_url=override(struct_hook=_words),
-    file_size=override(struct_hook=_if_it_is(int)),
-    uploaded_at=_OURS,
-    raw=_OURS,
-    download_url=_OPTIONAL_STRING,
-    file_id=_OPTIONAL_STRING,
-    file_name=_OPTIONAL_STRING,
-    original_name=_OPTIONAL_STRING,
-    mime_type=_OPTIONAL_STRING,
-    upload_path=_OPTIONAL_STRING,
 )
 
 
 def _task(value: Any, kind: Any) -> Task:
     if value.get("status") != TaskStatus.FINISHED:
-        return _other_task(value, kind)
-    task = _finished_task(value, kind)
+        # "Empty unless finished" (status page): until then the field is not even looked at.
+        return _task_fields({**value, "files": None}, kind)
+    task = _task_fields(value, kind)
     files = tuple(attrs.evolve(file, task_id=task.task_id) for file in task.files)
     return attrs.evolve(task, files=files)
 
 
+def _uploaded_file(kind: type[UploadedFile]) -> _Hook:
+    """Make the hook when the first upload is answered: most programs upload nothing."""
+    return make_dict_structure_fn(
+        kind,
+        _converter,
+        file_url=override(struct_hook=_words),
+        file_size=override(struct_hook=_if_it_is(int)),
+        uploaded_at=_OURS,
+        raw=_OURS,
+        download_url=_OPTIONAL_STRING,
+        file_id=_OPTIONAL_STRING,
+        file_name=_OPTIONAL_STRING,
+        original_name=_OPTIONAL_STRING,
+        mime_type=_OPTIONAL_STRING,
+        upload_path=_OPTIONAL_STRING,
+    )
+
+
 _converter.register_structure_hook(MediaFile, _file)
 _converter.register_structure_hook(Task, _task)
-_converter.register_structure_hook(UploadedFile, _uploaded_file)
+_converter.register_structure_hook_factory(lambda kind: kind is UploadedFile, _uploaded_file)
 
 
 def _structure(answer: Answer, values: dict[str, Any], kind: type[_Value]) -> _Value:
