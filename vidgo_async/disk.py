@@ -1,6 +1,7 @@
 """Between the event loop and the disk: blocking work in threads, and written by the piece."""
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,10 @@ from vidgo_async.endurance import see_through
 from vidgo_async.errors import DownloadError
 from vidgo_async.tasks import MediaFile
 
-PIECE = 4 * 1024 * 1024
-"""Bytes that are gathered for one trip to the disk."""
+PIECE = 1024 * 1024
+"""Bytes that are gathered before they are written."""
+MOST = 8 * PIECE
+"""Bytes that may wait for the disk."""
 
 
 async def on_disk(
@@ -33,30 +36,48 @@ async def on_disk(
 
 
 class Pen:
-    """Writes piece by piece: while one is being written, the next is gathered."""
+    """Writes in a thread, in order, and takes more meanwhile.
 
-    def __init__(self, write: Callable[[list[bytes]], Coroutine[Any, Any, None]]) -> None:
-        self._write = write
-        self._chunks: list[bytes] = []
-        self._gathered = 0
+    The thread goes on with what came while it wrote: to call one takes longer than to write a
+    piece. Only it takes bytes out, and only the loop puts them in.
+    """
+
+    def __init__(
+        self,
+        sink: Callable[[list[bytes]], None],
+        on_disk: Callable[[Callable[[], None]], Coroutine[Any, Any, None]],
+    ) -> None:
+        self._sink = sink
+        self._on_disk = on_disk
+        self._chunks = deque[bytes]()
+        self._added = 0
+        self._written = 0
         self._writing: asyncio.Task[None] | None = None
 
     async def add(self, chunk: bytes) -> None:
         """Take bytes; wait only where the disk is slower than they come."""
         self._chunks.append(chunk)
-        self._gathered += len(chunk)
-        if self._gathered >= PIECE:
-            await self._flush()
+        self._added += len(chunk)
+        held = self._added - self._written
+        is_idle = self._writing is None or self._writing.done()
+        if held >= MOST or (held >= PIECE and is_idle):
+            await self._settle()
+            self._writing = asyncio.create_task(self._on_disk(self._drain))
 
     async def close(self) -> None:
-        """Write what was gathered, and wait until all is written."""
-        await self._flush()
+        """Wait until all is written."""
         await self._settle()
+        await self._on_disk(self._drain)
 
-    async def _flush(self) -> None:
-        await self._settle()
-        chunks, self._chunks, self._gathered = self._chunks, [], 0
-        self._writing = asyncio.create_task(self._write(chunks))
+    def _drain(self) -> None:
+        while self._chunks:
+            chunks = [self._chunks.popleft()]
+            size = len(chunks[0])
+            while size < PIECE and self._chunks:
+                chunks.append(self._chunks.popleft())
+                size += len(chunks[-1])
+            self._sink(chunks)
+            self._written += size
 
     async def _settle(self) -> None:
         if self._writing is not None:

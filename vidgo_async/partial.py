@@ -46,6 +46,11 @@ class Partial:
         # Unbuffered: what comes is large, and closing then has nothing to write that may fail.
         self._sink = self._undo.enter_context(self._path.open("xb", buffering=0))
 
+    @property
+    def has_checksum(self) -> bool:
+        """Whether a checksum is expected."""
+        return self._expected is not None
+
     def expect(self, checksum: Checksum | None) -> None:
         """Take note, before the first byte, of what the file has to add up to."""
         self._expected = checksum
@@ -58,14 +63,17 @@ class Partial:
         self.size = 0
 
     def write(self, chunks: Iterable[bytes]) -> None:
-        """Add bytes."""
+        """Add bytes; their part in the checksum is up to `digest`."""
         data = b"".join(chunks)  # each call that blocks costs a struggle for the interpreter
         left = memoryview(data)
         while left:
             left = left[self._sink.write(left) :]
-        if self._taken is not None:
-            self._taken.update(data)
         self.size += len(data)
+
+    def digest(self, chunks: Iterable[bytes]) -> None:
+        """Let bytes count in the checksum that is expected."""
+        for chunk in chunks:
+            self._taken.update(chunk)
 
     def wrong_checksum(self) -> str | None:
         """Name the checksum, if all these bytes together do not have it."""

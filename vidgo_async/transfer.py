@@ -178,18 +178,22 @@ class Transfer:
 
     async def _receive(self, stream: Stream) -> None:
         """Add what comes to what is held, as far as it comes."""
-        pen, done = Pen(self._append), self.partial.size
+        pens, done = [Pen(self.partial.write, self.write)], self.partial.size
+        if self.partial.has_checksum:  # which takes longer than to write does: beside it
+            pens.append(Pen(self.partial.digest, self.write))
         cut: _SetbackError | None = None
-        try:
-            while chunk := await _next_of(stream):
-                done += len(chunk)
-                await pen.add(chunk)
-                if self.on_progress is not None:
-                    self.on_progress(done, self._total)
-        except _SetbackError as setback:
-            cut = setback
-        finally:
-            await pen.close()
+        async with contextlib.AsyncExitStack() as stack:
+            for pen in pens:
+                stack.push_async_callback(pen.close)
+            try:
+                while chunk := await _next_of(stream):
+                    done += len(chunk)
+                    for pen in pens:
+                        await pen.add(chunk)
+                    if self.on_progress is not None:
+                        self.on_progress(done, self._total)
+            except _SetbackError as setback:
+                cut = setback
         if cut is not None and self.partial.size != self._total:
             raise cut
 
@@ -209,9 +213,6 @@ class Transfer:
     async def write(self, work: Callable[..., None], *args: object) -> None:
         """Do work on the disk; as `on_disk`."""
         await on_disk(work, *args, file=self.file, destination=self.partial.destination)
-
-    async def _append(self, chunks: list[bytes]) -> None:
-        await self.write(self.partial.write, chunks)
 
     # --- Another link -----------------------------------------------------------------------
 
