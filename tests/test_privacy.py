@@ -19,6 +19,7 @@ from vidgo_async import (
     TransportError,
     VidgoError,
     VidgoSession,
+    wire,
 )
 from vidgo_async.sandbox import Fault, Sandbox, answer, cut_body, hang, reset_before
 
@@ -80,6 +81,13 @@ def find(texts: list[str]) -> list[str]:
     """Return the lines that show a secret."""
     lines = [line for text in texts for line in text.splitlines()]
     return [line for line in lines if any(secret in line for secret in SECRETS)]
+
+
+def test_what_is_sent_does_not_show_itself() -> None:
+    """Tools that report a crash print local variables, of which the body of a submit is one."""
+    submission = wire.Submission.of(FOX, f"https://a.example/{TOKEN}")
+    assert TOKEN in submission.body.decode()
+    assert not find([repr(submission), repr(submission.body)])
 
 
 @pytest.mark.parametrize("call", CALLS)
