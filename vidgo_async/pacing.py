@@ -27,7 +27,7 @@ class PollingPolicy(Protocol):
         """Return the seconds from the last look to the next.
 
         The scheduler stretches the answer by up to a fifth, so that tasks submitted together
-        are not looked at together, and rounds up to a tick of at most a quarter of a second, so
+        are not looked at together, and rounds up to a tick of at most a sixteenth of a second, so
         that one waking of the program serves several.
 
         Args:

@@ -34,7 +34,7 @@ logger: logging.Logger = logging.getLogger("vidgo_async")
 
 JITTER = 0.2
 """The part of a wait that is added at random, so that tasks are not looked at in lockstep."""
-TICK = 0.25
+TICK = 1 / 16
 """Seconds, a power of two; looks wait for the next tick, so that one waking of the loop serves
 several. Shorter waits have ticks within the part above, so that theirs do not stay together."""
 RESOLUTION = 0.001
@@ -276,6 +276,7 @@ class Poller:
             if not self._due_now():
                 return
             watch = self._take()
+            self._set_alarm()  # more may be due: a slow look has to give way
 
     async def _look(self, watch: _Watch) -> None:
         if not watch.readers:
