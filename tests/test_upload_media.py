@@ -13,7 +13,7 @@ import pytest
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from support import FOX, open_session
+from support import FOX, foxes, open_session
 from upload_support import PNG, Gatherer, data_url, picture
 from vidgo_async import (
     AuthenticationError,
@@ -364,6 +364,32 @@ async def test_who_waits_holds_no_slot(tmp_path: Path, many: bool) -> None:
                 assert FOX.input in [task.input for task in sandbox.tasks.values()]
                 assert sandbox.sold < 8
         assert sandbox.sold == 8
+
+
+async def test_who_waits_holds_no_place_of_a_batch(tmp_path: Path) -> None:
+    """Of requests that wait for uploads as many are read again as may be in flight."""
+    late = [moving(path) for path in pictures(tmp_path, 8)]
+    async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
+        start = now()
+        batch = vidgo.generate_many([*late, *foxes(9)], max_in_flight=2)
+        seen = {}
+        async for outcome in batch:
+            assert outcome.ok
+            seen[outcome.index] = now() - start
+            assert batch.read <= len(seen) + 4
+    # Five uploads a minute: two in the lobby wait, and the third stops the reading until then.
+    assert max(seen[index] for index in range(5)) < 60 < min(seen[index] for index in range(5, 8))
+    assert len(seen) == 17
+
+
+async def test_ready_requests_pass_those_that_wait(tmp_path: Path) -> None:
+    """A batch whose places would all be taken by waiting uploads goes on with the others."""
+    late = [moving(path) for path in pictures(tmp_path, 7)]
+    async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
+        start = now()
+        batch = vidgo.generate_many([*late, *foxes(9)], max_in_flight=2)
+        seen = {outcome.index: now() - start async for outcome in batch}
+    assert max(seen[index] for index in range(7, 16)) < 60 < min(seen[5], seen[6])
 
 
 async def test_no_deadline_runs_before_the_upload(fox: Path) -> None:

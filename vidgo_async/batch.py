@@ -21,7 +21,7 @@ from vidgo_async.endurance import see_through
 from vidgo_async.errors import SubmissionUnknownError, TaskFailedError, VidgoError
 from vidgo_async.poller import Poller
 from vidgo_async.purchases import Purchases
-from vidgo_async.requests import check_request
+from vidgo_async.requests import check_request, sources_of
 from vidgo_async.saving import Folder
 from vidgo_async.tasks import Task
 from vidgo_async.verdicts import Gate, Request
@@ -56,16 +56,22 @@ class _Slot:
     """One request from being read until the reader takes its outcome."""
 
     # There are as many as requests in flight: without a dict each takes less memory.
-    __slots__ = ("error", "index", "is_shelved", "paths", "request", "task")
+    __slots__ = ("error", "index", "paths", "request", "room", "task")
 
-    def __init__(self, index: int, request: Request) -> None:
+    def __init__(self, index: int, request: Request, room: asyncio.Semaphore) -> None:
         self.index = index
         self.request = request
         self.task: Task | None = None
         self.error: VidgoError | None = None
         self.paths: tuple[Path, ...] = ()
-        self.is_shelved = False
-        """Whether it has left its place to a new request, to be downloaded."""
+        self.room = room
+        """Where it has its place: in flight, or before or after that where others may pass it."""
+
+    async def move(self, room: asyncio.Semaphore) -> None:
+        """Take a place elsewhere, and only then leave the one it has."""
+        await room.acquire()
+        self.room.release()
+        self.room = room
 
 
 class Engine:
@@ -80,9 +86,8 @@ class Engine:
         on_update: OnUpdate | None,
         folder: Folder | None,
         requests: Requests,
-        free: asyncio.Semaphore,
+        max_in_flight: int,
         turn: asyncio.Semaphore,
-        shelf: asyncio.Semaphore,
     ) -> None:
         self.purchases = purchases
         self.poller = poller
@@ -97,10 +102,12 @@ class Engine:
         self.failed = 0
         self.jobs: set[asyncio.Task[None]] = set()
         self._requests = requests
-        self._free = free
-        self._turn = turn
-        self._shelf = shelf
+        self._lobby = asyncio.Semaphore(max_in_flight)
+        """Room for requests that wait for their uploads."""
+        self._flight = asyncio.Semaphore(max_in_flight)
+        self._shelf = asyncio.Semaphore(max_in_flight)
         """Room for finished tasks that wait for their download or for the reader."""
+        self._turn = turn
         self._slots: dict[int, _Slot] = {}
         self._ready: deque[_Slot] = deque()
         self._changed = asyncio.Event()
@@ -132,7 +139,7 @@ class Engine:
             await self._changed.wait()
         slot = self._ready.popleft()
         del self._slots[slot.index]
-        (self._shelf if slot.is_shelved else self._free).release()
+        slot.room.release()
         return self._outcome(slot)
 
     def in_flight(self) -> tuple[Outcome, ...]:
@@ -173,18 +180,18 @@ class Engine:
         job.add_done_callback(self.jobs.discard)
 
     async def _read_all(self) -> None:
-        """Read a request whenever a slot is free; stop for good if `requests` raises."""
+        """Read a request whenever there is a place; stop for good if `requests` raises."""
         try:
             if self.folder is not None:
                 await self.folder.open()
             following = _source(self._requests)
             while True:
-                await self._free.acquire()
+                await self._flight.acquire()
                 request = await following()
                 if request is _END:
                     break
                 check_request(request)
-                slot = _Slot(self.read, request)
+                slot = _Slot(self.read, request, await self._room_for(request))
                 self._slots[slot.index] = slot
                 self.read += 1
                 self._keep(asyncio.create_task(self._generate(slot)))
@@ -192,6 +199,17 @@ class Engine:
             if not self._interrupted:
                 self._trouble = error
         self._stop_reading()
+
+    async def _room_for(self, request: Request) -> asyncio.Semaphore:
+        """Find the place to begin in: one that waits for uploads leaves the flight to others.
+
+        It gives that place back first, since those in the lobby may be waiting for it.
+        """
+        if not sources_of(request):
+            return self._flight
+        self._flight.release()
+        await self._lobby.acquire()
+        return self._lobby
 
     def _stop_reading(self) -> None:
         self._reading = False
@@ -201,6 +219,8 @@ class Engine:
         """Run one request to its end; whatever happens becomes its outcome."""
         try:
             submission = await self.purchases.prepare(slot.request, self.callback_url, self._gate)
+            if slot.room is self._lobby:
+                await slot.move(self._flight)
             # Its time under the retry policy begins when its turn has come.
             async with self._turn:
                 task = await self.purchases.submit(submission, gate=self._gate)
@@ -212,7 +232,7 @@ class Engine:
             if task.failed:
                 slot.error = TaskFailedError(task)
             elif self.folder is not None:
-                await self._shelve(slot)
+                await slot.move(self._shelf)  # where it is full reading pauses
                 slot.paths = await self.folder.save(task)
         except VidgoError as error:
             slot.task = error.task or slot.task
@@ -224,12 +244,6 @@ class Engine:
         self.failed += slot.error is not None
         self._ready.append(slot)
         self._changed.set()
-
-    async def _shelve(self, slot: _Slot) -> None:
-        """Leave the place to a new request; if the shelf is full, wait, and so pause the reading."""
-        await self._shelf.acquire()
-        slot.is_shelved = True
-        self._free.release()
 
     def _tell(self, slot: _Slot, task: Task) -> None:
         """Tell the caller; if that fails, read no more and raise it after all outcomes."""

@@ -275,7 +275,8 @@ class VidgoSession:
 
         Args:
             requests: Any iterable or async iterable, read as slots free up.
-            max_in_flight: Requests read and not yet taken as outcomes, at most.
+            max_in_flight: Requests read and not yet taken as outcomes, at most. Of those that wait
+                for an upload, as many again may be read: ready ones pass them.
             timeout: Seconds for each request, from its id on; None for no limit.
             on_update: Called with each new state of each task.
             download_to: A folder, made if need be, to save all files in, named by their tasks'
@@ -296,9 +297,8 @@ class VidgoSession:
             on_update,
             self._folder(machinery, download_to),
             requests,
-            asyncio.Semaphore(max_in_flight),
+            max_in_flight,
             asyncio.Semaphore(self._settings.max_concurrent_requests),
-            asyncio.Semaphore(max_in_flight),
         )
         machinery.engines.add(engine)
         return Batch(engine)
