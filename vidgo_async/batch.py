@@ -238,8 +238,8 @@ class Engine:
             slot.task = error.task or slot.task
             # As data it needs no traceback, which would hold this frame and so itself.
             slot.error = error.with_traceback(None)
-        except Exception as bug:  # noqa: BLE001 - an outcome is owed for every request
-            slot.error = VidgoError.unexpected(bug, slot.task)
+        except Exception as other:  # noqa: BLE001 - an outcome is owed for every request
+            slot.error = VidgoError.wrapping(other, slot.task)
         self.finished += slot.error is None
         self.failed += slot.error is not None
         self._ready.append(slot)

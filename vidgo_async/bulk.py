@@ -67,8 +67,8 @@ class Bulk:
                 self.accepted[index] = task
             except VidgoError as error:
                 self.failed[index] = error
-            except Exception as bug:  # noqa: BLE001 - one request must not stop its siblings
-                self.failed[index] = VidgoError.unexpected(bug)
+            except Exception as other:  # noqa: BLE001 - one request must not stop its siblings
+                self.failed[index] = VidgoError.wrapping(other)
 
     def _leave(self) -> None:
         """Record what was bought for a caller who was cancelled."""

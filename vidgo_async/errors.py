@@ -61,10 +61,10 @@ class VidgoError(Exception):
         return self.task.task_id if self.task is not None else self._task_id
 
     @classmethod
-    def unexpected(cls, bug: Exception, task: Task | None = None) -> "VidgoError":
-        """Make an error of an exception that nobody foresaw."""
-        error = VidgoError(f"unexpected {type(bug).__name__}: {bug}", task)
-        error.__cause__ = bug
+    def wrapping(cls, other: Exception, task: Task | None = None) -> "VidgoError":
+        """Make an error of another kind of exception: a picture is not there, or there is a bug."""
+        error = VidgoError(f"{type(other).__name__}: {other}", task)
+        error.__cause__ = other
         return error
 
     def about(self, task: Task) -> None:
