@@ -33,6 +33,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--tasks", type=int, nargs="+", default=[50, 500], metavar="N", help="started at once"
     )
     parser.add_argument(
+        "--clients", nargs="+", default=[""], metavar="NAME", help="only these beside ours"
+    )
+    parser.add_argument(
         "--environments",
         type=Path,
         default=FOLDER,
@@ -44,6 +47,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> bool:
     """Measure, print a row for each client in each form, and compare with the best of them."""
     ours, *others = contenders(options.environments)
+    others = [each for each in others if each.name.startswith(tuple(options.clients))]
     columns = [Column.measured(ours, others, count, options.rounds) for count in options.tasks]
     print(
         f"CPU milliseconds per task of {LOOKS} looks, {INTERVAL} s apart: "
