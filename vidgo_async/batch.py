@@ -96,10 +96,10 @@ class Engine:
         self.on_update = on_update
         self.folder = folder
         """Where the files of finished tasks are saved, if they are."""
-        self.read = 0
-        self.submitted = 0
-        self.finished = 0
-        self.failed = 0
+        self.read: int = 0
+        self.submitted: int = 0
+        self.finished: int = 0
+        self.failed: int = 0
         self.jobs: set[asyncio.Task[None]] = set()
         self._requests = requests
         self._lobby = asyncio.Semaphore(max_in_flight)

@@ -48,7 +48,7 @@ class Machinery:
         self.poller = poller
         self.files = files
         self.calls: set[asyncio.Task[Any]] = set()
-        self.engines = weakref.WeakSet[Engine]()
+        self.engines: weakref.WeakSet[Engine] = weakref.WeakSet[Engine]()
 
     @classmethod
     def build(

@@ -30,7 +30,7 @@ class Outflow:
     """
 
     def __init__(self, body: Body, scope: asyncio.Timeout, stall: float) -> None:
-        self.ended = False
+        self.ended: bool = False
         """Whether all of it was sent."""
         self._body = body
         self._scope = scope

@@ -73,9 +73,9 @@ class Content:
     """
 
     def __init__(self, begin: Callable[[], Opened]) -> None:
-        self.size = 0
+        self.size: int = 0
         """Bytes in all, once it is open."""
-        self.content_type = ""
+        self.content_type: str = ""
         self.failure: Exception | None = None
         """Why it could not be read to its end."""
         self._begin = begin

@@ -26,7 +26,7 @@ class Partial:
     def __init__(self, destination: Path, overwrite: bool) -> None:
         self.destination = destination
         self.overwrite = overwrite
-        self.size = 0
+        self.size: int = 0
         """Bytes written so far."""
         self._path: Path
         self._sink: FileIO

@@ -82,7 +82,7 @@ class Poller:
         self._patience = Patience(api.poll_timeout)
         self._learner = polling if isinstance(polling, LearningPolicy) else None
         self._random = random.Random()
-        self.loop = asyncio.get_running_loop()
+        self.loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
 
     # --- For readers ------------------------------------------------------------------------
 

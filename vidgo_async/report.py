@@ -30,7 +30,7 @@ class Report:
     def __init__(self, out: Path, in_sandbox: bool = False) -> None:
         self.out = out
         self.in_sandbox = in_sandbox
-        self.failed = 0
+        self.failed: int = 0
         self._started: dict[str, float] = {}
         self._states: dict[str, str] = {}
         self._owed: dict[str, None] = {}

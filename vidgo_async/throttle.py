@@ -63,8 +63,8 @@ class Throttle:
         self.most = most
         """Requests a second that the caller allows; None for any number."""
         self.retry = retry
-        self.submits = Lane(limit)
-        self.polls = Lane(max(1, int(limit * POLL_SHARE)))
+        self.submits: Lane = Lane(limit)
+        self.polls: Lane = Lane(max(1, int(limit * POLL_SHARE)))
         self._loop = asyncio.get_running_loop()
         self._random = random.Random()
         self._pace = Pace()
