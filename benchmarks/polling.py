@@ -28,8 +28,8 @@ from benchmarks.polling_world import (
     optimum,
 )
 from benchmarks.tables import show
-from vidgo_async.adaptive import AdaptivePolling
-from vidgo_async.pacing import FixedPolling, PollingPolicy
+from vidgo_async._polling.adaptive import AdaptivePolling
+from vidgo_async._polling.policies import FixedPolling, PollingPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

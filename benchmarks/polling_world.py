@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterable, Iterator
 
 import attrs
 
-from vidgo_async.adaptive import AdaptivePolling, LearningPolicy
-from vidgo_async.pacing import PollingPolicy
-from vidgo_async.poller import JITTER, next_tick
-from vidgo_async.tasks import Task, TaskStatus
+from vidgo_async._core.models import Task, TaskStatus
+from vidgo_async._polling.adaptive import AdaptivePolling, LearningPolicy
+from vidgo_async._polling.policies import PollingPolicy
+from vidgo_async._polling.poller import JITTER, next_tick
 
 HORIZON = 6000
 """Seconds after which every task has ended, for what is computed on a grid."""

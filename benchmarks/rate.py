@@ -17,7 +17,7 @@ import attrs
 from benchmarks import virtual
 from benchmarks.tables import show
 from vidgo_async import RetryPolicy
-from vidgo_async.throttle import Throttle
+from vidgo_async._api.limiter import Throttle
 
 QUESTION = "does the session find a server's rate limit, and keep just below it?"
 

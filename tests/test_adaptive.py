@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vidgo_async import FixedPolling, PollingPolicy, Task
-from vidgo_async.adaptive import KINDS, AdaptivePolling, LearningPolicy
+from vidgo_async._polling.adaptive import KINDS, AdaptivePolling, LearningPolicy
 
 Progress = Callable[[float, float, random.Random], int | None]
 """What the server says of a task at an age, which it knows will end at another."""

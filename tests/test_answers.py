@@ -10,10 +10,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from vidgo_async import errors
-from vidgo_async.answers import MAX_ERROR_BODY, Answer, retry_after
-from vidgo_async.errors import APIError, ResponseError
-from vidgo_async.wire import read_task
+from vidgo_async._api.responses import MAX_ERROR_BODY, Answer, retry_after
+from vidgo_async._api.wire import read_task
+from vidgo_async._core import errors
+from vidgo_async._core.errors import APIError, ResponseError
 from wire_support import (
     ALL_READERS,
     KNOWN,

@@ -17,7 +17,7 @@ from vidgo_async import (
     RetryPolicy,
     Task,
 )
-from vidgo_async.arguments import (
+from vidgo_async._session.arguments import (
     DEFAULT_BASE_URL,
     Settings,
     as_task,

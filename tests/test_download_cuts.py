@@ -12,7 +12,7 @@ from aiohttp.typedefs import Handler
 
 from support import FOX, open_session
 from vidgo_async import DownloadError, MediaFile, RetryPolicy, VidgoSession
-from vidgo_async.parts import validator
+from vidgo_async._files.range_headers import validator
 from vidgo_async.sandbox import (
     DROPPED,
     Fault,

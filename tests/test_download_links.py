@@ -18,6 +18,7 @@ from vidgo_async import (
     Task,
     VidgoSession,
 )
+from vidgo_async._files.resumable import fresh_link
 from vidgo_async.sandbox import (
     Fault,
     Sandbox,
@@ -29,7 +30,6 @@ from vidgo_async.sandbox import (
     refusal,
     stall_at,
 )
-from vidgo_async.transfer import fresh_link
 
 pytestmark = pytest.mark.virtual_time
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vidgo_async import MediaFile
-from vidgo_async.names import file_name
+from vidgo_async._files.filenames import file_name
 
 URL = "https://a.example/x.mp4"
 DEVICES = {"CON", "PRN", "AUX", "NUL"} | {

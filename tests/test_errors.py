@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from vidgo_async import errors
-from vidgo_async.errors import (
+from vidgo_async._core import errors
+from vidgo_async._core.errors import (
     APIError,
     AuthenticationError,
     DownloadError,
@@ -26,8 +26,8 @@ from vidgo_async.errors import (
     TransportTimeoutError,
     VidgoError,
 )
+from vidgo_async._core.models import MediaFile, Task
 from vidgo_async.requests import GrokImagine
-from vidgo_async.tasks import MediaFile, Task
 
 TASK = Task("task-1", "running", progress=40)
 FILE = MediaFile("https://storage.vidgo.ai/a.mp4", "video", "task-2")

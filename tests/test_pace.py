@@ -7,8 +7,8 @@ import pytest
 from anyio import current_time as now
 
 from vidgo_async import RetryPolicy
-from vidgo_async.pace import GROWTH, GROWTH_TIME, SAFETY, SETTLED, STEP, Pace
-from vidgo_async.throttle import Throttle
+from vidgo_async._api.limiter import Throttle
+from vidgo_async._api.rate import GROWTH, GROWTH_TIME, SAFETY, SETTLED, STEP, Pace
 
 
 def refused_at(speed: float) -> Pace:

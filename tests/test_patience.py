@@ -5,7 +5,7 @@ import asyncio
 import anyio
 import pytest
 
-from vidgo_async.patience import LEAST, Patience
+from vidgo_async._polling.poll_timeout import LEAST, Patience
 
 pytestmark = pytest.mark.virtual_time
 

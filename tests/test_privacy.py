@@ -19,8 +19,8 @@ from vidgo_async import (
     TransportError,
     VidgoError,
     VidgoSession,
-    wire,
 )
+from vidgo_async._api import wire
 from vidgo_async.sandbox import Fault, Sandbox, answer, cut_body, hang, reset_before
 
 pytestmark = pytest.mark.virtual_time

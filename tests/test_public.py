@@ -8,7 +8,8 @@ from types import ModuleType
 import pytest
 
 import vidgo_async
-from vidgo_async import errors, tasks
+from vidgo_async._core import errors
+from vidgo_async._core import models as tasks
 
 CLASSES = [
     value for name in vidgo_async.__all__ if inspect.isclass(value := getattr(vidgo_async, name))

@@ -68,18 +68,6 @@ def test_every_error_is_in_the_table() -> None:
     assert named - builtin == public - {"APIError"}
 
 
-def test_every_file_is_in_the_design_notes() -> None:
-    """The map of the package names every file that a newcomer would wonder about."""
-    notes = README.split("## Design notes")[1]
-    package = Path(vidgo_async.__file__).parent
-    files = {path.name for path in package.glob("*.py") if not path.name.startswith("__")}
-    assert files - set(re.findall(r"`(\w+\.py)`", notes)) == {
-        "endurance.py",
-        "secret.py",
-        "version.py",
-    }
-
-
 def test_every_setting_is_in_the_table() -> None:
     """The table of settings names every argument of `VidgoSession`."""
     table = README.split("| setting of `VidgoSession`")[1].split("## Batches")[0]

@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vidgo_async import GenerationRequest, GrokImagine, TypedRequest, UploadedFile
+from vidgo_async._api.wire import submit_body
 from vidgo_async.requests import Media, sources_of
 from vidgo_async.requests.media import as_medium, medium
-from vidgo_async.wire import submit_body
 
 URL = "https://example.com/fox.png"
 ESCAPE = "GenerationRequest(model, input) sends anything"

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vidgo_async import RetryPolicy, SessionClosedError
-from vidgo_async.throttle import Lane, Throttle
+from vidgo_async._api.limiter import Lane, Throttle
 
 pytestmark = pytest.mark.virtual_time
 

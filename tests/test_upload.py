@@ -34,7 +34,7 @@ from vidgo_async import (
     UploadedFile,
     VidgoSession,
 )
-from vidgo_async.parcels import PIECE, Content, parcel_of
+from vidgo_async._files.upload_source import PIECE, Content, parcel_of
 from vidgo_async.sandbox import (
     DROPPED,
     Fault,

@@ -30,8 +30,8 @@ from vidgo_async import (
     VidgoError,
     VidgoSession,
 )
+from vidgo_async._files.uploads import _Shared
 from vidgo_async.sandbox import Sandbox, answer, hang, hang_after, refusal, reset_after, slow
-from vidgo_async.uploads import _Shared
 
 pytestmark = pytest.mark.virtual_time
 

@@ -4,7 +4,7 @@ import pytest
 
 from support import FOX
 from vidgo_async import RetryPolicy, SubmissionUnknownError, TransportError
-from vidgo_async.verdicts import judged
+from vidgo_async._generation.resend import judged
 
 
 def test_a_bug_after_the_sending_is_an_unknown_outcome() -> None:

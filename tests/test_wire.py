@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vidgo_async.answers import Answer
-from vidgo_async.errors import APIError, ResponseError
-from vidgo_async.tasks import Balance, MediaFile, Task
-from vidgo_async.wire import odd_fields, read_task
+from vidgo_async._api.responses import Answer
+from vidgo_async._api.wire import odd_fields, read_task
+from vidgo_async._core.errors import APIError, ResponseError
+from vidgo_async._core.models import Balance, MediaFile, Task
 from wire_support import (
     MISSING,
     NOW,

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from vidgo_async.answers import Answer
-from vidgo_async.tasks import Balance, Task
-from vidgo_async.wire import read_balance, read_submitted, read_task
+from vidgo_async._api.responses import Answer
+from vidgo_async._api.wire import read_balance, read_submitted, read_task
+from vidgo_async._core.models import Balance, Task
 
 NOW = datetime(2026, 8, 1, 12, 0, tzinfo=UTC)
 KNOWN = Task("task-1", "running", progress=10, model="grok-imagine", submitted_at=NOW)

@@ -1,8 +1,6 @@
 """vidgo_async: an asyncio-native client for the Vidgo video-generation API."""
 
-from vidgo_async.adaptive import AdaptivePolling, LearningPolicy
-from vidgo_async.batch import Batch, Outcome
-from vidgo_async.errors import (
+from vidgo_async._core.errors import (
     APIError,
     AuthenticationError,
     ContentModerationError,
@@ -23,12 +21,14 @@ from vidgo_async.errors import (
     TransportTimeoutError,
     VidgoError,
 )
-from vidgo_async.pacing import FixedPolling, PollingPolicy, RetryPolicy
+from vidgo_async._core.models import Balance, MediaFile, Task, TaskStatus, UploadedFile
+from vidgo_async._core.version import __version__
+from vidgo_async._generation.batch import Batch, Outcome
+from vidgo_async._polling.adaptive import AdaptivePolling, LearningPolicy
+from vidgo_async._polling.completions import Completions
+from vidgo_async._polling.policies import FixedPolling, PollingPolicy, RetryPolicy
+from vidgo_async._session.session import VidgoSession
 from vidgo_async.requests import GenerationRequest, GrokImagine, TypedRequest
-from vidgo_async.session import VidgoSession
-from vidgo_async.tasks import Balance, MediaFile, Task, TaskStatus, UploadedFile
-from vidgo_async.version import __version__
-from vidgo_async.waiting import Completions
 
 __all__ = [
     "APIError",

@@ -6,12 +6,12 @@ import sys
 def main() -> None:
     """Run the program, or say what it needs."""
     try:
-        from vidgo_async import cli  # noqa: PLC0415 - the extra may not be installed
+        from vidgo_async.cli import program  # noqa: PLC0415 - the extra may not be installed
     except ModuleNotFoundError as error:
         if error.name != "cyclopts":
             raise
         sys.exit("the program needs an extra: pip install 'vidgo_async[cli]'")
-    cli.main()
+    program.main()
 
 
 if __name__ == "__main__":

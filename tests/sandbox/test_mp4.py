@@ -11,8 +11,8 @@ import av.logging
 import pytest
 from av.stream import Disposition
 
-from vidgo_async.sandbox import h264
-from vidgo_async.sandbox.mp4 import make_mp4
+from vidgo_async.sandbox.media import h264
+from vidgo_async.sandbox.media.mp4 import make_mp4
 
 SHAPES = [(256, 144), (144, 256), (192, 192), (240, 160), (160, 240), (250, 142)]
 EDGE_SHAPES = [(2, 2), (16, 16), (2, 64), (64, 2), (18, 34), (1280, 720), (1920, 1080)]

@@ -16,7 +16,7 @@ import pytest
 
 from raw_client import RawClient, Reply, running, until
 from vidgo_async.sandbox import REALISTIC, Sandbox, hang
-from vidgo_async.sandbox.mp4 import make_mp4
+from vidgo_async.sandbox.media.mp4 import make_mp4
 
 pytestmark = pytest.mark.virtual_time
 

@@ -10,7 +10,7 @@ import pytest
 from yarl import URL
 
 from raw_client import RawClient, Reply, running
-from vidgo_async.sandbox.contents import PERIOD, PIECE, Content, Part
+from vidgo_async.sandbox.media.contents import PERIOD, PIECE, Content, Part
 
 pytestmark = pytest.mark.virtual_time
 

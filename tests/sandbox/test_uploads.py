@@ -15,7 +15,7 @@ import pytest
 
 from raw_client import RawClient, Reply, running
 from vidgo_async.sandbox import DROPPED, Fault, changed, hang, refusal, reset_after, reset_before
-from vidgo_async.sandbox.uploads import HEAD, KEPT, MAGIC, TINY_PNG, Parcel
+from vidgo_async.sandbox.state.uploads import HEAD, KEPT, MAGIC, TINY_PNG, Parcel
 
 pytestmark = pytest.mark.virtual_time
 

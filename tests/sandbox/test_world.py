@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from vidgo_async.sandbox.orders import Film, Order, RefusedError, read_order
-from vidgo_async.sandbox.world import SoldTask, World
+from vidgo_async.sandbox.state.orders import Film, Order, RefusedError, read_order
+from vidgo_async.sandbox.state.tasks import SoldTask, World
 
 WALL = datetime(2025, 11, 12, 2, 30, tzinfo=UTC)
 ORDER = Order("some/model-1.0", {"prompt": "a fox"})

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import attrs
 
-from vidgo_async.secret import SecretText
+from vidgo_async._core.secret import SecretText
 
 MAX_CALLBACK_URL = 2048
 """Characters; the limit in the older text of the webhook page."""

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from vidgo_async._core.models import UploadedFile
 from vidgo_async.requests.base import (
     Check,
     GenerationRequest,
@@ -17,7 +18,6 @@ from vidgo_async.requests.base import (
     is_http_url,
     refuse,
 )
-from vidgo_async.tasks import UploadedFile
 
 if TYPE_CHECKING:
     import attrs

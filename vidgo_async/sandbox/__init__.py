@@ -64,7 +64,7 @@ JSON with a file in it may have 32 MiB.
 `python -m vidgo_async.sandbox` serves it on a port, for apps that run elsewhere.
 """
 
-from vidgo_async.sandbox.answers import (
+from vidgo_async.sandbox.faults.answers import (
     DROPPED,
     Shape,
     answer,
@@ -73,8 +73,7 @@ from vidgo_async.sandbox.answers import (
     refusal,
     with_headers,
 )
-from vidgo_async.sandbox.calls import Call
-from vidgo_async.sandbox.faults import (
+from vidgo_async.sandbox.faults.connections import (
     Fault,
     after,
     both,
@@ -92,16 +91,17 @@ from vidgo_async.sandbox.faults import (
     stall_at,
     wrong_length,
 )
-from vidgo_async.sandbox.misfiles import (
+from vidgo_async.sandbox.faults.files import (
     corrupted,
     redirected,
     replaced,
     shifted,
     without_ranges,
 )
+from vidgo_async.sandbox.http.calls import Call
 from vidgo_async.sandbox.server import REALISTIC, Sandbox
-from vidgo_async.sandbox.uploads import Upload
-from vidgo_async.sandbox.world import SoldTask
+from vidgo_async.sandbox.state.tasks import SoldTask
+from vidgo_async.sandbox.state.uploads import Upload
 
 __all__ = [
     "DROPPED",

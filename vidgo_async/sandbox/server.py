@@ -13,14 +13,14 @@ import anyio
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from vidgo_async.sandbox.calls import Call, note_status, open_record
-from vidgo_async.sandbox.endpoints import Endpoints, hide_server, refusals
-from vidgo_async.sandbox.faults import Fault
-from vidgo_async.sandbox.receiving import MAX_UPLOAD
-from vidgo_async.sandbox.rules import Rule, Rules, Times
-from vidgo_async.sandbox.storage import Storage
-from vidgo_async.sandbox.uploads import Upload, Uploads
-from vidgo_async.sandbox.world import SoldTask, World
+from vidgo_async.sandbox.faults.connections import Fault
+from vidgo_async.sandbox.faults.rules import Rule, Rules, Times
+from vidgo_async.sandbox.http.calls import Call, note_status, open_record
+from vidgo_async.sandbox.http.endpoints import Endpoints, hide_server, refusals
+from vidgo_async.sandbox.http.receiving import MAX_UPLOAD
+from vidgo_async.sandbox.http.storage import Storage
+from vidgo_async.sandbox.state.tasks import SoldTask, World
+from vidgo_async.sandbox.state.uploads import Upload, Uploads
 
 QUICK = (0.3, 1.5)
 """Seconds that the sandbox takes unless told otherwise."""

@@ -1,0 +1,1 @@
+"""The HTTP API: one exchange, its bytes, its rate limits."""

@@ -1,0 +1,1 @@
+"""What all wings share: values, errors, policies of trying again; it imports nothing of the package."""

@@ -1,0 +1,307 @@
+"""Everything that can go wrong, in one tree; all of it pickles and copies.
+
+    VidgoError                      task_id, task (None where there is none)
+    ├── TransportError              no usable answer: connect, TLS, reset, cut body
+    │   └── TransportTimeoutError   also a TimeoutError
+    ├── APIError                    an answer that says no: status, code, type, message, body
+    │   ├── AuthenticationError         401
+    │   ├── InsufficientCreditsError    402
+    │   ├── PermissionDeniedError       403
+    │   ├── NotFoundError               404
+    │   ├── InvalidRequestError         400, 409, 413, 422
+    │   │   └── ContentModerationError  by its type
+    │   ├── RateLimitError              429: retry_after
+    │   └── ServerError                 5xx, 408
+    ├── ResponseError               an answer that cannot be read: problems, body
+    ├── SubmissionUnknownError      a task may exist: request, status, body
+    ├── SubmitErrorGroup            also an ExceptionGroup: accepted, failed
+    ├── TaskFailedError             the task ended without a result
+    ├── TaskTimeoutError            also a TimeoutError: pending
+    ├── DownloadError               file
+    └── SessionClosedError          also a RuntimeError
+
+Wrong arguments are plain `ValueError` and `TypeError`, raised before anything is sent.
+"""
+
+import copy
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+from vidgo_async._core.models import MediaFile, Task
+from vidgo_async.requests import GenerationRequest, TypedRequest
+
+
+def _restore(cls: type[BaseException], args: tuple[Any, ...], state: dict[str, Any]) -> Any:
+    error = cls.__new__(cls)
+    error.args = args
+    error.__dict__.update(state)
+    return error
+
+
+class VidgoError(Exception):
+    """The base of all errors of this library.
+
+    Attributes:
+        task: The last known state of the task concerned, or None.
+    """
+
+    def __init__(self, message: str, task: Task | None = None, task_id: str | None = None) -> None:
+        super().__init__(message)
+        self.task = task
+        self._task_id = task_id
+
+    @property
+    def message(self) -> str:
+        """What went wrong, and what to do where that is known."""
+        return str(self.args[0])
+
+    @property
+    def task_id(self) -> str | None:
+        """The id of the task concerned, or None."""
+        return self.task.task_id if self.task is not None else self._task_id
+
+    @classmethod
+    def wrapping(cls, other: Exception, task: Task | None = None) -> "VidgoError":
+        """Make an error of another kind of exception: a picture is not there, or there is a bug."""
+        error = VidgoError(f"{type(other).__name__}: {other}", task)
+        error.__cause__ = other
+        return error
+
+    def about(self, task: Task) -> None:
+        """Attach the task that this error is about."""
+        self.task = task
+
+    def own_copy(self, message: str | None = None) -> Self:
+        """Return this error for one more receiver, perhaps in other words.
+
+        Each receiver needs an object of its own: a shared one collects tracebacks.
+        """
+        copied = copy.copy(self)
+        copied.__cause__ = self.__cause__
+        if hasattr(self, "__notes__"):
+            copied.__notes__ = list(self.__notes__)
+        if message is not None:
+            copied.args = (message, *self.args[1:])
+        return copied
+
+    # OSError (under TimeoutError) would rebuild itself from args alone, and print an errno.
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restore, (type(self), self.args, self.__dict__.copy())
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class TransportError(VidgoError):
+    """No usable answer came: no connection, TLS, a reset, a cut or oversized body.
+
+    Attributes:
+        sent: Whether the request may have reached the server.
+        temporary: Whether another try may help; False for TLS errors.
+        status: The HTTP status, where the answer broke off after it.
+        body: What came of the body, where the answer broke off in it.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        sent: bool = True,
+        temporary: bool = True,
+        status: int | None = None,
+        body: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.sent = sent
+        self.temporary = temporary
+        self.status = status
+        self.body = body
+
+
+class TransportTimeoutError(TransportError, TimeoutError):
+    """No usable answer came in time."""
+
+
+class APIError(VidgoError):
+    """The server answered, and said no.
+
+    Attributes:
+        status: The HTTP status, or the error code where that came inside HTTP 200.
+        code: The `code` in the body, or None.
+        type: The machine-readable `error.type`, such as `rate_limit_error`, or None.
+        body: The answer's text.
+        retry_after: Seconds that the server asked to wait, or None.
+        documented: Whether the body had one of the API's own error shapes; False for what
+            a gateway in front of it says, such as an HTML page.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        status: int,
+        code: int | None = None,
+        type: str | None = None,  # noqa: A002 - the API's own word
+        body: str = "",
+        retry_after: float | None = None,
+        documented: bool = False,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.type = type
+        self.body = body
+        self.retry_after = retry_after
+        self.documented = documented
+
+    def __str__(self) -> str:
+        kind = f" {self.type}" if self.type else ""
+        return f"{self.status}{kind}: {self.message}"
+
+
+class AuthenticationError(APIError):
+    """401: the key is missing, wrong or revoked."""
+
+
+class InsufficientCreditsError(APIError):
+    """402: the account has too few credits."""
+
+
+class PermissionDeniedError(APIError):
+    """403: the key may not do this."""
+
+
+class NotFoundError(APIError):
+    """404: no such task or model."""
+
+
+class InvalidRequestError(APIError):
+    """400, 409, 413 or 422: the server refuses this request; change it."""
+
+
+class ContentModerationError(InvalidRequestError):
+    """The prompt or a picture was refused by content moderation."""
+
+
+class RateLimitError(APIError):
+    """429: too many requests; `retry_after` holds the server's wish, if any."""
+
+
+class ServerError(APIError):
+    """5xx or 408: the server could not do it."""
+
+
+class ResponseError(VidgoError):
+    """An answer came that cannot be read.
+
+    Attributes:
+        problems: What is wrong with it, with the path, as in
+            `"$.data.status: expected a string, got 5"`.
+        status: The HTTP status.
+        body: The answer's text.
+    """
+
+    def __init__(self, problems: Sequence[str], status: int, body: str) -> None:
+        super().__init__(f"unreadable answer (HTTP {status}): " + "; ".join(problems))
+        self.problems: tuple[str, ...] = tuple(problems)
+        self.status = status
+        self.body = body
+
+
+class SubmissionUnknownError(VidgoError):
+    """A submit whose outcome is unknown: a task may exist, and may have been charged.
+
+    It is never sent again by this library, since the API knows no idempotency key and no
+    list of tasks. Look at the account's balance or the vendor's web page to find out.
+
+    Attributes:
+        request: What was submitted.
+        status: The status of the answer, or None where none came.
+        body: The text of the answer, or None.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        request: GenerationRequest | TypedRequest,
+        status: int | None = None,
+        body: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.request = request
+        self.status = status
+        self.body = body
+
+
+class SubmitErrorGroup(VidgoError, ExceptionGroup[VidgoError]):  # noqa: N818 - it is a group
+    """Some requests of a `submit_many` were not accepted.
+
+    Attributes:
+        accepted: The tasks that were bought, by the index of their request.
+        failed: The error of each other request, by its index.
+    """
+
+    accepted: dict[int, Task]
+    failed: dict[int, VidgoError]
+
+    def __new__(
+        cls,
+        message: str,
+        accepted: Mapping[int, Task],  # noqa: ARG004 - as in __init__
+        failed: Mapping[int, VidgoError],
+    ) -> Self:
+        """Make the group out of the errors in `failed`."""
+        return super().__new__(cls, message, [failed[index] for index in sorted(failed)])
+
+    def __init__(
+        self, message: str, accepted: Mapping[int, Task], failed: Mapping[int, VidgoError]
+    ) -> None:
+        super().__init__(message)
+        self.accepted = dict(accepted)
+        self.failed = dict(failed)
+
+    def derive(self, excs: Sequence[Any], /) -> Any:
+        """Make the part that `except*` and `split` ask for; it keeps `accepted`."""
+        kept = {id(error) for error in excs}
+        failed = {index: error for index, error in self.failed.items() if id(error) in kept}
+        if len(failed) < len(kept):  # others' errors have no index here
+            return ExceptionGroup(self.message, excs)
+        return SubmitErrorGroup(self.message, self.accepted, failed)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        state = {**self.__dict__}
+        return type(self), (self.message, state.pop("accepted"), state.pop("failed")), state
+
+
+class TaskFailedError(VidgoError):
+    """The task ended without a result; `task.error_message` says why."""
+
+    def __init__(self, task: Task) -> None:
+        reason = task.error_message or "the server gave no reason"
+        super().__init__(f"task {task.task_id} failed: {reason}", task)
+
+
+class TaskTimeoutError(VidgoError, TimeoutError):
+    """The deadline passed first. The tasks go on: wait for them again by their ids.
+
+    Attributes:
+        pending: The ids of the tasks that had not ended.
+    """
+
+    def __init__(self, message: str, pending: Sequence[str] = (), task: Task | None = None) -> None:
+        super().__init__(message, task)
+        self.pending: tuple[str, ...] = tuple(pending)
+
+
+class DownloadError(VidgoError):
+    """A file could not be fetched or written; the task and its files are as they were.
+
+    Attributes:
+        file: The file that was asked for.
+    """
+
+    def __init__(self, message: str, file: MediaFile, task: Task | None = None) -> None:
+        super().__init__(message, task, file.task_id)
+        self.file = file
+
+
+class SessionClosedError(VidgoError, RuntimeError):
+    """The session is not open here: not entered, closed, or of another event loop."""

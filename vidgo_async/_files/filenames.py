@@ -1,0 +1,49 @@
+"""File names made of what a server said: harmless on any system, and distinct as far as it was."""
+
+import hashlib
+import re
+from urllib.parse import quote, unquote
+
+from vidgo_async._core.models import MediaFile
+
+MAX_STEM = 180
+"""Characters of a name before its suffix; file systems allow 255 bytes for all of it."""
+DIGEST = 16
+"""Characters that stand for what was cut off a long name."""
+
+_SEGMENT = re.compile(r"(?is)https?://[^/?#]*(?:/[^?#]*)?/([^/?#]*)(?:[?#].*)?")
+"""An address with a path, and the path's last part."""
+_SUFFIX = re.compile(r"(?is).*(\.[a-z0-9]{1,5})")
+_DEVICE = re.compile(r"(?i)(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\.|$)")
+"""Names that open a device on Windows, whatever suffix they bear."""
+
+
+def file_name(file: MediaFile, number: int = 1) -> str:
+    """Return the name to save a file by: its task's id, or else its address's last part.
+
+    It is a name in a folder and never a way out of it: no separator, no NUL, no device, no
+    leading dot, 200 characters of ASCII at most.
+
+    Args:
+        file: The file.
+        number: Its place among the files of its task; from 2 on it shows, as in `abc+2.mp4`: no id can look
+            like that, since a plus sign in one is quoted.
+    """
+    found = _SEGMENT.fullmatch(file.file_url)
+    segment = found[1] if found else ""
+    ending = _SUFFIX.fullmatch(segment)
+    suffix = ending[1] if ending else ".png" if file.file_type == "image" else ".mp4"
+    stem = file.task_id or unquote(segment[: -len(suffix)] if ending else segment) or "file"
+    count = f"+{number}" if number > 1 else ""
+    return f"{_harmless(stem)}{count}{suffix}"
+
+
+def _harmless(stem: str) -> str:
+    """Quote what may mean something to a file system; distinct words stay distinct."""
+    quoted = quote(stem, safe="", errors="surrogatepass")
+    if len(quoted) > MAX_STEM:
+        digest = hashlib.sha256(quoted.encode()).hexdigest()[:DIGEST]
+        quoted = f"{quoted[: MAX_STEM - DIGEST - 1]}-{digest}"
+    if quoted.startswith(".") or _DEVICE.match(quoted):
+        quoted = f"%{ord(quoted[0]):02X}{quoted[1:]}"
+    return quoted

@@ -1,0 +1,1 @@
+"""The paid POST, and batches of it."""

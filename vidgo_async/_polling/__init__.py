@@ -1,0 +1,1 @@
+"""When a task is polled, and who is told."""

@@ -1,0 +1,288 @@
+"""When to look at a task again, from how long such tasks took: the default policy.
+
+Looks at a fixed interval are wasted early, when no task can have ended yet, and come late when
+it may end any moment. How likely that is at the age of t seconds says the hazard rate h(t): of
+the tasks that live to that age, the part that ends within the next second. Now let a request be
+worth `patience` = c seconds of noticing late. Looks with a density of n(t) a second then cost
+c * n(t) for each second that a task lives, and notice its end 1 / 2n(t) seconds late on average.
+The sum is least for
+
+    n(t) = sqrt(h(t) / 2c)
+
+and the next look is where the integral of n from the last one has grown to 1. So looks are rare
+while hardly any task can end, dense around the usual duration, and rarer again for a task that
+has outlived all others. (Barlow, Hunter and Proschan, "Optimum checking procedures", J. SIAM 11,
+1963; Keller, "Optimum checking schedules for systems subject to random failure", Management
+Science 21, 1974.)
+
+The hazard is learned from the looks themselves: the ends that they found, over the seconds that
+they saw tasks live. Looks that found nothing count too, so that of a hundred tasks submitted
+together the first to end are not taken for the usual ones.
+
+Progress is a second clock. Where it is truthful, a task that shows 80 % at 120 s will show 100 %
+at 150 s, so the hazard is learned over the extrapolated per cent just as it is over the age.
+Both clocks foretell each look; progress is used while it has foretold clearly better, and so it
+is ignored where it is stuck, jumps or lies.
+
+A policy of your own is any object with the one method of `PollingPolicy`; what the looks found it
+hears through the second method of `LearningPolicy`. It may build on this one:
+
+    class LateRiser:  # never looks in the first minute
+        def __init__(self) -> None:
+            self.learned = AdaptivePolling().start()
+
+        def next_delay(self, task: Task, age: float | None) -> float:
+            delay = self.learned.next_delay(task, age)
+            return max(delay, 60.0) if age == 0 else delay
+
+        def learn(self, before: Task, after: Task, earliest: float, latest: float) -> None:
+            self.learned.learn(before, after, earliest, latest)
+"""
+
+import functools
+import math
+from bisect import bisect_right
+from collections.abc import Hashable
+from typing import Any, Protocol, runtime_checkable
+
+import attrs
+
+from vidgo_async._core.models import Task
+from vidgo_async._polling.policies import PollingPolicy, positive
+
+KINDS = 128
+"""Kinds of task that are remembered at a time; each takes some 10 KB."""
+_KEPT = 0.96
+"""What an end leaves of the weight of all that was learned before: 50 ends leave an eighth."""
+_PRIOR = 0.01
+"""Ends in each cell that the prior counts for: few, so that the first real ones outweigh it."""
+_CLEARLY = 3.0
+"""Log-likelihood by which progress must have foretold better than age before it is used."""
+_MOST = 10.0
+"""Bound of that advantage, so that a few lies end it."""
+_REMAINING = 100.0
+"""Seconds that a task of unknown age may still have, on average."""
+_INSTANT = 1e-6
+"""Looks closer together than this teach nothing but rounding errors."""
+_IMAGES = ("image", "banana", "flux", "seedream")
+"""What the ids of image models have in them; "image-to-video" has "video" in it too."""
+
+_WHOLE = 100
+"""Per cent."""
+
+# Ages fall into cells, each a tenth longer than the one before, and the last has no end.
+_EDGES = (0.0, *(10.0 * 1.1**n for n in range(68)), math.inf)
+_CELLS = len(_EDGES) - 1
+_ANY_TIME = (_PRIOR * 50.0,) * _CELLS
+"""The prior for progress: the end may come anywhere, one in 50 with each per cent."""
+
+
+@runtime_checkable
+class LearningPolicy(PollingPolicy, Protocol):
+    """A policy that is told what the looks found."""
+
+    def learn(self, before: Task, after: Task, earliest: float, latest: float) -> None:
+        """Take note of a look that succeeded, at a task of known age.
+
+        If `after.done`, the task ended between the two ages; else it lived through them.
+
+        Args:
+            before: The state known until then.
+            after: The state now seen.
+            earliest: Seconds from submit until `before` was seen: 0.0 before the first look.
+            latest: Seconds from submit until `after` was seen.
+        """
+        ...
+
+
+def _at_least_min(policy: "AdaptivePolling", _: "attrs.Attribute[Any]", value: float) -> None:
+    if value < policy.min_interval:
+        msg = f"max_interval must be at least min_interval, {policy.min_interval}, not {value}"
+        raise ValueError(msg)
+
+
+@attrs.frozen
+class AdaptivePolling:
+    """Look when a task may have ended, by how long such tasks took in this session.
+
+    Learns for each model and requested length apart, and follows a server that becomes slower
+    or faster within some 50 tasks. Before that it goes by the documented typical times.
+
+    These are only the settings, which sessions may share: each calls `start` for itself.
+    """
+
+    min_interval: float = attrs.field(default=2.0, validator=positive)
+    """Seconds; two looks at one task are never closer."""
+    max_interval: float = attrs.field(default=30.0, validator=[positive, _at_least_min])
+    """Seconds; the longest wait, before jitter."""
+    patience: float = attrs.field(default=0.25, validator=positive)
+    """Seconds of noticing late that one request is worth; four times as many halve the looks."""
+
+    def next_delay(self, task: Task, age: float | None) -> float:
+        """Return what a session waits that has learned nothing yet."""
+        return self.start().next_delay(task, age)
+
+    def start(self) -> LearningPolicy:
+        """Return a policy with these settings that has learned nothing yet."""
+        return _Learner(self)
+
+
+class _Learner:
+    """Learns for each kind of task, and forgets the kind that was not seen for longest."""
+
+    def __init__(self, settings: AdaptivePolling) -> None:
+        self.settings = settings
+        self._kinds: dict[Hashable, _Kind] = {}
+
+    def next_delay(self, task: Task, age: float | None) -> float:
+        settings = self.settings
+        if age is None:  # even looks are the best if the end may come at any time
+            delay = math.sqrt(2 * settings.patience * _REMAINING)
+        else:
+            need = math.sqrt(2 * settings.patience)
+            delay = self._kind(task).wait(task, age, need, settings.max_interval)
+        return min(max(delay, settings.min_interval), settings.max_interval)
+
+    def learn(self, before: Task, after: Task, earliest: float, latest: float) -> None:
+        # A failure is an end like any other: whoever waits wants to know.
+        self._kind(before).learn(before, earliest, latest, ended=after.done)
+
+    def _kind(self, task: Task) -> "_Kind":
+        key = _key(task)
+        kind = self._kinds.pop(key, None) or _Kind(_Clock(_typical(_makes_images(task.model))))
+        self._kinds[key] = kind
+        if len(self._kinds) > KINDS:
+            del self._kinds[next(iter(self._kinds))]
+        return kind
+
+
+def _key(task: Task) -> Hashable:
+    return task.model, task.duration
+
+
+class _Kind:
+    """What is known of tasks of one kind: by two clocks, and which of them is the better."""
+
+    def __init__(self, by_age: "_Clock") -> None:
+        self.by_age = by_age
+        self.by_progress = _Clock(_ANY_TIME)
+        self.advantage = 0.0
+        """Log-likelihood by which progress has lately foretold better than age."""
+
+    def wait(self, task: Task, age: float, need: float, longest: float) -> float:
+        """Return the seconds until the integral of sqrt(hazard) comes to `need`."""
+        progress = _progress(task, age)
+        if progress is None or self.advantage < _CLEARLY:
+            return self.by_age.reach(age, age + longest, need) - age
+        # The same integral in per cent, which take so many seconds each.
+        unit = age / progress
+        end = self.by_progress.reach(progress, progress + longest / unit, need / math.sqrt(unit))
+        return (end - progress) * unit
+
+    def learn(self, task: Task, earliest: float, latest: float, *, ended: bool) -> None:
+        by_age = self.by_age.learn(earliest, latest, ended=ended)
+        progress = _progress(task, earliest)
+        if progress is not None:
+            extrapolated = progress * latest / earliest
+            by_progress = self.by_progress.learn(progress, extrapolated, ended=ended)
+            self.advantage = min(max(self.advantage + by_progress - by_age, -_MOST), _MOST)
+
+
+def _progress(task: Task, age: float) -> int | None:
+    """Return the progress in per cent, if it is one to extrapolate from."""
+    progress = task.progress
+    if progress is None or age < _INSTANT or not _EDGES[1] <= progress <= _WHOLE:
+        return None
+    return progress
+
+
+class _Clock:
+    """The hazard by one clock: in each cell the ends over the time lived, recent ones above all.
+
+    Times are seconds of age, or per cent of progress.
+    """
+
+    def __init__(self, prior: tuple[float, ...]) -> None:
+        self.prior = prior
+        """Time lived in each cell that the prior counts for."""
+        # What is seen in a cell counts in its neighbours too, so the lists are longer at both ends.
+        self.ends = [0.0] * (_CELLS + 2)
+        self.lived = [0.0] * (_CELLS + 2)
+
+    def reach(self, start: float, stop: float, need: float) -> float:
+        """Return the time at which the integral of sqrt(hazard) comes to `need`, or `stop`."""
+        for cell, span in _parts(start, stop):
+            density = math.sqrt(self._hazard(cell))
+            if density * span >= need:
+                return start + need / density
+            need -= density * span
+            start += span
+        return stop
+
+    def learn(self, start: float, stop: float, *, ended: bool) -> float:
+        """Count a look; return the log-likelihood that its finding had before."""
+        if stop - start < _INSTANT:
+            return 0.0
+        parts = _parts(start, stop)
+        risks = [self._hazard(cell) * span for cell, span in parts]
+        risk = sum(risks)
+        if not ended:
+            for cell, span in parts:
+                _count(self.lived, cell, span)
+            return -risk
+        # When between the looks it ended is not known: divide the end by what was expected.
+        chance = -math.expm1(-risk)
+        survival, alive = 1.0, 1.0
+        for (cell, span), danger in zip(parts, risks, strict=True):
+            share = -survival * math.expm1(-danger) / chance
+            survival *= math.exp(-danger)
+            _count(self.ends, cell, share)
+            _count(self.lived, cell, span * (alive - share / 2))
+            alive -= share
+        self.ends = [_KEPT * count for count in self.ends]
+        self.lived = [_KEPT * time for time in self.lived]
+        return math.log(chance)
+
+    def _hazard(self, cell: int) -> float:
+        return (self.ends[cell + 1] + _PRIOR) / (self.lived[cell + 1] + self.prior[cell])
+
+
+def _parts(start: float, stop: float) -> list[tuple[int, float]]:
+    """Return the cells between two times, with how much of each lies between them."""
+    parts: list[tuple[int, float]] = []
+    cell = bisect_right(_EDGES, start) - 1
+    while start < stop:
+        end = min(_EDGES[cell + 1], stop)
+        parts.append((cell, end - start))
+        start = end
+        cell += 1
+    return parts
+
+
+def _count(counts: list[float], cell: int, amount: float) -> None:
+    """Add half of an amount to a cell, and a quarter to each of its neighbours."""
+    counts[cell] += amount / 4
+    counts[cell + 1] += amount / 2
+    counts[cell + 2] += amount / 4
+
+
+def _makes_images(model: str | None) -> bool:
+    return model is not None and "video" not in model and any(word in model for word in _IMAGES)
+
+
+@functools.cache
+def _typical(images: bool) -> tuple[float, ...]:
+    """Return the prior for images or videos, with some doubt which of them they are.
+
+    The durations are log-logistic: like log-normal ones, but what has lasted very long may well
+    last as long again, so that the looks at it become rare.
+    """
+    share = 0.9 if images else 0.1
+    prior: list[float] = []
+    for age in (_EDGES[1] / 2, *_EDGES[1:-1]):
+        image = 1 / (1 + (age / 30) ** 3)  # still alive; 78 % of the ends come at 15 to 60 s
+        video = 1 / (1 + (age / 165) ** 4)  # 84 % come at 90 to 300 s
+        alive = share * image + (1 - share) * video
+        ending = share * 3 * image * (1 - image) + (1 - share) * 4 * video * (1 - video)
+        prior.append(_PRIOR * age * alive / ending)
+    return tuple(prior)

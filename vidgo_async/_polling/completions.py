@@ -1,0 +1,156 @@
+"""Waiting for tasks: for one, or for many as they complete.
+
+Deadlines, errors and updates are handled here, in the frame of whoever waits; the scheduler
+below only writes letters.
+"""
+
+import asyncio
+import contextlib
+import weakref
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Self
+
+from vidgo_async._core.errors import TaskTimeoutError, VidgoError
+from vidgo_async._core.models import UNSEEN, Task
+from vidgo_async._polling.poller import Poller
+from vidgo_async._polling.subscription import Inbox
+from vidgo_async._session.arguments import check_loop
+
+OnUpdate = Callable[[Task], object]
+"""Called with each new state of a task, the last one included."""
+
+
+async def wait_for_end(
+    poller: Poller, task: Task, timeout: float | None, on_update: OnUpdate | None = None
+) -> Task:
+    """Wait until a task ended, well or badly.
+
+    Raises:
+        TaskTimeoutError: It did not end in time.
+        VidgoError: The server refuses to tell, or the session was closed.
+    """
+    inbox = Inbox.until(timeout, wants_updates=on_update is not None)
+    try:
+        poller.watch([task], inbox)
+        while not task.done:
+            task = await _next_state(poller, inbox, task, timeout)
+            if on_update is not None:
+                on_update(task)
+    finally:
+        poller.unwatch(inbox)
+    return task
+
+
+async def _next_state(poller: Poller, inbox: Inbox, task: Task, timeout: float | None) -> Task:
+    try:
+        state = await inbox.get()
+    except VidgoError as error:
+        if error.task is None:
+            error.about(inbox.watching.get(task.task_id, task))
+        raise
+    if state is not None:
+        return state
+    known = inbox.watching.get(task.task_id, task)
+    seen = known.status if known.progress is None else f"{known.status}, {known.progress} %"
+    trouble = poller.trouble(known.task_id)
+    last = "" if trouble is None else f"; the last look failed: {trouble}"
+    msg = (
+        f"task {known.task_id} did not end within {timeout:g} s (last seen: {seen}{last}); "
+        "it goes on: wait for it again by its id"
+    )
+    raise TaskTimeoutError(msg, (known.task_id,), known) from trouble
+
+
+class Completions:
+    """Tasks in the order in which they complete; made by `VidgoSession.as_completed`.
+
+    Iterate over it with `async for`, as often as you like: a second loop goes on with the
+    rest. In an `async with` block the watching ends with the block; without one it ends when
+    the object is dropped, as after a `break`.
+    """
+
+    def __init__(self, poller: Poller, tasks: Sequence[Task], timeout: float | None) -> None:
+        self._poller = poller
+        self._tasks = _distinct(tasks)
+        self._timeout = timeout
+        self._inbox: Inbox | None = None
+        self._over = False
+
+    @property
+    def pending(self) -> tuple[str, ...]:
+        """The ids not yet given to the reader, as a task or as an error."""
+        if self._inbox is None:
+            return tuple(task.task_id for task in self._tasks)
+        return tuple(self._inbox.watching)
+
+    def __aiter__(self) -> Self:
+        self._start()
+        return self
+
+    async def __aenter__(self) -> Self:
+        self._start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._leave()
+
+    async def __anext__(self) -> Task:
+        """Return the next task that ended.
+
+        Raises:
+            StopAsyncIteration: All tasks were given.
+            TaskTimeoutError: The deadline passed; `pending` names what had not ended.
+            VidgoError: The server refuses to tell of one task, named by `task_id`, or the
+                session was closed.
+        """
+        inbox = self._start()
+        task = None if self._over else await inbox.get()
+        if task is not None:
+            return task
+        if self._over or not inbox.watching:
+            self._leave()
+            raise StopAsyncIteration
+        self._leave()
+        msg = (
+            f"{len(self.pending)} of {len(self._tasks)} tasks did not end within "
+            f"{self._timeout:g} s; they go on: wait for them again by their ids"
+        )
+        raise TaskTimeoutError(msg, self.pending)
+
+    def _start(self) -> Inbox:
+        if self._inbox is None:
+            check_loop(self._poller.loop)
+            self._inbox = Inbox.until(self._timeout)
+            self._poller.watch(self._tasks, self._inbox)
+            # The scheduler knows the inbox, not this object: dropping it ends the watching.
+            loop = asyncio.get_running_loop()
+            weakref.finalize(self, _drop, loop, self._poller, self._inbox).atexit = False
+        return self._inbox
+
+    def _leave(self) -> None:
+        self._over = True
+        inbox = self._start()
+        self._poller.unwatch(inbox)
+        inbox.close()
+
+
+def _distinct(tasks: Sequence[Task]) -> tuple[Task, ...]:
+    """Keep one task of each id: of several the one that ended, or that says most."""
+    found: dict[str, Task] = {}
+    for task in tasks:
+        known = found.get(task.task_id)
+        if known is None or task.done or (known.status == UNSEEN and not known.done):
+            found[task.task_id] = task
+    return tuple(found.values())
+
+
+def _drop(loop: asyncio.AbstractEventLoop, poller: Poller, inbox: Inbox) -> None:
+    """Forget a reader from a finaliser, which may run in any thread at any time."""
+    with contextlib.suppress(RuntimeError):  # the loop is closed: so is the poller
+        loop.call_soon_threadsafe(poller.unwatch, inbox)

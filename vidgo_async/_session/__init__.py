@@ -1,0 +1,1 @@
+"""`VidgoSession`, and what it is made of."""

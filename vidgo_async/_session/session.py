@@ -1,0 +1,469 @@
+"""`VidgoSession`: the one object that users hold. Each method is a few lines over the rest."""
+
+import asyncio
+import os
+from collections.abc import Coroutine, Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from vidgo_async._api.transport import Connector, check_connector
+from vidgo_async._core.concurrency import see_through
+from vidgo_async._core.errors import (
+    SessionClosedError,
+    SubmissionUnknownError,
+    TaskFailedError,
+    VidgoError,
+)
+from vidgo_async._core.models import Balance, MediaFile, Task, UploadedFile
+from vidgo_async._files.resumable import OnProgress
+from vidgo_async._files.saving import Folder
+from vidgo_async._generation.batch import Batch, Engine, Requests
+from vidgo_async._generation.resend import Request
+from vidgo_async._generation.submit_many import Bulk
+from vidgo_async._polling.adaptive import AdaptivePolling
+from vidgo_async._polling.completions import Completions, OnUpdate, wait_for_end
+from vidgo_async._polling.policies import PollingPolicy, RetryPolicy
+from vidgo_async._session.arguments import (
+    Settings,
+    as_folder,
+    as_path,
+    as_task,
+    as_tasks,
+    check_callback,
+    check_count,
+    check_file,
+    check_loop,
+    check_requests,
+    check_timeout,
+)
+from vidgo_async._session.runtime import CLOSED, Machinery
+from vidgo_async.requests import check_callback_url, check_request
+
+_Value = TypeVar("_Value")
+
+
+class VidgoSession:
+    """A connection to the Vidgo API: submits, watches and fetches, many at a time.
+
+    Open it with `async with`, share it between all tasks of one event loop, and keep it for as
+    long as you generate: its connections, its pace and its scheduler are shared by all calls.
+
+    Example:
+        async with VidgoSession() as vidgo:
+            task = await vidgo.generate(GrokImagine(prompt="a fox in snow"))
+            await vidgo.download(task.files[0], "fox.mp4")
+    """
+
+    def __init__(
+        self,
+        api_key: str | None = None,
+        *,
+        base_url: str | None = None,
+        callback_url: str | None = None,
+        max_concurrent_requests: int = 16,
+        max_requests_per_second: float | None = None,
+        polling: PollingPolicy = AdaptivePolling(),  # noqa: B008 - frozen
+        retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - frozen
+        request_timeout: float = 30.0,
+        connector: Connector | None = None,
+        proxy: str | None = None,
+        trust_env: bool = False,
+    ) -> None:
+        """Check the settings; nothing is opened yet.
+
+        Args:
+            api_key: The key; `VIDGO_API_KEY` of the environment by default.
+            base_url: The API's address; `VIDGO_BASE_URL`, or else https://api.vidgo.ai.
+            callback_url: Where the server reports the end of each task, http(s), at most
+                2,048 characters; `submit` can name another.
+            max_concurrent_requests: API requests in flight at once; polls take at most three
+                quarters of them, and submits go first, but for every fourth turn that a poll
+                gets which had to wait.
+            max_requests_per_second: A cap on the pace, for those who know their limit.
+            polling: When to look at a task again.
+            retry: How long, and how far apart, to try again what bought nothing.
+            request_timeout: Seconds for one exchange with the API; a poll gets at most 10.
+            connector: An aiohttp connector to borrow (pool, TLS, DNS); it is not closed.
+            proxy: An HTTP proxy's URL.
+            trust_env: Whether the proxy variables of the environment apply.
+
+        Raises:
+            ValueError: A value is not allowed; the message says what is.
+            TypeError: A value is of the wrong type.
+        """
+        self._settings = Settings(
+            api_key=api_key,
+            base_url=base_url,
+            callback_url=callback_url,
+            max_concurrent_requests=max_concurrent_requests,
+            max_requests_per_second=max_requests_per_second,
+            polling=polling,
+            retry=retry,
+            request_timeout=request_timeout,
+            proxy=proxy,
+            trust_env=trust_env,
+        )
+        check_connector(connector, max_concurrent_requests)
+        self._connector = connector
+        self._machinery: Machinery | None = None
+        self._closed = False
+        self._closing: asyncio.Task[None] | None = None
+        self._unclaimed: list[Task | SubmissionUnknownError] = []
+
+    def __repr__(self) -> str:
+        state = "closed" if self._closed else "open" if self._machinery else "not open"
+        return f"<VidgoSession {self._settings.base_url}, {state}>"
+
+    # --- Opening and closing ----------------------------------------------------------------
+
+    async def __aenter__(self) -> Self:
+        if self._closed:
+            msg = "this session was closed; make a new one"
+            raise SessionClosedError(msg)
+        if self._machinery is not None:
+            msg = "this session is open already; share it instead of entering it again"
+            raise RuntimeError(msg)
+        self._machinery = Machinery.build(self._settings, self._connector, self._unclaimed)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the session; it may be called more than once, and from any task.
+
+        Whoever still waits gets a `SessionClosedError`. POSTs under way are given 5 seconds
+        and are then recorded as unknown. Cancelling this call does not hurry it.
+        """
+        if self._machinery is None or (self._closing is not None and self._closing.done()):
+            self._closed = True
+            return
+        check_loop(self._machinery.loop)
+        self._closed = True
+        if self._closing is None:
+            self._closing = self._machinery.loop.create_task(self._machinery.close())
+        if not self._machinery.is_ours(asyncio.current_task()):  # closing waits for those
+            await see_through({self._closing})
+            self._closing.result()
+
+    @property
+    def unclaimed(self) -> tuple[Task | SubmissionUnknownError, ...]:
+        """What was bought, or may have been, and no caller was given; also after closing."""
+        return tuple(self._unclaimed)
+
+    # --- Buying -----------------------------------------------------------------------------
+
+    async def submit(self, request: Request, *, callback_url: str | None = None) -> Task:
+        """Buy one task, and return it without waiting for its end.
+
+        It is sent again only where the server has certainly not taken it. Media that has no URL
+        yet is uploaded first, once for each file and session; if that fails, nothing is bought
+        and its error is raised, as in `upload`.
+
+        Args:
+            request: What to generate.
+            callback_url: Where the server reports the end; the session's by default.
+
+        Raises:
+            APIError: The server refuses; nothing was bought.
+            SubmissionUnknownError: A task may exist; it was not sent again.
+            TransportError: The server could not be reached; nothing was bought.
+            TypeError: `request` is not a request.
+            ValueError: `callback_url` is not one the API takes.
+        """
+        machinery = self._open()
+        check_request(request)
+        url = check_callback_url(callback_url) or self._settings.callback_url
+        submission = await machinery.purchases.prepare(request, url)
+        return await machinery.purchases.submit(submission)
+
+    async def submit_many(self, requests: Iterable[Request]) -> list[Task]:
+        """Buy a task for each request, concurrently; return them in the requests' order.
+
+        Every POST settles before this returns or raises. After a 401 or a 402 nothing more
+        is sent, and the remaining requests fail with a copy of that error.
+
+        Example:
+            try:
+                tasks = await vidgo.submit_many(requests)
+            except SubmitErrorGroup as group:
+                tasks = list(group.accepted.values())
+
+        Raises:
+            SubmitErrorGroup: Some failed; it holds the accepted tasks too.
+        """
+        machinery = self._open()
+        check_requests(requests, streams=False)
+        wanted = list(requests)
+        check_requests(wanted, streams=False)
+        bulk = Bulk(machinery.purchases, self._settings.callback_url)
+        return await bulk.submit(wanted, self._settings.max_concurrent_requests)
+
+    async def generate(
+        self,
+        request: Request,
+        *,
+        timeout: float | None = 900.0,
+        on_update: OnUpdate | None = None,
+        download_to: str | os.PathLike[str] | None = None,
+    ) -> Task:
+        """Buy one task and wait until it finished.
+
+        Args:
+            request: What to generate.
+            timeout: Seconds until the task has to be finished; None for no limit.
+            on_update: Called with each new state of the task, the first and the last too.
+            download_to: A folder, made if need be, to save its files in, named by the task's id.
+
+        Raises:
+            TaskFailedError: The task ended without a result; credits are given back.
+            DownloadError: It finished, and a file could not be saved; the error carries the task.
+            TaskTimeoutError: The deadline passed; the error carries the task, if there is one.
+            VidgoError: As in `submit` and `wait`.
+        """
+        machinery = self._open()
+        check_request(request)
+        check_timeout(timeout)
+        check_callback("on_update", on_update)
+        folder = self._folder(machinery, download_to)
+        if folder is not None:
+            await folder.open()
+        submission = await machinery.purchases.prepare(request, self._settings.callback_url)
+        start = machinery.loop.time()
+        deadline = None if timeout is None else start + timeout
+        task = await machinery.purchases.submit(submission, deadline=deadline)
+        try:
+            if on_update is not None:
+                on_update(task)
+            left = None if deadline is None else max(0.0, deadline - machinery.loop.time())
+            ended = await wait_for_end(machinery.poller, task, left, on_update)
+            if ended.finished and folder is not None:
+                await self._call(machinery, folder.save(ended))
+        except BaseException as error:
+            if not (isinstance(error, VidgoError) and error.task_id == task.task_id):
+                machinery.purchases.leave(task)
+            raise
+        if ended.failed:
+            raise TaskFailedError(ended)
+        return ended
+
+    def generate_many(
+        self,
+        requests: Requests,
+        *,
+        max_in_flight: int = 16,
+        timeout: float | None = 900.0,
+        on_update: OnUpdate | None = None,
+        download_to: str | os.PathLike[str] | None = None,
+    ) -> Batch:
+        """Run many requests to their end; yield one `Outcome` each, in order of completion.
+
+        Errors are data here: one bad request neither stops nor delays its siblings. After a
+        401 or a 402 on a submit nothing more is sent, and each remaining request yields a copy
+        of that error. If `requests` itself raises, reading stops, all that was bought is
+        yielded, and then that exception is raised.
+
+        Example:
+            async for outcome in vidgo.generate_many(requests, max_in_flight=32):
+                print(outcome.index, outcome.task if outcome.ok else outcome.error)
+
+        Args:
+            requests: Any iterable or async iterable, read as slots free up.
+            max_in_flight: Requests read and not yet taken as outcomes, at most. Of those that wait
+                for an upload, as many again may be read: ready ones pass them.
+            timeout: Seconds for each request, from its id on; None for no limit.
+            on_update: Called with each new state of each task.
+            download_to: A folder, made if need be, to save all files in, named by their tasks'
+                ids: `Outcome.paths`. Downloading slows neither submitting nor polling: a finished
+                task leaves its place, four are downloaded at once, and reading pauses only when
+                `max_in_flight` of them wait.
+        """
+        machinery = self._open()
+        check_requests(requests, streams=True)
+        check_count("max_in_flight", max_in_flight)
+        check_timeout(timeout)
+        check_callback("on_update", on_update)
+        engine = Engine(
+            machinery.purchases,
+            machinery.poller,
+            self._settings.callback_url,
+            timeout,
+            on_update,
+            self._folder(machinery, download_to),
+            requests,
+            max_in_flight,
+            asyncio.Semaphore(self._settings.max_concurrent_requests),
+        )
+        machinery.engines.add(engine)
+        return Batch(engine)
+
+    # --- Watching ---------------------------------------------------------------------------
+
+    async def get_task(self, task_id: str) -> Task:
+        """Look at a task once, without trying again.
+
+        Raises:
+            NotFoundError: The server knows no such task.
+            VidgoError: The look failed otherwise.
+        """
+        known = as_task(task_id)
+        machinery = self._open()
+        return await self._call(machinery, machinery.in_turn(machinery.api.status(known)))
+
+    async def wait(
+        self,
+        task_or_id: Task | str,
+        *,
+        timeout: float | None = 900.0,
+        on_update: OnUpdate | None = None,
+    ) -> Task:
+        """Wait until a task ended, well or badly: a failed task is returned, not raised.
+
+        Failed polls do not end it; 401, 403 and 404 in the API's own words do, the third
+        time in a row.
+
+        Args:
+            task_or_id: A task of known age is first looked at when the policy says, a bare id
+                at once.
+            timeout: Seconds; None for no limit.
+            on_update: Called with each new state, the last one too.
+
+        Raises:
+            TaskTimeoutError: It did not end in time; it goes on.
+            VidgoError: The server refuses to tell, or the session was closed.
+        """
+        machinery = self._open()
+        task = as_task(task_or_id)
+        check_timeout(timeout)
+        check_callback("on_update", on_update)
+        return await wait_for_end(machinery.poller, task, timeout, on_update)
+
+    def as_completed(
+        self, tasks_or_ids: Iterable[Task | str], *, timeout: float | None = None
+    ) -> Completions:
+        """Watch tasks, and yield each as it ends, in order of completion.
+
+        Example:
+            async with vidgo.as_completed(tasks) as completed:
+                async for task in completed:
+                    print(task.task_id, task.status, len(completed.pending))
+
+        Args:
+            tasks_or_ids: Tasks or ids; each distinct id comes once.
+            timeout: Seconds for all of it; None for no limit.
+        """
+        machinery = self._open()
+        check_timeout(timeout)
+        return Completions(machinery.poller, as_tasks(tasks_or_ids), timeout)
+
+    # --- The rest ---------------------------------------------------------------------------
+
+    async def upload(
+        self,
+        source: str | bytes | os.PathLike[str],
+        *,
+        file_name: str | None = None,
+        upload_path: str | None = None,
+    ) -> UploadedFile:
+        """Upload a picture (JPEG, PNG, GIF or WebP) to use in requests for 72 hours.
+
+        Five uploads a minute are allowed: more are spaced out, and take their time. It is sent
+        again after a fault, for `RetryPolicy.timeout` from its first turn on.
+
+        Args:
+            source: A path, streamed from disk; bytes; an http(s) URL, which the server fetches;
+                or a base64 `data:` URL. A string is never a path: use `Path`.
+            file_name: The name to keep it under.
+            upload_path: The folder to keep it in.
+
+        Raises:
+            OSError: The file is not there (`FileNotFoundError`), is a folder
+                (`IsADirectoryError`), or cannot be read.
+            ValueError: It is empty, no picture by its content, or changed while it was sent.
+            VidgoError: The server refuses it, or could not be reached in time.
+        """
+        machinery = self._open()
+        return await self._call(machinery, machinery.uploads.upload(source, file_name, upload_path))
+
+    async def download(
+        self,
+        file: MediaFile,
+        destination: str | os.PathLike[str],
+        *,
+        overwrite: bool = False,
+        on_progress: OnProgress | None = None,
+    ) -> Path:
+        """Fetch a file: streamed to a temporary name beside its destination, then renamed.
+
+        A cut transfer goes on where it stopped, for as long as it gets anywhere; five tries in a
+        row without a new byte end it. For a dead link the task is asked once for a fresh one.
+        The key is not sent to the file's host. Downloads to one destination take turns.
+
+        Args:
+            file: One of a finished task's `files`.
+            destination: The path to write to, or a folder, in which the file is named by its
+                task's id; a path that ends with a separator is made a folder.
+            overwrite: Whether an existing file may be replaced.
+            on_progress: Called with (bytes so far, bytes in all or None); fewer than before where
+                a transfer starts over. What it raises ends the download.
+
+        Returns:
+            The path of the file.
+
+        Raises:
+            DownloadError: It could not be fetched or written; the task is as it was.
+        """
+        machinery = self._open()
+        check_file(file)
+        check_callback("on_progress", on_progress)
+        target = as_path("destination", destination)
+        return await self._call(
+            machinery,
+            machinery.files.download(file, target, overwrite=overwrite, on_progress=on_progress),
+        )
+
+    async def balance(self) -> Balance:
+        """Ask what is left on the account.
+
+        Raises:
+            VidgoError: The server refuses, or gave no readable answer.
+        """
+        machinery = self._open()
+        return await self._call(machinery, machinery.in_turn(machinery.api.balance()))
+
+    # --- Inside -----------------------------------------------------------------------------
+
+    def _open(self) -> Machinery:
+        """Return the machinery, if this session can be used here and now."""
+        if self._closed:
+            raise SessionClosedError(CLOSED + "; make a new one")
+        if self._machinery is None:
+            msg = "the session is not open yet: use `async with VidgoSession() as vidgo:`"
+            raise SessionClosedError(msg)
+        check_loop(self._machinery.loop)
+        return self._machinery
+
+    def _folder(self, machinery: Machinery, path: str | os.PathLike[str] | None) -> Folder | None:
+        folder = as_folder("download_to", path)
+        return None if folder is None else Folder(folder, machinery.files)
+
+    async def _call(self, machinery: Machinery, call: Coroutine[Any, Any, _Value]) -> _Value:
+        """Make one call in a task of the session's own, so that closing can end it."""
+        task = asyncio.create_task(call)
+        machinery.calls.add(task)
+        task.add_done_callback(machinery.calls.discard)
+        try:
+            await asyncio.wait({task})
+        except asyncio.CancelledError:
+            task.cancel()
+            await see_through({task})  # it may have a file to clean up
+            raise
+        if task.cancelled():
+            raise SessionClosedError(CLOSED)
+        return task.result()

@@ -1,0 +1,155 @@
+"""The calls of the API, over the state: what a request means and how it is answered."""
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Any
+
+import attrs
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from vidgo_async.sandbox.http.calls import CALL, name_of
+from vidgo_async.sandbox.http.receiving import read_json, receive
+from vidgo_async.sandbox.http.storage import Storage, serve
+from vidgo_async.sandbox.media.contents import Content
+from vidgo_async.sandbox.state.orders import RefusedError, read_order
+from vidgo_async.sandbox.state.tasks import SoldTask, World
+from vidgo_async.sandbox.state.uploads import Uploads
+
+CALLS_OF_SHAPE_A = frozenset({"submit", "balance"})
+"""The calls that say no with `{"code", "error"}`; all others do it with `{"detail"}`."""
+
+
+@attrs.frozen
+class Endpoints:
+    """The API's calls over the state; the name of a route is the name of its call."""
+
+    api_key: str
+    world: World
+    uploads: Uploads
+    storage: Storage
+
+    def routes(self) -> list[web.RouteDef]:
+        """List the calls."""
+        return [
+            web.post("/api/generate/submit", self.submit, name="submit"),
+            web.get("/api/generate/status/{task_id:.+}", self.status, name="status"),
+            web.get("/api/user/balance", self.balance, name="balance"),
+            web.get("/files/{task_id:.+}.{suffix:mp4|jpg|png|gif|webp}", self.file, name="file"),
+            web.post("/api/common/upload/{kind:stream|base64|url}", self.upload, name="upload"),
+        ]
+
+    async def submit(self, request: web.Request) -> web.Response:
+        """Sell a task."""
+        self._check_key(request)
+        order = read_order(await read_json(request))
+        self.uploads.check_input(order.input, _now())
+        task = self.world.sell(order, _now(), datetime.now(UTC))
+        request[CALL].sold, request[CALL].task_id = True, task.task_id
+        return _success(task_id=task.task_id, status="not_started", created_time=task.created_time)
+
+    async def status(self, request: web.Request) -> web.Response:
+        """Tell how a task fares."""
+        self._check_key(request)
+        task, now = self._task(request), _now()
+        status = task.status(now)
+        return _success(
+            task_id=task.task_id,
+            status=status,
+            files=[self._link(request, task)] if status == "finished" else [],
+            created_time=task.created_time,
+            progress=task.progress(now),
+            error_message=task.failure if status == "failed" else None,
+        )
+
+    async def balance(self, request: web.Request) -> web.Response:
+        """Tell what is left to spend."""
+        self._check_key(request)
+        return _success(email="you@example.com", credits_amount=self.world.credits_left(_now()))
+
+    async def upload(self, request: web.Request) -> web.Response:
+        """Keep a file that comes in one of three ways."""
+        self._check_key(request)
+        self.uploads.admit(_now())
+        parcel = await receive(request, self.uploads)
+        upload = self.uploads.store(parcel, _now(), datetime.now(UTC))
+        request[CALL].task_id = upload.file_id
+        url = f"{request.url.origin()}/files/{upload.file_id}.{upload.suffix}"
+        data = {
+            "file_id": upload.file_id,
+            "file_name": upload.file_name,
+            "original_name": upload.original_name,
+            "file_size": upload.size,
+            "mime_type": upload.mime_type,
+            "upload_path": upload.upload_path,
+            "file_url": url,
+            "download_url": url,
+            "upload_time": upload.upload_time,
+            "expires_at": upload.expires_at,
+        }
+        body = {"success": True, "code": 200, "msg": "File uploaded successfully", "data": data}
+        return web.json_response(body)
+
+    async def file(self, request: web.Request) -> web.Response:
+        """Send a video or an uploaded image; whoever knows the link may have it."""
+        is_video = request.match_info["suffix"] == "mp4"
+        content = self._video(request) if is_video else self._image(request)
+        if content is None:
+            raise RefusedError(404, "not_found_error", "File not found")
+        return await serve(request, content)
+
+    def _check_key(self, request: web.Request) -> None:
+        if request.headers.get("Authorization") != f"Bearer {self.api_key}":
+            raise RefusedError(401, "authentication_error", "Invalid API key")
+
+    def _task(self, request: web.Request) -> SoldTask:
+        task = self.world.tasks.get(request.match_info["task_id"])
+        if task is None:
+            raise RefusedError(404, "not_found_error", "Task not found")
+        return task
+
+    def _video(self, request: web.Request) -> Content | None:
+        task, now = self._task(request), _now()
+        self.storage.check_link(request.url, now)
+        return self.storage.video(task.film) if task.has_file(now) else None
+
+    def _image(self, request: web.Request) -> Content | None:
+        upload = self.uploads.all.get(request.match_info["task_id"])
+        return upload.content if upload and upload.is_alive(_now()) else None
+
+    def _link(self, request: web.Request, task: SoldTask) -> dict[str, str]:
+        # The host is the one that the client called, so the link works behind a proxy too.
+        url = request.url.origin() / "files" / f"{task.task_id}.mp4"
+        return {"file_url": str(self.storage.link(url, _now())), "file_type": "video"}
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def _success(**data: Any) -> web.Response:
+    return web.json_response({"code": 200, "data": data})
+
+
+@web.middleware
+async def refusals(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Put every no into the error shape of its call."""
+    try:
+        return await handler(request)
+    except RefusedError as error:
+        refused = error
+    except web.HTTPException as error:
+        refused = RefusedError(error.status, "invalid_request_error", error.reason)
+    if name_of(request) in CALLS_OF_SHAPE_A:
+        details = {"message": refused.message, "type": refused.kind}
+        body: dict[str, Any] = {"code": refused.code, "error": details}
+    elif refused.loc:
+        body = {"detail": [{"loc": refused.loc, "msg": refused.message, "type": refused.kind}]}
+    else:
+        body = {"detail": refused.message}
+    return web.json_response(body, status=refused.code)
+
+
+async def hide_server(_: web.Request, response: web.StreamResponse) -> None:
+    """Take out the header that would give the sandbox away."""
+    response.headers.popall("Server", None)

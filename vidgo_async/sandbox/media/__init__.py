@@ -1,0 +1,1 @@
+"""Real videos, and the bytes of files."""

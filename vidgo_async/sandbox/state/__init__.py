@@ -1,0 +1,1 @@
+"""What the sandbox knows: pure state, without HTTP and without a clock."""
