@@ -1,6 +1,6 @@
 """How much of a server's rate limit is used, and how many requests run into it.
 
-The session's own throttle sends, as fast as it dares, to a token bucket of R requests a second
+The session's own limiter sends, as fast as it dares, to a token bucket of R requests a second
 that holds those of one second. Time is virtual: fifteen minutes after half a minute to settle, and
 half a minute after the limit was halved or doubled.
 """
@@ -17,12 +17,13 @@ import attrs
 from benchmarks import virtual
 from benchmarks.tables import show
 from vidgo_async import RetryPolicy
-from vidgo_async._api.limiter import Throttle
+from vidgo_async._api.limiter import Limiter
+from vidgo_async._core.retry import Backoff
 
 QUESTION = "does the session find a server's rate limit, and keep just below it?"
 
 SETTLING = 30.0
-"""Seconds that the throttle gets to find a limit."""
+"""Seconds that the limiter gets to find a limit."""
 MEASURED = 900.0
 """Seconds over which it is then measured."""
 ROUND_TRIP = (0.04, 0.08)
@@ -104,20 +105,20 @@ async def _flood(limit: Callable[[float], float], most: float) -> Bucket:
     """Send all the time, with room for four times what the limit needs."""
     loop = asyncio.get_running_loop()
     bucket = Bucket(limit)
-    throttle = Throttle(max(16, int(most * 8 * ROUND_TRIP[1])), None, RetryPolicy())
+    limiter = Limiter(max(16, int(most * 8 * ROUND_TRIP[1])), None, Backoff(RetryPolicy()))
 
     async def send_again_and_again() -> None:
         while loop.time() < 2 * SETTLING + MEASURED:
-            await throttle.acquire(throttle.submits)
+            await limiter.acquire(limiter.submits)
             sent_at = loop.time()
             await asyncio.sleep(random.uniform(*ROUND_TRIP) / 2)
             taken = bucket.takes(loop.time())
             await asyncio.sleep(random.uniform(*ROUND_TRIP) / 2)
             if taken:
-                throttle.speed_up(sent_at)
+                limiter.accepted(sent_at)
             else:
-                throttle.slow_down(sent_at, None)
-            throttle.release(throttle.submits)
+                limiter.refused(sent_at, None)
+            limiter.release(limiter.submits)
 
-    await asyncio.gather(*(send_again_and_again() for _ in range(2 * throttle.limit)))
+    await asyncio.gather(*(send_again_and_again() for _ in range(2 * limiter.limit)))
     return bucket

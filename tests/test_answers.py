@@ -10,7 +10,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from vidgo_async._api.responses import MAX_ERROR_BODY, Answer, retry_after
+from vidgo_async._api.http_headers import retry_after
+from vidgo_async._api.responses import MAX_ERROR_BODY, Response
 from vidgo_async._api.wire import read_task
 from vidgo_async._core import errors
 from vidgo_async._core.errors import APIError, ResponseError
@@ -59,7 +60,7 @@ SHAPES = [
 @pytest.mark.parametrize(("status", "kind"), CLASSES.items())
 @pytest.mark.parametrize(("payload", "message", "type_", "code"), SHAPES)
 def test_documented_refusals(
-    read: Callable[[Answer], object],
+    read: Callable[[Response], object],
     status: int,
     kind: type[APIError],
     payload: dict[str, Any],
@@ -86,7 +87,9 @@ def test_documented_refusals(
      b'{"detail": {"a": 1}}', b'{"detail": 5}', b'{"error": "no"}', b'{"code": true}',
      b'{"message": null}', b"[" * 100_000],
 )  # fmt: skip
-def test_undocumented_refusals(read: Callable[[Answer], object], status: int, body: bytes) -> None:
+def test_undocumented_refusals(
+    read: Callable[[Response], object], status: int, body: bytes
+) -> None:
     """What a gateway says is the status's error, marked as not the API's own words."""
     with pytest.raises(CLASSES[status]) as caught:
         read(answer(body, status))
@@ -101,7 +104,7 @@ def test_undocumented_refusals(read: Callable[[Answer], object], status: int, bo
 @ALL_READERS
 @pytest.mark.parametrize(("code", "kind"), CLASSES.items())
 def test_an_error_code_inside_http_200(
-    read: Callable[[Answer], object], code: int, kind: type[APIError]
+    read: Callable[[Response], object], code: int, kind: type[APIError]
 ) -> None:
     """HTTP 200 carrying an error code is that error, even beside readable data."""
     data = {"task_id": "task-1", "status": "running", "credits_amount": 5, "email": ""}
@@ -135,7 +138,7 @@ def test_an_unnamed_status() -> None:
 
 @pytest.mark.parametrize("status", [100, 101, 199, 300, 301, 304, 399])
 @ALL_READERS
-def test_statuses_without_a_meaning(read: Callable[[Answer], object], status: int) -> None:
+def test_statuses_without_a_meaning(read: Callable[[Response], object], status: int) -> None:
     """What is neither 2xx nor an error is unreadable, even with a good body."""
     data = {"task_id": "t", "status": "running", "credits_amount": 5, "email": ""}
     with pytest.raises(ResponseError, match=f"HTTP status {status} has no meaning") as caught:
@@ -163,7 +166,7 @@ def test_statuses_without_a_meaning(read: Callable[[Answer], object], status: in
     ],
 )
 def test_good_statuses_with_unreadable_bodies(
-    read: Callable[[Answer], object], body: bytes, path: str
+    read: Callable[[Response], object], body: bytes, path: str
 ) -> None:
     """A 200 that is no JSON object, or has no data object, is unreadable, and says where."""
     with pytest.raises(ResponseError) as caught:

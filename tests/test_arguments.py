@@ -17,18 +17,18 @@ from vidgo_async import (
     RetryPolicy,
     Task,
 )
+from vidgo_async._core.validators import check_count, is_http_url
 from vidgo_async._session.arguments import (
-    DEFAULT_BASE_URL,
-    Settings,
     as_task,
     as_tasks,
     check_callback,
-    check_count,
+    check_callback_url,
     check_file,
     check_requests,
     check_timeout,
 )
-from vidgo_async.requests import check_callback_url, check_request, is_http_url
+from vidgo_async._session.settings import DEFAULT_BASE_URL, Settings
+from vidgo_async.requests import check_request
 
 URL = "https://example.com/fox.png"
 TASK = Task("task-1", "running")

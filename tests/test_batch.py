@@ -26,6 +26,8 @@ from vidgo_async import (
     TaskTimeoutError,
     VidgoError,
 )
+from vidgo_async._polling.poller import Poller
+from vidgo_async._polling.subscription import Subscription
 from vidgo_async.sandbox import Sandbox, answer, hang, reset_after
 
 pytestmark = pytest.mark.virtual_time
@@ -327,19 +329,17 @@ async def test_a_broken_callback_costs_no_video() -> None:
         assert all(outcome.ok for outcome in came)
 
 
-class LatePolicyBug:
-    """A policy that fails for tasks of one model."""
-
-    def next_delay(self, task: Task, age: float | None) -> float:
-        """Fail where the model says so."""
-        if task.model == "broken":
-            raise ZeroDivisionError
-        return 1.0
-
-
-async def test_a_bug_is_an_outcome_too() -> None:
+async def test_a_bug_is_an_outcome_too(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever goes wrong inside, the request's outcome comes, with its task."""
-    async with Sandbox() as sandbox, open_session(sandbox, polling=LatePolicyBug()) as vidgo:
+    watch = Poller.watch
+
+    def with_a_bug(self: Poller, tasks: list[Task], subscription: Subscription) -> None:
+        if tasks[0].model == "broken":
+            raise ZeroDivisionError
+        watch(self, tasks, subscription)
+
+    monkeypatch.setattr(Poller, "watch", with_a_bug)
+    async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
         requests: list[GenerationRequest | GrokImagine] = [
             FOX,
             GenerationRequest("broken", {"prompt": "x"}),

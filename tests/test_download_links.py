@@ -188,8 +188,8 @@ async def test_closing_ends_a_download_that_is_about_to_ask(
     """Where the API can no longer be asked, since the session closes, the download says that."""
 
     async def close(request: web.Request, handler: Handler) -> web.StreamResponse:
-        assert vidgo._machinery is not None
-        vidgo._machinery.throttle.close("the session is closed")
+        assert vidgo._runtime is not None
+        vidgo._runtime.limiter.close("the session is closed")
         return web.Response(status=403)
 
     sandbox.inject(close, call="file")

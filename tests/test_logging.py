@@ -43,7 +43,7 @@ async def test_waits_are_told_at_debug(caplog: pytest.LogCaptureFixture) -> None
     assert "submit again in" in told
     assert "503 service_error: busy" in told
     assert "429: slow down" in told
-    assert f"look at {task.task_id} again in" in told
+    assert f"poll {task.task_id} again in" in told
     assert "502: Bad Gateway" in told
 
 
@@ -57,8 +57,8 @@ async def test_oddities_are_told_once(caplog: pytest.LogCaptureFixture) -> None:
         async for task in vidgo.as_completed(tasks):
             assert task.finished
     assert sorted(messages(caplog, "WARNING")) == [
+        "unexpected type of a task's field, taken as missing: progress (str)",
         "unknown task status 'dreaming': taken as not finished yet",
-        "unreadable field of a task, taken as missing: progress (str)",
     ]
 
 
@@ -72,4 +72,4 @@ async def test_what_nobody_got_is_told(caplog: pytest.LogCaptureFixture) -> None
     told = messages(caplog, "WARNING")
     assert len(told) == 2
     assert any("was bought and no caller was given it" in line for line in told)
-    assert any("a submit is unaccounted for" in line for line in told)
+    assert any("a submit with unknown outcome has no caller any more" in line for line in told)

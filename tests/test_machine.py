@@ -386,9 +386,9 @@ class Machine(RuleBasedStateMachine):
             polling=FixedPolling(4.0),
         )
         self.runner.run(self.vidgo.__aenter__())
-        machinery = self.vidgo._machinery
-        assert machinery is not None
-        for part in (machinery.purchases, machinery.poller, machinery.throttle):
+        runtime = self.vidgo._runtime
+        assert runtime is not None
+        for part in (runtime.submitter.backoff, runtime.poller):
             part._random.seed(0)  # the same jitter in each run
         self.sessions.append(self.vidgo)
         self.alive.add(self.vidgo)

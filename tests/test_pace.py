@@ -7,23 +7,24 @@ import pytest
 from anyio import current_time as now
 
 from vidgo_async import RetryPolicy
-from vidgo_async._api.limiter import Throttle
-from vidgo_async._api.rate import GROWTH, GROWTH_TIME, SAFETY, SETTLED, STEP, Pace
+from vidgo_async._api.limiter import Limiter
+from vidgo_async._api.rate import GROWTH, GROWTH_TIME, SAFETY, SETTLED, STEP, Rate
+from vidgo_async._core.retry import Backoff
 
 
-def refused_at(speed: float) -> Pace:
+def refused_at(speed: float) -> Rate:
     """Make a pace that met its first refusal at that speed, at second 0."""
-    pace = Pace()
-    pace.refuse(0.0, speed, 1.0)
+    pace = Rate()
+    pace.record_refused(0.0, speed, 1.0)
     return pace
 
 
 def test_nothing_is_held_back_before_the_first_refusal() -> None:
     """Without a 429 there is no rate, whatever goes well and however long it takes."""
-    pace = Pace()
+    pace = Rate()
     for _ in range(1000):
-        pace.accept()
-        pace.strain(1.0)
+        pace.record_accepted()
+        pace.record_wait(1.0)
     assert pace.rate() is None
 
 
@@ -36,9 +37,9 @@ def test_two_refusals_tell_the_limit() -> None:
     """What was accepted between two refusals, by the time between, is the limit."""
     pace = refused_at(1000.0)
     for _ in range(20):
-        pace.accept()
-        pace.strain(0.1)
-    pace.refuse(2.0, 1000.0, 1.0)
+        pace.record_accepted()
+        pace.record_wait(0.1)
+    pace.record_refused(2.0, 1000.0, 1.0)
     assert pace.limit == pytest.approx(10.0)
     assert pace.rate() == pytest.approx(SAFETY * 10.0)
 
@@ -46,22 +47,22 @@ def test_two_refusals_tell_the_limit() -> None:
 def test_a_rate_that_is_used_grows() -> None:
     """After half a minute at full rate it has grown by nine tenths of the limit."""
     pace = refused_at(20.0)
-    while (seconds := pace._strained) < GROWTH_TIME:
-        pace.strain(min(0.05, GROWTH_TIME - seconds))
+    while (seconds := pace._at_full_rate) < GROWTH_TIME:
+        pace.record_wait(min(0.05, GROWTH_TIME - seconds))
     assert pace.rate() == pytest.approx(10.0 * (SAFETY + GROWTH))
 
 
 def test_a_pause_does_not_make_it_grow() -> None:
     """A long wait, as after `Retry-After`, counts for two requests at most."""
     pace = refused_at(20.0)
-    pace.strain(60.0)
+    pace.record_wait(60.0)
     assert pace.rate() == pytest.approx(SAFETY * 10.0, rel=1e-3)
 
 
 def test_a_refusal_after_a_refusal_changes_nothing() -> None:
     """Where nothing was accepted in between the pause was too short, not the rate too high."""
     pace = refused_at(20.0)
-    pace.refuse(1.0, 20.0, 1.0)
+    pace.record_refused(1.0, 20.0, 1.0)
     assert pace.limit == 10.0
 
 
@@ -69,30 +70,30 @@ def test_a_rate_nobody_used_is_no_evidence() -> None:
     """Ten requests in ten minutes do not mean a limit of one a minute."""
     pace = refused_at(20.0)
     for _ in range(10):
-        pace.accept()
-    pace.refuse(600.0, 20.0, 1.0)
+        pace.record_accepted()
+    pace.record_refused(600.0, 20.0, 1.0)
     assert pace.limit == pytest.approx(STEP * SAFETY * 10.0)
 
 
 def test_a_rate_that_was_about_right_loses_a_fifth_at_most() -> None:
     """After some seconds at full rate one refusal costs no more than a fifth of it."""
     pace = refused_at(20.0)
-    while pace._strained <= SETTLED:
-        pace.accept()
-        pace.strain(0.15)
+    while pace._at_full_rate <= SETTLED:
+        pace.record_accepted()
+        pace.record_wait(0.15)
     rate = pace.rate() or 0.0
-    pace.refuse(pace._waited, 20.0, 1.0)
+    pace.record_refused(pace._waited, 20.0, 1.0)
     assert pace.limit == pytest.approx(STEP * rate)
 
 
 def test_a_long_pause_saves_up_no_more_than_a_bucket() -> None:
     """Of a minute's pause one second counts as time in which the server counted."""
-    pace = Pace()
-    pace.refuse(0.0, 1000.0, 60.0)
+    pace = Rate()
+    pace.record_refused(0.0, 1000.0, 60.0)
     for _ in range(20):
-        pace.accept()
-        pace.strain(0.1)
-    pace.refuse(61.0, 1000.0, 1.0)
+        pace.record_accepted()
+        pace.record_wait(0.1)
+    pace.record_refused(61.0, 1000.0, 1.0)
     assert pace.limit == pytest.approx(10.0)
 
 
@@ -117,17 +118,17 @@ class Bucket:
         return taken
 
 
-async def flood(throttle: Throttle, bucket: Bucket, until: float) -> None:
-    """Send all the time, as fast as the throttle allows."""
+async def flood(limiter: Limiter, bucket: Bucket, until: float) -> None:
+    """Send all the time, as fast as the limiter allows."""
     while now() < until:
-        await throttle.acquire(throttle.submits)
+        await limiter.acquire(limiter.submits)
         sent_at = now()
         await asyncio.sleep(0.05)
         if bucket.takes():
-            throttle.speed_up(sent_at)
+            limiter.accepted(sent_at)
         else:
-            throttle.slow_down(sent_at, None)
-        throttle.release(throttle.submits)
+            limiter.refused(sent_at, None)
+        limiter.release(limiter.submits)
 
 
 @pytest.mark.virtual_time
@@ -135,18 +136,18 @@ async def flood(throttle: Throttle, bucket: Bucket, until: float) -> None:
 async def test_a_limit_is_found_and_kept(factor: float) -> None:
     """Nine tenths of a limit are used and 2 % refused at most, 30 s after it changed."""
     bucket = Bucket(10.0)
-    throttle = Throttle(16, None, RetryPolicy())
-    throttle._random = random.Random(1)
+    limiter = Limiter(16, None, Backoff(RetryPolicy()))
+    limiter.backoff._random = random.Random(1)
     async with asyncio.TaskGroup() as group:
         for _ in range(16):
-            group.create_task(flood(throttle, bucket, now() + 120))
+            group.create_task(flood(limiter, bucket, now() + 120))
         await asyncio.sleep(30)
         bucket.limit *= factor
         await asyncio.sleep(30)
         accepted, refused = bucket.accepted, bucket.refused
         await asyncio.sleep(60)
         accepted, refused = bucket.accepted - accepted, bucket.refused - refused
-    throttle.close("done")
+    limiter.close("done")
     assert accepted >= 0.9 * 60 * bucket.limit
     assert refused <= 0.02 * (accepted + refused)
 
@@ -155,11 +156,11 @@ async def test_a_limit_is_found_and_kept(factor: float) -> None:
 async def test_a_cap_holds_beside_a_found_limit() -> None:
     """Of the caller's cap and the limit that was found the lower one counts."""
     bucket = Bucket(20.0)
-    throttle = Throttle(16, 10.0, RetryPolicy())
-    throttle.slow_down(now(), None)
+    limiter = Limiter(16, 10.0, Backoff(RetryPolicy()))
+    limiter.refused(now(), None)
     async with asyncio.TaskGroup() as group:
         for _ in range(16):
-            group.create_task(flood(throttle, bucket, now() + 60))
-    throttle.close("done")
+            group.create_task(flood(limiter, bucket, now() + 60))
+    limiter.close("done")
     assert bucket.refused == 0
     assert 0.9 * 580 <= bucket.accepted <= 600 + 16  # those who were waiting at the end

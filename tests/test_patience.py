@@ -1,28 +1,42 @@
-"""How long a look may take: the corner that no server reaches."""
+"""How long a poll may take: learned from the polls before it."""
 
-import asyncio
-
-import anyio
 import pytest
 
-from vidgo_async._polling.poll_timeout import LEAST, Patience
+from vidgo_async._polling.poll_timeout import (
+    FACTOR,
+    FIRST_TIMEOUT,
+    MIN_TIMEOUT,
+    PollTimeout,
+)
 
-pytestmark = pytest.mark.virtual_time
+
+def test_a_fast_server_gets_the_least_time() -> None:
+    """Where responses come fast, a hung poll is given up after a second."""
+    timeout = PollTimeout(10.0)
+    assert timeout.of(0) == FIRST_TIMEOUT
+    timeout.record(0.05)
+    assert timeout.of(0) == MIN_TIMEOUT
 
 
-async def test_a_look_is_ended_once() -> None:
-    """Where a look's time is up for both reasons at once it ends once, with a timeout."""
-    patience = Patience(LEAST)
+@pytest.mark.parametrize("timeouts", [0, 1, 10_000])
+def test_no_poll_gets_more_than_the_request_timeout(timeouts: int) -> None:
+    """A `request_timeout` below the least time of a poll bounds it all the same."""
+    timeout = PollTimeout(0.5)
+    assert timeout.of(timeouts) == 0.5
+    timeout.record(0.05)
+    assert timeout.of(timeouts) == 0.5
 
-    async def look(scope: asyncio.Timeout) -> None:
-        async with scope:
-            await anyio.sleep_forever()
 
-    started = anyio.current_time()
-    seeing = asyncio.create_task(patience.see(look))
-    await asyncio.sleep(0)
-    patience.hurry()
-    with pytest.raises(TimeoutError):
-        await seeing
-    assert anyio.current_time() - started == pytest.approx(LEAST, abs=0.1)
-    patience.close()
+def test_a_slow_server_gets_more_time() -> None:
+    """A poll may take a few times as long as usual."""
+    timeout = PollTimeout(10.0)
+    for _ in range(20):
+        timeout.record(2.0)
+    assert timeout.of(0) == pytest.approx(FACTOR * 2.0)
+
+
+def test_each_timeout_doubles_the_time() -> None:
+    """A task whose polls time out gets more time, up to the most that there is."""
+    timeout = PollTimeout(10.0)
+    timeout.record(0.05)
+    assert [timeout.of(timeouts) for timeouts in range(6)] == [1.0, 2.0, 4.0, 8.0, 10.0, 10.0]

@@ -20,7 +20,7 @@ from vidgo_async import (
     VidgoError,
     VidgoSession,
 )
-from vidgo_async._api import wire
+from vidgo_async._generation.submitter import submit_body
 from vidgo_async.sandbox import Fault, Sandbox, answer, cut_body, hang, reset_before
 
 pytestmark = pytest.mark.virtual_time
@@ -85,9 +85,9 @@ def find(texts: list[str]) -> list[str]:
 
 def test_what_is_sent_does_not_show_itself() -> None:
     """Tools that report a crash print local variables, of which the body of a submit is one."""
-    submission = wire.Submission.of(FOX, f"https://a.example/{TOKEN}")
-    assert TOKEN in submission.body.decode()
-    assert not find([repr(submission), repr(submission.body)])
+    submit = submit_body(FOX, {}, f"https://a.example/{TOKEN}")
+    assert TOKEN in submit.body.decode()
+    assert not find([repr(submit), repr(submit.body)])
 
 
 @pytest.mark.parametrize("call", CALLS)

@@ -1,6 +1,7 @@
 """What `import vidgo_async` gives: all of it, nothing else, and every name explained."""
 
 import inspect
+import pickle
 from collections.abc import Iterator
 from importlib.metadata import version
 from types import ModuleType
@@ -8,6 +9,7 @@ from types import ModuleType
 import pytest
 
 import vidgo_async
+from vidgo_async import APIError, Task
 from vidgo_async._core import errors
 from vidgo_async._core import models as tasks
 
@@ -42,7 +44,9 @@ def test_all_is_complete(module: ModuleType) -> None:
     defined = {
         name
         for name, value in vars(module).items()
-        if inspect.isclass(value) and value.__module__ == module.__name__ and name[0] != "_"
+        if inspect.isclass(value)
+        and value.__module__ in {module.__name__, "vidgo_async"}
+        and name[0] != "_"
     }
 
     assert len(defined) > 3
@@ -74,7 +78,21 @@ def test_nothing_leaks() -> None:
     }
 
     assert others == set()
-    assert all(kind.__module__.startswith("vidgo_async.") for kind in CLASSES)
+
+
+def test_classes_say_where_users_import_them() -> None:
+    """Tracebacks and reprs of types show the public name, not the file that holds it."""
+    assert {kind.__module__ for kind in CLASSES} == {"vidgo_async"}
+
+
+@pytest.mark.parametrize(
+    "value", [Task("task-1", "running"), APIError("no", 400)], ids=["value", "error"]
+)
+def test_pickles_hold_the_public_name(value: object) -> None:
+    """A value and an error pickle by their public name, so that a pickle survives a move."""
+    pickled = pickle.dumps(value)
+    assert b"vidgo_async._" not in pickled
+    assert repr(pickle.loads(pickled)) == repr(value)
 
 
 @pytest.mark.parametrize("name", ["vidgo_async", *(kind.__name__ for kind in CLASSES)])

@@ -2,6 +2,7 @@
 
 import re
 import textwrap
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ import vidgo_async
 from upload_support import PNG, picture
 from vidgo_async.sandbox import Sandbox
 
-README = (Path(__file__).parent.parent / "README.md").read_text()
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 
@@ -66,6 +68,15 @@ def test_every_error_is_in_the_table() -> None:
     builtin = {"ValueError", "TypeError", "TimeoutError", "RuntimeError"}
     builtin |= {"FileNotFoundError", "IsADirectoryError"}
     assert named - builtin == public - {"APIError"}
+
+
+def test_floors_are_those_that_are_checked() -> None:
+    """The table of floors names the wings that import-linter holds apart, in the same order."""
+    notes = README.split("## Design notes")[1]
+    told = [set(re.findall(r"`(\w+)`", row)) for row in re.findall(r"\| \d \| (.*?) \|", notes)]
+    config = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    floors = config["tool"]["importlinter"]["contracts"][0]["layers"]
+    assert told == [set(floor.split(" | ")) - {"sandbox"} for floor in floors]
 
 
 def test_every_setting_is_in_the_table() -> None:

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vidgo_async import GenerationRequest, GrokImagine, TypedRequest, UploadedFile
-from vidgo_async._api.wire import submit_body
+from vidgo_async._generation.submitter import submit_body
 from vidgo_async.requests import Media, sources_of
 from vidgo_async.requests.media import as_medium, medium
 
@@ -30,7 +30,7 @@ class Size(NamedTuple):
 
 
 def sent(request: GenerationRequest | TypedRequest, callback_url: str | None = None) -> Any:
-    return json.loads(submit_body(request, callback_url))
+    return json.loads(submit_body(request, {}, callback_url).body)
 
 
 # --- Grok Imagine ---------------------------------------------------------------------------

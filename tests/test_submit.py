@@ -375,13 +375,13 @@ async def test_a_submit_cancelled_in_its_first_turns(turns: int) -> None:
 async def test_when_all_tasks_are_cancelled_nothing_is_sent() -> None:
     """As at the end of `asyncio.run`: a POST that is cancelled before it began is nothing."""
     async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
-        machinery = vidgo._machinery
-        assert machinery is not None
+        runtime = vidgo._runtime
+        assert runtime is not None
         submit = asyncio.create_task(vidgo.submit(FOX))
         await asyncio.sleep(0)
         await asyncio.sleep(0)
-        (post,) = machinery.purchases._posts  # made, and not begun yet
-        post.cancel()
+        (job,) = runtime.submitter._submits  # made, and not begun yet
+        job.cancel()
         submit.cancel()
         with pytest.raises(asyncio.CancelledError):
             await submit
@@ -396,14 +396,14 @@ async def test_a_slot_that_comes_with_the_end_is_not_used() -> None:
         Sandbox() as sandbox,
         open_session(sandbox, max_concurrent_requests=1) as vidgo,
     ):
-        machinery = vidgo._machinery
-        assert machinery is not None
-        throttle = machinery.throttle
-        await throttle.acquire(throttle.submits)
+        runtime = vidgo._runtime
+        assert runtime is not None
+        limiter = runtime.limiter
+        await limiter.acquire(limiter.submits)
         submit = asyncio.create_task(vidgo.submit(FOX))
         await asyncio.sleep(0)  # it is in the queue now
-        throttle.release(throttle.submits)
-        machinery.purchases._closing.set()
+        limiter.release(limiter.submits)
+        runtime.submitter._closing.set()
         with pytest.raises(SessionClosedError, match="nothing was bought"):
             await submit
         assert sandbox.received["submit"] == 0

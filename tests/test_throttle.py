@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vidgo_async import RetryPolicy, SessionClosedError
-from vidgo_async._api.limiter import Lane, Throttle
+from vidgo_async._api.limiter import Limiter, WaitQueue
+from vidgo_async._core.retry import Backoff
 
 pytestmark = pytest.mark.virtual_time
 
@@ -23,8 +24,8 @@ TURNS = 3
 class Requests:
     """Requests that hold their slot until they are told to end."""
 
-    def __init__(self, throttle: Throttle) -> None:
-        self.throttle = throttle
+    def __init__(self, limiter: Limiter) -> None:
+        self.limiter = limiter
         self.inside: list[str] = []
         self.starts: list[float] = []
         self.tasks: dict[str, asyncio.Task[None]] = {}
@@ -41,19 +42,19 @@ class Requests:
             self._ends[name].set()
 
     async def _run(self, name: str) -> None:
-        lane = self.throttle.polls if name.startswith("p") else self.throttle.submits
-        await self.throttle.acquire(lane)
+        lane = self.limiter.polls if name.startswith("p") else self.limiter.submits
+        await self.limiter.acquire(lane)
         self.inside.append(name)
         self.starts.append(asyncio.get_running_loop().time())
         try:
             await self._ends[name].wait()
         finally:
             self.inside.remove(name)
-            self.throttle.release(lane)
+            self.limiter.release(lane)
 
 
-def polite(limit: int = 1, rate: float | None = None) -> Throttle:
-    return Throttle(limit, rate, RetryPolicy(initial_delay=1.0, max_delay=30.0))
+def polite(limit: int = 1, rate: float | None = None) -> Limiter:
+    return Limiter(limit, rate, Backoff(RetryPolicy(initial_delay=1.0, max_delay=30.0)))
 
 
 async def come_in() -> None:
@@ -65,8 +66,8 @@ def now() -> float:
     return asyncio.get_running_loop().time()
 
 
-def pause(throttle: Throttle) -> float:
-    return throttle.resumes_at - now()
+def pause(limiter: Limiter) -> float:
+    return limiter.resumes_at - now()
 
 
 async def cancel(task: "asyncio.Task[None]") -> None:
@@ -77,7 +78,7 @@ async def cancel(task: "asyncio.Task[None]") -> None:
 
 @pytest.fixture
 async def requests() -> AsyncIterator[Requests]:
-    """Give requests on a throttle of one slot; they are gone afterwards."""
+    """Give requests on a limiter of one slot; they are gone afterwards."""
     requests = Requests(polite())
     yield requests
     for task in requests.tasks.values():
@@ -91,7 +92,7 @@ async def requests() -> AsyncIterator[Requests]:
 @pytest.mark.parametrize("limit", [1, 2, 3, 4, 16])
 async def test_no_more_than_the_limit(requests: Requests, limit: int) -> None:
     """However many want to, no more than `limit` are inside, and in the end all were."""
-    requests.throttle = polite(limit)
+    requests.limiter = polite(limit)
     names = [f"{kind}{i}" for i in range(limit) for kind in ("submit", "poll", "poll")]
     requests.start(*names)
 
@@ -109,7 +110,7 @@ async def test_no_more_than_the_limit(requests: Requests, limit: int) -> None:
 )
 async def test_polls_take_three_quarters(requests: Requests, limit: int, polls: int) -> None:
     """Polls alone take three quarters of the slots, at least one; the rest is for submits."""
-    requests.throttle = polite(limit)
+    requests.limiter = polite(limit)
     requests.start(*(f"poll{i}" for i in range(limit + 1)))
     await come_in()
     assert len(requests.inside) == polls
@@ -121,7 +122,7 @@ async def test_polls_take_three_quarters(requests: Requests, limit: int, polls: 
 
 async def test_submits_may_take_everything(requests: Requests) -> None:
     """Submits are not held to a share of the slots."""
-    requests.throttle = polite(4)
+    requests.limiter = polite(4)
     requests.start("poll", "s1", "s2", "s3", "s4")
     await come_in()
 
@@ -159,7 +160,7 @@ async def test_first_come_first_served(requests: Requests, kind: str) -> None:
 
 async def test_polls_beyond_their_share_do_not_hold_up_submits(requests: Requests) -> None:
     """Polls that wait for their share leave the free slot to a submit that comes later."""
-    requests.throttle = polite(2)
+    requests.limiter = polite(2)
     requests.start("poll1", "poll2", "submit")
     await come_in()
 
@@ -180,11 +181,11 @@ async def test_a_cancelled_waiter_is_passed_over(requests: Requests, kind: str) 
 
 async def test_a_slot_granted_while_cancelled_goes_on(requests: Requests) -> None:
     """A slot that is granted in the very turn of a cancellation is given to the next."""
-    throttle = requests.throttle
-    await throttle.acquire(throttle.submits)
+    limiter = requests.limiter
+    await limiter.acquire(limiter.submits)
     requests.start("submit1", "submit2")
     await come_in()
-    throttle.release(throttle.submits)  # grants it to the first, who does not run before ...
+    limiter.release(limiter.submits)  # grants it to the first, who does not run before ...
     await cancel(requests.tasks["submit1"])
     await come_in()
 
@@ -202,7 +203,7 @@ STEPS = st.lists(
 async def test_no_slot_is_ever_lost(limit: int, steps: list[tuple[str, int]]) -> None:
     """In whatever order requests come, end and are cancelled, all slots come back."""
     requests = Requests(polite(limit))
-    share = requests.throttle.polls.limit
+    share = requests.limiter.polls.limit
     for number, (step, choice) in enumerate(steps):
         names = list(requests.tasks)
         if step == "start":
@@ -224,7 +225,7 @@ async def test_no_slot_is_ever_lost(limit: int, steps: list[tuple[str, int]]) ->
     assert requests.inside == fresh
     requests.end(*fresh)
     await come_in()
-    assert requests.throttle.submits.busy == requests.throttle.polls.busy == 0
+    assert requests.limiter.submits.in_flight == requests.limiter.polls.in_flight == 0
 
 
 # --- How fast -------------------------------------------------------------------------------
@@ -238,13 +239,13 @@ async def test_one_refusal_stops_everybody(
     requests: Requests, asked: float, seconds: float
 ) -> None:
     """After a 429 nobody goes in for as long as the server asked, at most 60 seconds."""
-    requests.throttle = polite(4)
+    requests.limiter = polite(4)
     began = now()
-    requests.throttle.slow_down(began, asked)
+    requests.limiter.refused(began, asked)
     requests.start("submit1", "poll1")
     await come_in()
     assert requests.inside == []
-    assert requests.throttle.resumes_at == pytest.approx(began + seconds, abs=0.1)
+    assert requests.limiter.resumes_at == pytest.approx(began + seconds, abs=0.1)
 
     await anyio.sleep_until(began + seconds + 0.1)
     assert requests.inside == ["submit1", "poll1"]
@@ -254,10 +255,10 @@ async def test_one_refusal_stops_everybody(
 async def test_a_second_refusal_prolongs_the_pause(requests: Requests) -> None:
     """Those who wait for the end of a pause wait for the end of the next one too."""
     began = now()
-    requests.throttle.slow_down(began, 5.0)
+    requests.limiter.refused(began, 5.0)
     requests.start("submit1", "submit2")
     await come_in()
-    requests.throttle.slow_down(began, 20.0)
+    requests.limiter.refused(began, 20.0)
     await anyio.sleep_until(began + 21)
 
     assert requests.inside == ["submit1"]
@@ -266,16 +267,16 @@ async def test_a_second_refusal_prolongs_the_pause(requests: Requests) -> None:
 
 async def test_a_pause_is_never_shortened(requests: Requests) -> None:
     """A shorter wish does not end a longer pause."""
-    requests.throttle.slow_down(now(), 30.0)
-    requests.throttle.slow_down(now(), 1.0)
+    requests.limiter.refused(now(), 30.0)
+    requests.limiter.refused(now(), 1.0)
 
-    assert pause(requests.throttle) == pytest.approx(30, abs=0.1)
+    assert pause(requests.limiter) == pytest.approx(30, abs=0.1)
     requests.start("submit")
 
 
 async def test_leaving_during_a_pause(requests: Requests) -> None:
     """Whoever is cancelled during a pause leaves; the pause ends for the others."""
-    requests.throttle.slow_down(now(), 5.0)
+    requests.limiter.refused(now(), 5.0)
     requests.start("submit1", "submit2")
     await come_in()
     await cancel(requests.tasks["submit1"])
@@ -287,55 +288,55 @@ async def test_leaving_during_a_pause(requests: Requests) -> None:
 async def test_patience_grows_with_each_round_trip() -> None:
     """Refusals of requests sent after the last one double the pause, give or take a quarter."""
     for refusals in range(1, 9):
-        throttle = polite()
+        limiter = polite()
         for _ in range(refusals):
-            throttle.slow_down(now(), None)
+            limiter.refused(now(), None)
 
         doubled = 2.0 ** (refusals - 1)
         least, most = min(30, 0.75 * doubled), min(30, 1.25 * doubled)
-        assert least - 0.1 < pause(throttle) < most + 0.1
+        assert least - 0.1 < pause(limiter) < most + 0.1
 
 
 async def test_one_burst_counts_once() -> None:
     """Refusals of requests that were under way at the last refusal do not add up."""
-    throttle = polite()
+    limiter = polite()
     sent_at = now()
     await anyio.sleep(1)
     for _ in range(50):
-        throttle.slow_down(sent_at, None)
+        limiter.refused(sent_at, None)
 
-    assert 0.65 < pause(throttle) <= 1.25
+    assert 0.65 < pause(limiter) <= 1.25
 
 
 async def test_a_success_resets_the_patience() -> None:
     """After a request sent later went well, the next refusal is a first one again."""
-    throttle = polite()
+    limiter = polite()
     for _ in range(5):
-        throttle.slow_down(now(), None)
+        limiter.refused(now(), None)
     await anyio.sleep(30)
-    throttle.speed_up(now())
-    throttle.slow_down(now(), None)
+    limiter.accepted(now())
+    limiter.refused(now(), None)
 
-    assert 0.65 < pause(throttle) <= 1.25
+    assert 0.65 < pause(limiter) <= 1.25
 
 
 async def test_an_old_success_says_nothing() -> None:
     """A request sent before the last refusal may go well without resetting the patience."""
-    throttle = polite()
+    limiter = polite()
     sent_at = now()
     await anyio.sleep(1)
-    throttle.slow_down(now(), None)
-    throttle.slow_down(now(), None)
+    limiter.refused(now(), None)
+    limiter.refused(now(), None)
     await anyio.sleep(5)
-    throttle.speed_up(sent_at)
-    throttle.slow_down(now(), None)
+    limiter.accepted(sent_at)
+    limiter.refused(now(), None)
 
-    assert 2.9 < pause(throttle) <= 5
+    assert 2.9 < pause(limiter) <= 5
 
 
 async def test_a_rate_spaces_the_starts(requests: Requests) -> None:
     """With a rate of two a second, starts of any kind are half a second apart."""
-    requests.throttle = polite(16, rate=2.0)
+    requests.limiter = polite(16, rate=2.0)
     began = now()
     requests.start("submit1", "poll1", "submit2", "poll2", "submit3")
     await anyio.sleep(3)
@@ -347,7 +348,7 @@ async def test_a_rate_spaces_the_starts(requests: Requests) -> None:
 
 async def test_a_rate_saves_nothing_up(requests: Requests) -> None:
     """Idle time is no credit: after it the starts are as far apart as ever."""
-    requests.throttle = polite(16, rate=2.0)
+    requests.limiter = polite(16, rate=2.0)
     await anyio.sleep(100)
     requests.start("submit1", "submit2", "submit3")
     await anyio.sleep(3)
@@ -358,7 +359,7 @@ async def test_a_rate_saves_nothing_up(requests: Requests) -> None:
 
 async def test_a_rate_needs_slots_too(requests: Requests) -> None:
     """A rate lets nobody in beyond the limit."""
-    requests.throttle = polite(2, rate=10.0)
+    requests.limiter = polite(2, rate=10.0)
     requests.start("submit1", "submit2", "submit3")
     await anyio.sleep(5)
 
@@ -371,17 +372,17 @@ async def test_a_rate_needs_slots_too(requests: Requests) -> None:
 @pytest.mark.parametrize("paused", [True, False])
 async def test_closing_sends_everybody_home(paused: bool) -> None:
     """All who wait get a `SessionClosedError`, each an object of its own."""
-    throttle = polite()
-    await throttle.acquire(throttle.submits)
+    limiter = polite()
+    await limiter.acquire(limiter.submits)
     if paused:
-        throttle.release(throttle.submits)
-        throttle.slow_down(now(), 5.0)
+        limiter.release(limiter.submits)
+        limiter.refused(now(), 5.0)
     waiting = [
-        asyncio.create_task(throttle.acquire(lane))
-        for lane in (throttle.submits, throttle.polls, throttle.submits)
+        asyncio.create_task(limiter.acquire(lane))
+        for lane in (limiter.submits, limiter.polls, limiter.submits)
     ]
     await come_in()
-    throttle.close("the session is closed")
+    limiter.close("the session is closed")
     errors = await asyncio.gather(*waiting, return_exceptions=True)
 
     assert [type(error) for error in errors] == [SessionClosedError] * 3
@@ -392,12 +393,12 @@ async def test_closing_sends_everybody_home(paused: bool) -> None:
 @pytest.mark.parametrize("lane", ["submits", "polls"])
 async def test_nobody_enters_after_the_end(lane: str) -> None:
     """After closing everybody is turned away at once, although slots are free."""
-    throttle = polite(16)
-    throttle.close("the session is closed")
+    limiter = polite(16)
+    limiter.close("the session is closed")
     errors = []
     for _ in range(2):
         with pytest.raises(SessionClosedError, match="the session is closed") as caught:
-            await throttle.acquire(getattr(throttle, lane))
+            await limiter.acquire(getattr(limiter, lane))
         errors.append(caught.value)
 
     assert errors[0] is not errors[1]
@@ -405,34 +406,34 @@ async def test_nobody_enters_after_the_end(lane: str) -> None:
 
 async def test_slots_are_given_back_after_the_end() -> None:
     """Whoever is inside when the gate closes leaves as usual, cancelled waiters too."""
-    throttle = polite()
-    await throttle.acquire(throttle.submits)
-    waiting = asyncio.create_task(throttle.acquire(throttle.polls))
+    limiter = polite()
+    await limiter.acquire(limiter.submits)
+    waiting = asyncio.create_task(limiter.acquire(limiter.polls))
     await come_in()
     waiting.cancel()
-    throttle.close("the session is closed")
+    limiter.close("the session is closed")
     with pytest.raises(asyncio.CancelledError):
         await waiting
-    throttle.release(throttle.submits)
+    limiter.release(limiter.submits)
 
-    assert throttle.submits.busy == throttle.polls.busy == 0
+    assert limiter.submits.in_flight == limiter.polls.in_flight == 0
 
 
 async def test_cancelled_while_being_sent_home() -> None:
     """Who is cancelled in the turn of the closing is cancelled, and holds no slot."""
-    throttle = polite()
-    await throttle.acquire(throttle.submits)
-    waiting = asyncio.create_task(throttle.acquire(throttle.submits))
+    limiter = polite()
+    await limiter.acquire(limiter.submits)
+    waiting = asyncio.create_task(limiter.acquire(limiter.submits))
     await come_in()
-    throttle.close("the session is closed")
+    limiter.close("the session is closed")
     await cancel(waiting)
 
-    assert throttle.submits.busy == 1
+    assert limiter.submits.in_flight == 1
 
 
 async def test_lanes_close_around_those_who_left() -> None:
     """A lane sends home only who is still there."""
-    lane = Lane(1)
+    lane = WaitQueue(1)
     loop = asyncio.get_running_loop()
     left, there = loop.create_future(), loop.create_future()
     lane.waiting.extend([(0.0, left), (0.0, there)])

@@ -4,20 +4,20 @@ import pytest
 
 from support import FOX
 from vidgo_async import RetryPolicy, SubmissionUnknownError, TransportError
-from vidgo_async._generation.resend import judged
+from vidgo_async._generation.resend import classify
 
 
 def test_a_bug_after_the_sending_is_an_unknown_outcome() -> None:
     """Whatever nobody foresaw may have come after a purchase."""
-    verdict = judged(ZeroDivisionError("x"), FOX, RetryPolicy())
-    assert isinstance(verdict, SubmissionUnknownError)
-    assert "ZeroDivisionError" in str(verdict)
-    assert verdict.request is FOX
+    error = classify(ZeroDivisionError("x"), FOX, RetryPolicy())
+    assert isinstance(error, SubmissionUnknownError)
+    assert "ZeroDivisionError" in str(error)
+    assert error.request is FOX
 
 
 @pytest.mark.parametrize("temporary", [True, False])
 def test_what_was_not_sent_bought_nothing(temporary: bool) -> None:
     """A failure to connect is sent again; where that is no use, it says what it cost."""
-    verdict = judged(TransportError("no route", False, temporary), FOX, RetryPolicy())
-    assert isinstance(verdict, TransportError)
-    assert ("nothing was bought" in str(verdict)) is not temporary
+    error = classify(TransportError("no route", False, temporary), FOX, RetryPolicy())
+    assert isinstance(error, TransportError)
+    assert ("nothing was bought" in str(error)) is not temporary

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -25,6 +26,7 @@ from vidgo_async import (
     VidgoError,
     VidgoSession,
 )
+from vidgo_async._polling.poller import Poller
 from vidgo_async.sandbox import Fault, Sandbox, answer, cut_body, hang, reset_after, reset_before
 
 pytestmark = pytest.mark.virtual_time
@@ -151,7 +153,7 @@ async def test_a_look_that_outlives_its_reader_harms_no_other() -> None:
     async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
         task = await vidgo.submit(FOX)
         await anyio.sleep(5)
-        sandbox.inject(after(3), call="status", times=2)
+        sandbox.inject(after(1.6), call="status", times=2)
         with pytest.raises(TaskTimeoutError):
             await vidgo.wait(task.task_id, timeout=1)
         assert (await vidgo.wait(task.task_id, timeout=20)).finished
@@ -215,26 +217,57 @@ async def test_two_readers_of_one_stream_both_end() -> None:
         assert await reader == []
 
 
-class MoodyPolicy:
-    """A policy that fails the first time."""
+class FaultyPolicy:
+    """A policy that fails for each task."""
 
-    asked = 0
+    def __init__(self, how: str) -> None:
+        self.how = how
 
     def next_delay(self, task: Task, age: float | None) -> float:
-        """Fail once."""
-        self.asked += 1
-        if self.asked == 1:
+        """Do what no policy should."""
+        if self.how == "raises":
             raise ZeroDivisionError
+        return {"negative": -1.0, "nan": math.nan, "text": "soon"}[self.how]  # type: ignore[return-value]
+
+
+class FaultyLearner:
+    """A policy that polls well, and cannot learn."""
+
+    def next_delay(self, task: Task, age: float | None) -> float:
+        """Poll every second."""
         return 1.0
 
+    def learn(self, before: Task, after: Task, earliest: float, latest: float) -> None:
+        """Fail each time."""
+        raise ZeroDivisionError
 
-async def test_a_policy_that_fails_leaves_no_dead_entry() -> None:
-    """An error of the policy reaches its caller, and the next wait works."""
-    async with Sandbox() as sandbox, open_session(sandbox, polling=MoodyPolicy()) as vidgo:
-        task = await vidgo.submit(FOX)
-        with pytest.raises(ZeroDivisionError):
-            await vidgo.wait(task)
-        assert (await vidgo.wait(task)).finished
+
+@pytest.mark.parametrize("how", ["raises", "negative", "nan", "text"])
+async def test_a_policy_that_fails_costs_no_video(
+    how: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where the policy fails a fixed interval takes its place, and the log says so once."""
+    policy = FaultyPolicy(how)
+    async with Sandbox(seconds=(9, 9)) as sandbox, open_session(sandbox, polling=policy) as vidgo:
+        tasks = await vidgo.submit_many(foxes(3))
+        stream = vidgo.as_completed(tasks)
+        ended = [task async for task in stream]
+        assert {task.task_id for task in ended} == set(ids(tasks))
+        assert [task async for task in stream] == []
+        assert 3 * 3 <= sandbox.received["status"] <= 3 * 4
+    errors = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert len(errors) == 1
+    assert "polling policy failed" in errors[0].getMessage()
+    assert errors[0].exc_info
+
+
+async def test_a_policy_that_cannot_learn_still_polls(caplog: pytest.LogCaptureFixture) -> None:
+    """An error in `learn` is logged once, and the task is waited for all the same."""
+    policy = FaultyLearner()
+    async with Sandbox() as sandbox, open_session(sandbox, polling=policy) as vidgo:
+        assert (await vidgo.generate(FOX)).finished
+        assert (await vidgo.generate(FOX)).finished
+    assert [record.levelname for record in caplog.records].count("ERROR") == 1
 
 
 async def test_updates_are_told_once_each() -> None:
@@ -383,14 +416,15 @@ async def test_a_slow_server_is_not_cut_short() -> None:
             assert task.finished
 
 
-async def test_hung_looks_are_given_up_after_ten_seconds() -> None:
-    """A poll is given at most 10 seconds, and then tried again."""
+async def test_hung_polls_are_given_up() -> None:
+    """A hung poll is given up within 10 seconds, and the task is polled again."""
     async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
         task = await vidgo.submit(FOX)
         sandbox.inject(hang, call="status")
         start = now()
         assert (await vidgo.wait(task)).finished
-        assert 10 < now() - start < 20
+        assert now() - start < 12
+        assert sandbox.received["status"] == 2
 
 
 # --- When it ends ---------------------------------------------------------------------------
@@ -496,27 +530,21 @@ async def test_closing_ends_the_waiting() -> None:
         assert stream.pending == (task.task_id, "other")
 
 
-class BrokenPolicy:
-    """A policy with a bug that shows late."""
+async def test_a_bug_in_the_poller_reaches_every_waiter(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If polling ends with a bug, every waiter gets an error caused by it, now and later."""
 
-    def next_delay(self, task: Task, age: float | None) -> float:
-        """Answer twice, and then not."""
-        return 1.0 if age is not None and age < 2 else -1.0
+    def with_a_bug(*_: object) -> None:
+        raise ZeroDivisionError
 
-
-async def test_a_bug_in_the_scheduler_reaches_every_waiter() -> None:
-    """If looking dies of a bug, nobody waits for ever: each gets an error caused by it."""
-    async with (
-        Sandbox(seconds=(99, 99)) as sandbox,
-        open_session(sandbox, polling=BrokenPolicy()) as vidgo,
-    ):
+    async with Sandbox(seconds=(99, 99)) as sandbox, open_session(sandbox) as vidgo:
         tasks = await vidgo.submit_many(foxes(3))
+        monkeypatch.setattr(Poller, "_succeeded", with_a_bug)
         results = await asyncio.gather(
             *(vidgo.wait(task) for task in tasks), return_exceptions=True
         )
         for error in results:
             assert isinstance(error, VidgoError)
-            assert isinstance(error.__cause__, ValueError)
+            assert isinstance(error.__cause__, ZeroDivisionError)
         with pytest.raises(VidgoError, match="bug"):
             await vidgo.wait(tasks[0])
 

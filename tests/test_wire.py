@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vidgo_async._api.responses import Answer
-from vidgo_async._api.wire import odd_fields, read_task
+from vidgo_async._api.responses import Response
+from vidgo_async._api.wire import read_task, unexpected_fields
 from vidgo_async._core.errors import APIError, ResponseError
 from vidgo_async._core.models import Balance, MediaFile, Task
 from wire_support import (
@@ -74,7 +74,7 @@ def test_a_finished_task() -> None:
         submitted_at=NOW,
     )
     assert task.raw == data
-    assert list(odd_fields(task)) == []
+    assert list(unexpected_fields(task)) == []
 
 
 def test_a_failed_task() -> None:
@@ -125,7 +125,7 @@ def test_a_submit_with_unreadable_files(files: object) -> None:
     task = submitted({"task_id": "task-1", "status": "finished", "files": files})
 
     assert (task.task_id, task.status, task.files) == ("task-1", "not_started", ())
-    assert list(odd_fields(task)) == []
+    assert list(unexpected_fields(task)) == []
 
 
 def test_a_submit_that_is_finished_at_once() -> None:
@@ -149,7 +149,7 @@ def test_files_count_only_when_finished(status: str, files: object) -> None:
     task = polled(without_missing({"status": status, "files": files}))
 
     assert task.files == ()
-    assert list(odd_fields(task)) == []
+    assert list(unexpected_fields(task)) == []
 
 
 @pytest.mark.parametrize("files", [MISSING, None, []])
@@ -198,7 +198,7 @@ def test_fields_that_do_not_matter(
     task = read(data)
 
     assert getattr(task, field) == (value if odd is None else None)
-    assert list(odd_fields(task)) == (odd or [])
+    assert list(unexpected_fields(task)) == (odd or [])
     assert task.raw == data
 
 
@@ -208,14 +208,14 @@ def test_odd_file_types(kind: object, odd: list[str]) -> None:
     task = polled({"status": "finished", "files": [{"file_url": "u", "file_type": kind}]})
 
     assert task.files[0].file_type == (kind if isinstance(kind, str) else None)
-    assert list(odd_fields(task)) == odd
+    assert list(unexpected_fields(task)) == odd
 
 
 def test_odd_ids_and_statuses() -> None:
     """An id or a status that was passed over because of its type is named too."""
-    assert list(odd_fields(polled({"status": "running", "task_id": 5}))) == ["task_id (int)"]
-    assert list(odd_fields(submitted({"task_id": "t", "status": 5}))) == ["status (int)"]
-    assert list(odd_fields(Task("made-by-hand", "running"))) == []
+    assert list(unexpected_fields(polled({"status": "running", "task_id": 5}))) == ["task_id (int)"]
+    assert list(unexpected_fields(submitted({"task_id": "t", "status": 5}))) == ["status (int)"]
+    assert list(unexpected_fields(Task("made-by-hand", "running"))) == []
 
 
 # --- What matters ---------------------------------------------------------------------------
@@ -322,7 +322,7 @@ def test_any_answer(status: int, body: bytes) -> None:
     """Any bytes under any status become a value of the right type or one of two errors."""
     for read in READERS.values():
         try:
-            value = read(Answer(status, {}, body))
+            value = read(Response(status, {}, body))
         except APIError as error:
             assert 400 <= error.status <= 599  # noqa: PT017 - any of the readers may raise
             continue
@@ -333,7 +333,7 @@ def test_any_answer(status: int, body: bytes) -> None:
             assert type(value.task_id) is str
             assert type(value.status) is str
             assert all(type(file.file_url) is str for file in value.files)
-            assert all(isinstance(name, str) for name in odd_fields(value))
+            assert all(isinstance(name, str) for name in unexpected_fields(value))
         else:
             assert math.isfinite(value.credits)
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from vidgo_async._api.responses import Answer
-from vidgo_async._api.wire import read_balance, read_submitted, read_task
+from vidgo_async._api.responses import Response
+from vidgo_async._api.wire import Origin, read_balance, read_submitted, read_task
 from vidgo_async._core.models import Balance, Task
 
 NOW = datetime(2026, 8, 1, 12, 0, tzinfo=UTC)
@@ -16,13 +16,13 @@ KNOWN = Task("task-1", "running", progress=10, model="grok-imagine", submitted_a
 MISSING = object()
 
 
-def answer(payload: Any, status: int = 200, headers: dict[str, str] | None = None) -> Answer:
+def answer(payload: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     body = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
-    return Answer(status, headers or {}, body)
+    return Response(status, headers or {}, body)
 
 
 def submitted(data: Any) -> Task:
-    return read_submitted(answer({"code": 200, "data": data}), "grok-imagine", NOW)
+    return read_submitted(answer({"code": 200, "data": data}), Origin("grok-imagine", NOW))
 
 
 def polled(data: Any) -> Task:
@@ -41,8 +41,8 @@ def without_missing(fields: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not MISSING}
 
 
-READERS: dict[str, Callable[[Answer], Task | Balance]] = {
-    "submit": lambda got: read_submitted(got, "grok-imagine", NOW),
+READERS: dict[str, Callable[[Response], Task | Balance]] = {
+    "submit": lambda got: read_submitted(got, Origin("grok-imagine", NOW)),
     "poll": lambda got: read_task(got, KNOWN),
     "balance": read_balance,
 }

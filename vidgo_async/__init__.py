@@ -21,14 +21,16 @@ from vidgo_async._core.errors import (
     TransportTimeoutError,
     VidgoError,
 )
-from vidgo_async._core.models import Balance, MediaFile, Task, TaskStatus, UploadedFile
+from vidgo_async._core.models import Balance, MediaFile, Request, Task, TaskStatus, UploadedFile
+from vidgo_async._core.retry import RetryPolicy
 from vidgo_async._core.version import __version__
+from vidgo_async._files.resumable import OnProgress
 from vidgo_async._generation.batch import Batch, Outcome
 from vidgo_async._polling.adaptive import AdaptivePolling, LearningPolicy
-from vidgo_async._polling.completions import Completions
-from vidgo_async._polling.policies import FixedPolling, PollingPolicy, RetryPolicy
+from vidgo_async._polling.completions import Completions, OnUpdate
+from vidgo_async._polling.policies import FixedPolling, PollingPolicy
 from vidgo_async._session.session import VidgoSession
-from vidgo_async.requests import GenerationRequest, GrokImagine, TypedRequest
+from vidgo_async.requests import GenerationRequest, GrokImagine, Media, TypedRequest
 
 __all__ = [
     "APIError",
@@ -45,12 +47,16 @@ __all__ = [
     "InsufficientCreditsError",
     "InvalidRequestError",
     "LearningPolicy",
+    "Media",
     "MediaFile",
     "NotFoundError",
+    "OnProgress",
+    "OnUpdate",
     "Outcome",
     "PermissionDeniedError",
     "PollingPolicy",
     "RateLimitError",
+    "Request",
     "ResponseError",
     "RetryPolicy",
     "ServerError",
@@ -69,3 +75,8 @@ __all__ = [
     "VidgoSession",
     "__version__",
 ]
+
+# Tracebacks, reprs and pickles show the name that users import, and survive a move of the file.
+for _public in [globals()[name] for name in __all__]:
+    if isinstance(_public, type):
+        _public.__module__ = __name__

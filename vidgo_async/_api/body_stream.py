@@ -1,12 +1,14 @@
-"""A request body that is sent in pieces, and the time that the exchange has while it moves."""
+"""A request body that is sent in chunks, each of which extends the deadline of the exchange."""
 
 import asyncio
 import contextlib
 from typing import Protocol, Self
 
+from vidgo_async._core.concurrency import now
+
 
 class Body(Protocol):
-    """What is sent, piece by piece as it is read."""
+    """A body that is read while it is sent."""
 
     @property
     def size(self) -> int:
@@ -15,48 +17,48 @@ class Body(Protocol):
 
     @property
     def content_type(self) -> str:
-        """The header of this name."""
+        """The `Content-Type` header."""
         ...
 
     async def read(self) -> bytes:
-        """Return the next piece; nothing at the end."""
+        """Return the next chunk; nothing at the end."""
         ...
 
 
-class Outflow:
-    """Reads a body as it is sent, and puts the end of the exchange off with each piece.
+class BodyStream:
+    """Streams a body and extends the deadline with each chunk.
 
-    No async generator: one that is left half-way would have to be closed by somebody.
+    A class, not an async generator, so an aborted upload needs no `aclose`.
     """
 
-    def __init__(self, body: Body, scope: asyncio.Timeout, stall: float) -> None:
-        self.ended: bool = False
+    def __init__(self, body: Body, scope: asyncio.Timeout, stall_timeout: float) -> None:
+        self.complete: bool = False
         """Whether all of it was sent."""
         self._body = body
         self._scope = scope
-        """Bounds the exchange; not moved beyond where it was at first."""
-        self._stall = stall
-        """Seconds that one piece may take, and the answer after the last."""
+        """Bounds the exchange; never extended beyond its first deadline."""
+        self._stall_timeout = stall_timeout
+        """Seconds that one chunk may take, and the response after the last."""
         self._latest = scope.when()
 
     @property
     def headers(self) -> dict[str, str]:
-        """The headers that tell of the body."""
+        """The headers that describe the body."""
         return {"Content-Type": self._body.content_type, "Content-Length": str(self._body.size)}
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> bytes:
-        """Return the next piece; whoever asks for it has sent the last one."""
-        self._moved()
-        piece = await self._body.read()
-        if not piece:
-            self.ended = True
+        """Return the next chunk; asking for it means that the last one was sent."""
+        self._extend()
+        chunk = await self._body.read()
+        if not chunk:
+            self.complete = True
             raise StopAsyncIteration
-        return piece
+        return chunk
 
-    def _moved(self) -> None:
-        due = asyncio.get_running_loop().time() + self._stall
+    def _extend(self) -> None:
+        due = now() + self._stall_timeout
         with contextlib.suppress(RuntimeError):  # the exchange is over
             self._scope.reschedule(due if self._latest is None else min(due, self._latest))

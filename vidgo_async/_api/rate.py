@@ -1,8 +1,8 @@
-"""How fast to send once the server has shown that it counts: a rate that finds the limit.
+"""A rate that finds the server's limit from its refusals.
 
 Nothing is known of the limit, so nothing is held back until the first 429. From then on the rate
-is governed by what the refusals tell. Servers count with a token bucket, which is empty at each
-refusal: what they accepted from one refusal to the next, divided by the time between, is the very
+follows what the refusals tell. Servers count with a token bucket, which is empty at each
+refusal: the requests accepted from one refusal to the next, divided by the time between, are the
 limit. So a refusal sets the rate a little below that, and from there it grows, hardly at first and
 then ever faster (as CUBIC's window does, RFC 9438), so that a limit that was raised is found too.
 
@@ -27,40 +27,40 @@ BUCKET = 1.0
 """Seconds of sending that a server's bucket is thought to hold; longer pauses save up no more."""
 
 
-class Pace:
-    """The limit as it was last understood, and what happened since the last refusal."""
+class Rate:
+    """The limit as last understood, and what happened since the last refusal."""
 
     def __init__(self) -> None:
         self.limit: float | None = None
         """Requests a second; None until the first refusal."""
         self._accepted = 0
-        """Requests that went well."""
+        """Requests that were not refused."""
         self._since = 0.0
         """The time from which they count."""
         self._waited = 0.0
-        """Seconds in which requests had to wait for the pace or for a pause."""
-        self._strained = 0.0
-        """Seconds of those in which requests were sent at the full rate: a rate that nobody uses
+        """Seconds in which requests had to wait for the rate or for a pause."""
+        self._at_full_rate = 0.0
+        """Seconds of those in which requests were sent at the full rate: a rate that is not used
         proves nothing, and does not grow."""
 
     def rate(self) -> float | None:
         """Return how many requests a second may be sent now; None for any number."""
         if self.limit is None:
             return None
-        return self.limit * (SAFETY + GROWTH * (self._strained / GROWTH_TIME) ** STEEPNESS)
+        return self.limit * (SAFETY + GROWTH * (self._at_full_rate / GROWTH_TIME) ** STEEPNESS)
 
-    def strain(self, seconds: float) -> None:
+    def record_wait(self, seconds: float) -> None:
         """Count the seconds from one request to the next, which had to wait for them to pass."""
         if (rate := self.rate()) is not None:
             self._waited += seconds
-            self._strained += min(seconds, 2 / rate)
+            self._at_full_rate += min(seconds, 2 / rate)
 
-    def accept(self) -> None:
-        """Count a request that went well."""
+    def record_accepted(self) -> None:
+        """Count a request that was not refused."""
         self._accepted += 1
 
-    def refuse(self, now: float, speed: float, pause: float) -> None:
-        """Understand a refusal; of each round trip only the first says something.
+    def record_refused(self, now: float, speed: float, pause: float) -> None:
+        """Learn from a refusal; of each round trip only the first says something.
 
         Args:
             now: The time, in seconds.
@@ -71,12 +71,12 @@ class Pace:
         if rate is None:
             self.limit = FIRST_STEP * speed
         elif self._accepted:  # else the pause before was too short, which tells of no rate
-            self.limit = self._understood(rate, now - self._since)
-        self._accepted, self._waited, self._strained = 0, 0.0, 0.0
+            self.limit = self._estimate(rate, now - self._since)
+        self._accepted, self._waited, self._at_full_rate = 0, 0.0, 0.0
         self._since = now + max(0.0, pause - BUCKET)
 
-    def _understood(self, rate: float, seconds: float) -> float:
+    def _estimate(self, rate: float, seconds: float) -> float:
         counted = self._accepted / max(seconds, 1 / rate)
         if self._waited < seconds / 2:  # little was asked for, so little was accepted
             return STEP * rate
-        return max(counted, STEP * rate) if self._strained > SETTLED else min(counted, rate)
+        return max(counted, STEP * rate) if self._at_full_rate > SETTLED else min(counted, rate)

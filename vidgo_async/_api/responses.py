@@ -1,28 +1,26 @@
-"""One HTTP answer: what it holds when it says yes, and the error it means when it says no.
+"""What an HTTP response means: the `data` of a good one, the error of any other.
 
 Pure functions over (status, headers, body). The API documents four error bodies, may put an
 error code inside HTTP 200, and has gateways in front that answer HTML or nothing at all.
 """
 
 import json
-import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any, NamedTuple, cast
 
+from vidgo_async._api.http_headers import Headers, retry_after
 from vidgo_async._core import errors
 
 MAX_ERROR_BODY = 64 * 1024
-"""Bytes of an answer that an error keeps."""
+"""Bytes of a body that an error keeps."""
 
 
-class Answer(NamedTuple):
-    """One HTTP answer, whole."""
+class Response(NamedTuple):
+    """One HTTP response, with its whole body."""
 
     status: int
-    headers: Mapping[str, str]
+    headers: Headers
     body: bytes
 
     @property
@@ -31,56 +29,58 @@ class Answer(NamedTuple):
         return self.body[:MAX_ERROR_BODY].decode("utf-8", "replace")
 
 
-# Numbers instead of `HTTPStatus` where every answer passes: each look-up of a member costs as much
-# as five comparisons.
+# Plain numbers instead of `HTTPStatus` on the path of every poll: reading an enum member costs as
+# much as five comparisons.
 
-# --- Yes --------------------------------------------------------------------------------------
-
-
-def data_of(answer: Answer) -> dict[str, Any]:
-    """Return the `data` object of a good answer; raise what any other answer means."""
-    return _data_in(answer, _payload_of(answer))
+# --- Accepted --------------------------------------------------------------------------------------
 
 
-def upload_data_of(answer: Answer) -> dict[str, Any]:
-    """Do the same where `success` is said too, and may be false in HTTP 200."""
-    payload = _payload_of(answer)
-    if payload.get("success") is False:  # for whatever reason: the file was not taken
-        raise _refusal(answer, payload, HTTPStatus.BAD_REQUEST.value)
-    return _data_in(answer, payload)
+def data_of(response: Response) -> dict[str, Any]:
+    """Return the `data` object of a good response; raise the error of any other."""
+    return _data_in(response, _payload_of(response))
 
 
-def _payload_of(answer: Answer) -> dict[str, Any]:
-    if answer.status >= 400:  # noqa: PLR2004
-        raise _refusal(answer, _parsed_or_none(answer), answer.status)
-    if not 200 <= answer.status < 300:  # noqa: PLR2004
-        raise unreadable(answer, f"HTTP status {answer.status} has no meaning in this API")
-    payload = _parsed(answer)
+def upload_data_of(response: Response) -> dict[str, Any]:
+    """Return `data` of an upload's response, whose `success` may be false in HTTP 200."""
+    payload = _payload_of(response)
+    if payload.get("success") is False:  # the file was not taken
+        raise _refusal(response, payload, HTTPStatus.BAD_REQUEST.value)
+    return _data_in(response, payload)
+
+
+def _payload_of(response: Response) -> dict[str, Any]:
+    if response.status >= 400:  # noqa: PLR2004
+        raise _refusal(response, _parsed_or_none(response), response.status)
+    if not 200 <= response.status < 300:  # noqa: PLR2004
+        raise unreadable_response(
+            response, f"HTTP status {response.status} has no meaning in this API"
+        )
+    payload = _parsed(response)
     if (code := _code(payload)) is not None and 400 <= code <= 599:  # noqa: PLR2004
-        raise _refusal(answer, payload, code)
+        raise _refusal(response, payload, code)
     return payload
 
 
-def _data_in(answer: Answer, payload: dict[str, Any]) -> dict[str, Any]:
+def _data_in(response: Response, payload: dict[str, Any]) -> dict[str, Any]:
     data = payload.get("data")
     if not isinstance(data, dict):
-        raise unreadable(answer, f"expected an object, got {shown(data)} @ $.data")
+        raise unreadable_response(response, f"expected an object, got {preview(data)} @ $.data")
     return cast("dict[str, Any]", data)
 
 
-def _parsed(answer: Answer) -> dict[str, Any]:
+def _parsed(response: Response) -> dict[str, Any]:
     try:
-        payload = json.loads(answer.body)
+        payload = json.loads(response.body)
     except (ValueError, RecursionError) as error:  # deep nesting ends in RecursionError
-        raise unreadable(answer, f"not JSON ({error}) @ $") from None
+        raise unreadable_response(response, f"not JSON ({error}) @ $") from None
     if not isinstance(payload, dict):
-        raise unreadable(answer, f"expected an object, got {shown(payload)} @ $")
+        raise unreadable_response(response, f"expected an object, got {preview(payload)} @ $")
     return cast("dict[str, Any]", payload)
 
 
-def _parsed_or_none(answer: Answer) -> dict[str, Any] | None:
+def _parsed_or_none(response: Response) -> dict[str, Any] | None:
     try:
-        return _parsed(answer)
+        return _parsed(response)
     except errors.ResponseError:
         return None
 
@@ -90,17 +90,17 @@ def _code(payload: Mapping[str, Any]) -> int | None:
     return code if type(code) is int else None
 
 
-def unreadable(answer: Answer, *problems: str) -> errors.ResponseError:
-    """Say what cannot be read, and keep the answer's text."""
-    return errors.ResponseError(problems, answer.status, answer.text)
+def unreadable_response(response: Response, *problems: str) -> errors.ResponseError:
+    """Make the error for a response that cannot be read; it keeps the body."""
+    return errors.ResponseError(problems, response.status, response.text)
 
 
-def shown(value: object) -> str:
-    """Show a value of a wrong type in an error, shortly."""
+def preview(value: object) -> str:
+    """Show a value of a wrong type in an error message, cut short."""
     return "nothing" if value is None else f"{type(value).__name__} {str(value)[:60]!r}"
 
 
-# --- No ---------------------------------------------------------------------------------------
+# --- Refused ---------------------------------------------------------------------------------------
 
 _BY_STATUS: dict[int, type[errors.APIError]] = {
     400: errors.InvalidRequestError,
@@ -116,8 +116,8 @@ _BY_STATUS: dict[int, type[errors.APIError]] = {
 }
 
 
-def _refusal(answer: Answer, payload: dict[str, Any] | None, status: int) -> errors.APIError:
-    """Turn an answer that says no into the error it means."""
+def _refusal(response: Response, payload: dict[str, Any] | None, status: int) -> errors.APIError:
+    """Make the error that a refusal means."""
     payload = payload or {}
     message, kind = _message_and_type(payload)
     return _error_class(status, kind)(
@@ -125,8 +125,8 @@ def _refusal(answer: Answer, payload: dict[str, Any] | None, status: int) -> err
         status,
         _code(payload),
         kind,
-        answer.text,
-        retry_after(answer.headers),
+        response.text,
+        retry_after(response.headers),
         bool(message or kind),
     )
 
@@ -171,29 +171,3 @@ def _standard_phrase(status: int) -> str:
         return HTTPStatus(status).phrase
     except ValueError:
         return "the server gave no reason"
-
-
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds that `Retry-After` asks for; None where it makes no sense.
-
-    Both forms of RFC 9110, section 10.2.3: seconds or an HTTP date. A date is taken relative
-    to the server's own `Date`, so that two clocks that disagree do no harm.
-    """
-    value = headers.get("Retry-After", "").strip()
-    if re.fullmatch(r"[0-9]+(\.[0-9]+)?", value):
-        return float(value)
-    moment = _http_date(value)
-    return None if moment is None else _seconds_until(moment, headers)
-
-
-def _seconds_until(moment: datetime, headers: Mapping[str, str]) -> float:
-    now = _http_date(headers.get("Date", "")) or datetime.now(UTC)
-    return max(0.0, (moment - now).total_seconds())
-
-
-def _http_date(value: str) -> datetime | None:
-    try:
-        moment = parsedate_to_datetime(value)
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -1,8 +1,8 @@
 """One HTTP exchange with the API. Only this file and `_files/http.py` know aiohttp's client.
 
-It sends once and never again: no redirect is followed and nothing is repeated, so that what
-may be sent again is decided in one place, above. What fails becomes a `TransportError` that
-knows whether the request may have reached the server, and that holds nothing secret.
+A request is sent once: no redirect is followed and nothing is repeated, so that one place above
+decides what may be sent again. Any failure becomes a `TransportError`, which knows whether the
+request may have reached the server and holds nothing secret.
 """
 
 import asyncio
@@ -13,10 +13,12 @@ from typing import Any
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
+import attrs
 from yarl import URL
 
-from vidgo_async._api.body_stream import Body, Outflow
-from vidgo_async._api.responses import Answer
+from vidgo_async._api.body_stream import Body, BodyStream
+from vidgo_async._api.responses import Response
+from vidgo_async._core.concurrency import now
 from vidgo_async._core.errors import TransportError, TransportTimeoutError
 from vidgo_async._core.secret import SecretText
 from vidgo_async._core.version import __version__
@@ -25,18 +27,18 @@ Connector = aiohttp.BaseConnector
 
 CONNECT_TIMEOUT = 10.0
 """Seconds to make a connection; short of any time allowed for the whole exchange."""
-IDLE_CONNECTION = 4.0
+IDLE_TIMEOUT = 4.0
 """Seconds until an idle connection is dropped; servers of this kind drop theirs at 5."""
-SHORTEST_SECRET = 8
-"""Characters from which on a secret is blotted out of answers."""
-LIMITS = ("limit", "limit_per_host")
+MIN_SECRET_LENGTH = 8
+"""Characters from which on a secret is removed from response bodies."""
+CONNECTOR_LIMITS = ("limit", "limit_per_host")
 """The limits that an aiohttp connector may have of its own; 0 is none."""
-MAX_ANSWER = 8 * 1024 * 1024
-"""Bytes; a larger answer is refused, not read."""
+MAX_BODY = 8 * 1024 * 1024
+"""Bytes; a larger response is refused, not read."""
 
 
-class Sending:
-    """Follows one request: set as soon as it has a connection and may be on its way."""
+class SendState:
+    """Whether one request may be on its way: set as soon as it has a connection."""
 
     def __init__(self) -> None:
         self.started = False
@@ -53,127 +55,129 @@ def _trace() -> aiohttp.TraceConfig:
     return trace
 
 
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class TransportSettings:
+    """Where the API is, and how it is reached."""
+
+    base_url: str
+    api_key: str
+    request_timeout: float
+    """Seconds for one exchange."""
+    connector: Connector | None
+    """The user's connector, which is not closed; None for one of our own."""
+    proxy: str | None
+    trust_env: bool
+    """Whether the proxy variables of the environment apply."""
+
+
 class Transport:
     """HTTP to one API host."""
 
-    def __init__(
-        self,
-        base_url: str,
-        api_key: str,
-        request_timeout: float,
-        connector: Connector | None,
-        proxy: str | None,
-        trust_env: bool,
-    ) -> None:
-        self.base_url = base_url
-        self._api_key = api_key
-        self.request_timeout = request_timeout
-        self._owns_connector = connector is None
-        # No limit of its own: the throttle is the limit.
-        self._connector = connector or aiohttp.TCPConnector(
-            limit=0, keepalive_timeout=IDLE_CONNECTION
+    def __init__(self, settings: TransportSettings) -> None:
+        self.request_timeout: float = settings.request_timeout
+        self._api_key = settings.api_key
+        self._owns_connector = settings.connector is None
+        # No limit of its own: the limiter is the limit.
+        self._connector = settings.connector or aiohttp.TCPConnector(
+            limit=0, keepalive_timeout=IDLE_TIMEOUT
         )
         headers = {
-            "Authorization": SecretText(f"Bearer {api_key}"),
+            "Authorization": SecretText(f"Bearer {settings.api_key}"),
             "Content-Type": "application/json",
             "Accept": "application/json",
         }
-        self._api = _client(self._connector, headers)
-        self._tracked = _client(self._connector, headers, _trace())
-        self._api_url = URL(base_url)
-        self._proxy = proxy
-        # Read once: each look at the environment costs as much as a request.
-        self._proxies = getproxies() if trust_env else {}
-        self._api_proxy = self.proxy_for(self._api_url)
+        self._client = _new_client(self._connector, headers)
+        self._traced_client = _new_client(self._connector, headers, _trace())
+        self._base_url = URL(settings.base_url)
+        self._proxy = settings.proxy
+        # Read once: reading the environment costs as much as a request.
+        self._proxies = getproxies() if settings.trust_env else {}
+        self._api_proxy = self.proxy_for(self._base_url)
         # A total of aiohttp's would hide whether a connection was made, and it rounds up.
         self._timeout = aiohttp.ClientTimeout(
-            connect=min(CONNECT_TIMEOUT, request_timeout / 2), ceil_threshold=math.inf
+            connect=min(CONNECT_TIMEOUT, settings.request_timeout / 2), ceil_threshold=math.inf
         )
 
     async def close(self) -> None:
         """Close all connections, unless the connector was lent."""
-        for client in (self._api, self._tracked):
+        for client in (self._client, self._traced_client):
             await client.close()
         if self._owns_connector:
             await self._connector.close()
 
-    def spare(self, requests: int) -> int:
-        """Return how many downloads may run beside that many requests."""
-        limits: list[int] = [getattr(self._connector, name) for name in LIMITS]
-        room = [limit - requests for limit in limits if limit > 0]
-        # A lent connector may have no room left; one download at a time is always made.
-        return max(1, min([requests, *room]))
+    def free_connections(self, requests: int) -> int:
+        """Return how many connections file transfers may use beside that many requests."""
+        limits: list[int] = [getattr(self._connector, name) for name in CONNECTOR_LIMITS]
+        free = [limit - requests for limit in limits if limit > 0]
+        # A lent connector may have none left; one transfer at a time is always made.
+        return max(1, min([requests, *free]))
 
     async def exchange(
         self,
         method: str,
         path: str,
         *,
-        scope: asyncio.Timeout,
+        timeout: float,
         body: bytes | Body | None = None,
         secret: str | None = None,
-        sending: Sending | None = None,
-    ) -> Answer:
-        """Send one request to the API, once, and read the answer.
+        state: SendState | None = None,
+    ) -> Response:
+        """Send one request to the API, once, and read the response.
 
         Args:
             method: The HTTP method.
             path: The path below the base URL, already percent-encoded.
-            scope: Bounds the whole exchange; not entered yet.
-            body: JSON to send; or a body in pieces, of which none may take longer than
-                `request_timeout`, nor the answer after the last.
+            timeout: Seconds for the whole exchange.
+            body: JSON to send; or a body in chunks, of which none may take longer than
+                `request_timeout`, nor the response after the last.
             secret: What is in the body and must not show, should the server repeat it.
-            sending: Set once the request may be on its way.
+            state: Told when the request may be on its way.
 
         Raises:
-            TransportTimeoutError: No answer in time.
-            TransportError: No usable answer.
+            TransportTimeoutError: No response in time.
+            TransportError: No usable response.
         """
         # Building it from a parsed URL takes a third of the time of parsing.
-        url = self._api_url.with_path(self._api_url.raw_path.rstrip("/") + path, encoded=True)
-        client = self._api if sending is None else self._tracked
-        began = asyncio.get_running_loop().time()
-        begun: aiohttp.ClientResponse | None = None
+        url = self._base_url.with_path(self._base_url.raw_path.rstrip("/") + path, encoded=True)
+        client = self._client if state is None else self._traced_client
+        started_at = now()
+        head: aiohttp.ClientResponse | None = None
         received = bytearray()
         failure: TransportError | None = None
-        outflow = None
-        if body is not None and not isinstance(body, bytes):
-            outflow = Outflow(body, scope, self.request_timeout)
         try:
-            async with (
-                scope,
-                client.request(
+            async with asyncio.timeout(timeout) as scope:
+                stream = None
+                if body is not None and not isinstance(body, bytes):
+                    stream = BodyStream(body, scope, self.request_timeout)
+                async with client.request(
                     method,
                     url,
-                    data=body if outflow is None else outflow,
-                    headers=None if outflow is None else outflow.headers,
+                    data=body if stream is None else stream,
+                    headers=None if stream is None else stream.headers,
                     allow_redirects=False,
                     proxy=self._api_proxy,
                     timeout=self._timeout,
-                    trace_request_ctx=sending,
-                ) as response,
-            ):
-                begun = response
-                await _read(response, received)
-                if outflow is not None and not outflow.ended:
-                    response.close()  # answered before it was sent: the rest would be for nothing
+                    trace_request_ctx=state,
+                ) as head:
+                    await _read(head, received)
+                    if stream is not None and not stream.complete:
+                        head.close()  # answered before all was sent: the rest is of no use
         except Exception as error:  # noqa: BLE001 - whatever it was, a task may exist
-            waited = asyncio.get_running_loop().time() - began
-            failure = self.explain(error, waited, sending)
+            failure = self.to_transport_error(error, now() - started_at, state)
         # Raised outside of the `except` block, so that aiohttp's own exception, which holds the
         # request's headers, does not become the context of ours.
-        if begun is None:
-            raise failure or TransportError("no answer")
-        answer = Answer(begun.status, begun.headers, self._without_secrets(received, secret))
+        if head is None:
+            raise failure or TransportError("no response")
+        response = Response(head.status, head.headers, self._without_secrets(received, secret))
         # A refusal is clear without its body; anything else has to be whole.
-        if failure is not None and answer.status < HTTPStatus.BAD_REQUEST:
-            failure.status, failure.body = answer.status, answer.text
+        if failure is not None and response.status < HTTPStatus.BAD_REQUEST:
+            failure.status, failure.body = response.status, response.text
             raise failure
-        return answer
+        return response
 
-    def keyless(self, **options: Any) -> aiohttp.ClientSession:
-        """Return a client for other hosts: of the same connections, but it knows no key."""
-        return _client(self._connector, {}, **options)
+    def new_client(self, **options: Any) -> aiohttp.ClientSession:
+        """Return a client for other hosts: on the same connections, but without the key."""
+        return _new_client(self._connector, {}, **options)
 
     def proxy_for(self, url: URL) -> str | None:
         """Return the proxy on the way to an address, or None."""
@@ -182,17 +186,19 @@ class Transport:
         return None if proxy_bypass(url.host or "") else self._proxies.get(url.scheme)
 
     def _without_secrets(self, body: bytes | bytearray, secret: str | None = None) -> bytes:
-        """Blot out secrets where a server repeats them, before any error can hold them."""
+        """Remove secrets that a server repeats, before any error can hold them."""
         for hidden in (self._api_key, secret):
-            # A short key is a test's, and may well be part of a word of the answer.
-            if hidden is not None and len(hidden) >= SHORTEST_SECRET:
+            # A short key is a test's, and may well be part of a word of the body.
+            if hidden is not None and len(hidden) >= MIN_SECRET_LENGTH:
                 body = body.replace(hidden.encode(), b"[secret]")
         return bytes(body)
 
-    def explain(self, error: Exception, waited: float, sending: Sending | None) -> TransportError:
-        """Word a failure without anything of the request in it."""
-        reason = self._without_secrets(_words(error).encode()).decode()
-        sent = sending is None or sending.started
+    def to_transport_error(
+        self, error: Exception, waited: float, state: SendState | None
+    ) -> TransportError:
+        """Make our error of aiohttp's, without anything of the request in it."""
+        reason = self._without_secrets(_describe(error).encode()).decode()
+        sent = state is None or state.started
         if isinstance(error, TimeoutError):
             what = f"no answer within {waited:.3g} s" if sent else "no connection in time"
             failure: TransportError = TransportTimeoutError(what, sent)
@@ -208,7 +214,7 @@ class Transport:
 
 
 def check_connector(connector: object, at_least: int) -> None:
-    """Refuse a lent connector that would hold requests back where the throttle cannot see it.
+    """Refuse a lent connector that would hold requests back where the limiter cannot see it.
 
     Raises:
         TypeError: It is not an aiohttp connector.
@@ -219,7 +225,7 @@ def check_connector(connector: object, at_least: int) -> None:
     if not isinstance(connector, Connector):
         msg = f"connector must be an aiohttp connector, not {type(connector).__name__}"
         raise TypeError(msg)
-    for name in LIMITS:
+    for name in CONNECTOR_LIMITS:
         if 0 < getattr(connector, name) < at_least:
             msg = (
                 f"the connector's {name} is {getattr(connector, name)}, below "
@@ -228,7 +234,7 @@ def check_connector(connector: object, at_least: int) -> None:
             raise ValueError(msg)
 
 
-def _client(
+def _new_client(
     connector: Connector | None,
     headers: Mapping[str, str],
     *traces: aiohttp.TraceConfig,
@@ -244,8 +250,8 @@ def _client(
     )
 
 
-def _words(error: Exception) -> str:
-    """Say what happened; aiohttp's own words may hold a proxy's address with its password."""
+def _describe(error: Exception) -> str:
+    """Say what happened; aiohttp's own text may hold a proxy's address with its password."""
     kind = type(error).__name__
     if isinstance(error, aiohttp.ClientResponseError):
         return f"{kind}: {error.status}"
@@ -255,6 +261,6 @@ def _words(error: Exception) -> str:
 async def _read(response: aiohttp.ClientResponse, body: bytearray) -> None:
     while not response.content.at_eof():
         body += await response.content.readany()
-        if len(body) > MAX_ANSWER:
-            msg = f"the answer is larger than {MAX_ANSWER} bytes"
+        if len(body) > MAX_BODY:
+            msg = f"the response is larger than {MAX_BODY} bytes"
             raise ValueError(msg)

@@ -1,94 +1,62 @@
-"""Between bytes and values: requests out, answers in.
+"""Between JSON and values.
 
 Pure functions, and the only file that knows cattrs. What matters is never coerced: `task_id` of a
 submit, `status` of a poll, `file_url` of a finished file or of an upload and the credits of a
-balance are what the server said or a `ResponseError` with the path. Any other field of an
-unexpected type becomes None; `odd_fields` names it.
+balance are what the server said, or a `ResponseError` with the path. Any other field of an
+unexpected type becomes None; `unexpected_fields` names it.
 """
 
-import json
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from datetime import datetime
-from typing import Any, Self, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
 import attrs
 import cattrs
 from cattrs.gen import make_dict_structure_fn, override
 
-from vidgo_async._api.responses import Answer, data_of, shown, unreadable, upload_data_of
+from vidgo_async._api.responses import (
+    Response,
+    data_of,
+    preview,
+    unreadable_response,
+    upload_data_of,
+)
 from vidgo_async._core.errors import ResponseError
 from vidgo_async._core.models import Balance, MediaFile, Task, TaskStatus, UploadedFile
-from vidgo_async._core.secret import SecretBytes
-from vidgo_async.requests import GenerationRequest, Source, TypedRequest, input_with
 
-# --- Requests out ---------------------------------------------------------------------------
-
-_NONE: Mapping[Source, str] = {}
+# --- Reading responses ------------------------------------------------------------------------
 
 
-def submit_body(
-    request: GenerationRequest | TypedRequest,
-    callback_url: str | None,
-    links: Mapping[Source, str] = _NONE,
-) -> bytes:
-    """Return the JSON of a submit; an unset callback URL is left out, not sent as null.
+class Origin(NamedTuple):
+    """What only this side knows of a task, from its submit."""
 
-    The callback URL may hold a token, so the body does not show itself.
+    model: str | None
+    submitted_at: datetime | None
+    duration: float | None = None
+    """Seconds of video that were asked for."""
+
+
+def read_submitted(response: Response, origin: Origin) -> Task:
+    """Read the response to a submit.
+
+    Only `task_id` is required: some models leave `data.status` out (submit page), and polls will
+    show any other field that cannot be read.
     """
-    body: dict[str, Any] = {"model": request.model}
-    if callback_url is not None:
-        body["callback_url"] = callback_url
-    body["input"] = input_with(request, links)
-    return SecretBytes(json.dumps(body).encode())
-
-
-@attrs.frozen(eq=False, repr=False)
-class Submission:
-    """A submit that is ready to go, made before anything is sent."""
-
-    request: GenerationRequest | TypedRequest
-    callback_url: str | None
-    body: bytes
-
-    @classmethod
-    def of(
-        cls,
-        request: GenerationRequest | TypedRequest,
-        callback_url: str | None,
-        links: Mapping[Source, str] = _NONE,
-    ) -> Self:
-        """Write a request down, with the URLs of its media that had to be uploaded.
-
-        Raises:
-            TypeError: A typed request of the user's own holds what JSON cannot carry.
-        """
-        return cls(request, callback_url, submit_body(request, callback_url, links))
-
-
-# --- Answers in -----------------------------------------------------------------------------
-
-
-def read_submitted(answer: Answer, model: str, submitted_at: datetime) -> Task:
-    """Read the answer to a submit.
-
-    Only `task_id` is required: some models leave `data.status` out (submit page), and of what
-    else cannot be read the polls will tell.
-    """
-    data = data_of(answer)
-    ours = {"model": model, "submitted_at": submitted_at, "duration": None, "raw": data}
+    data = data_of(response)
+    ours = {**origin._asdict(), "raw": data}
     fresh = {**data, "status": TaskStatus.NOT_STARTED.value, **ours}
     if not isinstance(data.get("status"), str):
-        return _structure(answer, fresh, Task)
+        return _structure(response, fresh, Task)
     try:
-        return _structure(answer, {**data, **ours}, Task)
+        return _structure(response, {**data, **ours}, Task)
     except ResponseError:
-        return _structure(answer, fresh, Task)
+        return _structure(response, fresh, Task)
 
 
-def read_task(answer: Answer, known: Task) -> Task:
-    """Read the answer to a poll; what only this side knows is carried over from `known`."""
-    data = data_of(answer)
+def read_task(response: Response, known: Task) -> Task:
+    """Read the response to a poll; what only this side knows is carried over from `known`."""
+    data = data_of(response)
     values = {
         **data,
         "task_id": known.task_id,
@@ -97,27 +65,27 @@ def read_task(answer: Answer, known: Task) -> Task:
         "duration": known.duration,
         "raw": data,
     }
-    return _structure(answer, values, Task)
+    return _structure(response, values, Task)
 
 
-def read_balance(answer: Answer) -> Balance:
-    """Read the answer to a balance call."""
-    data = data_of(answer)
+def read_balance(response: Response) -> Balance:
+    """Read the response to a balance call."""
+    data = data_of(response)
     try:
         amount = _amount(data.get("credits_amount"), float)
     except ValueError as error:
-        raise unreadable(answer, f"{error} @ $.data.credits_amount") from None
+        raise unreadable_response(response, f"{error} @ $.data.credits_amount") from None
     return Balance(_if_it_is(str)(data.get("email"), str), amount)
 
 
-def read_uploaded(answer: Answer, uploaded_at: datetime) -> UploadedFile:
-    """Read the answer to an upload, of which only `file_url` matters."""
-    data = upload_data_of(answer)
-    return _structure(answer, {**data, "uploaded_at": uploaded_at, "raw": data}, UploadedFile)
+def read_uploaded(response: Response, uploaded_at: datetime) -> UploadedFile:
+    """Read the response to an upload, of which only `file_url` matters."""
+    data = upload_data_of(response)
+    return _structure(response, {**data, "uploaded_at": uploaded_at, "raw": data}, UploadedFile)
 
 
-def odd_fields(task: Task) -> Iterator[str]:
-    """Name each field that came with a type nobody documented, and was left out of `task`."""
+def unexpected_fields(task: Task) -> Iterator[str]:
+    """Name each field of an undocumented type, which was left out of `task`."""
     raw = task.raw or {}
     for name in ("progress", "created_time", "error_message"):
         if getattr(task, name) is None and raw.get(name) is not None:
@@ -142,14 +110,14 @@ _Hook = Callable[[Any, Any], Any]
 
 def _string(value: Any, _: object) -> str:
     if type(value) is not str:
-        problem = f"expected a string, got {shown(value)}"
+        problem = f"expected a string, got {preview(value)}"
         raise ValueError(problem)
     return value
 
 
-def _words(value: Any, _: object) -> str:
+def _text(value: Any, _: object) -> str:
     if not isinstance(value, str) or not value.strip():
-        problem = f"expected a string that is not empty, got {shown(value)}"
+        problem = f"expected a string that is not empty, got {preview(value)}"
         raise ValueError(problem)
     return value
 
@@ -157,7 +125,7 @@ def _words(value: Any, _: object) -> str:
 def _amount(value: Any, _: object) -> float:
     # Only a number is less than infinity, and NaN is not.
     if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < math.inf:
-        problem = f"expected a number, got {shown(value)}"
+        problem = f"expected a number, got {preview(value)}"
         raise ValueError(problem)
     return value
 
@@ -174,7 +142,7 @@ def _as_it_is(value: Any, _: object) -> Any:
 
 
 def _if_it_is(kind: type) -> _Hook:
-    """Make a lenient hook: a field that does not matter is None rather than an error."""
+    """Make a lenient hook: a field that does not matter becomes None instead of an error."""
 
     def structure(value: Any, _: object) -> Any:
         return value if type(value) is kind else None
@@ -186,14 +154,14 @@ def _files(value: Any, _: object) -> tuple[MediaFile, ...]:
     if value is None:  # documented: "may be missing or null"
         return ()
     if not isinstance(value, list):
-        problem = f"expected a list, got {shown(value)}"
+        problem = f"expected a list, got {preview(value)}"
         raise TypeError(problem)
     return _converter.structure(value, tuple[MediaFile, ...])
 
 
 def _file(value: Any, kind: Any) -> MediaFile:
     if not isinstance(value, dict):
-        problem = f"expected an object, got {shown(value)}"
+        problem = f"expected an object, got {preview(value)}"
         raise TypeError(problem)
     return _file_fields(cast("dict[str, Any]", value), kind)
 
@@ -201,7 +169,7 @@ def _file(value: Any, kind: Any) -> MediaFile:
 _OPTIONAL_STRING = override(struct_hook=_if_it_is(str))
 _OURS = override(struct_hook=_as_it_is)
 _FROM_SERVER: dict[str, Any] = {
-    "task_id": override(struct_hook=_words),
+    "task_id": override(struct_hook=_text),
     "status": override(struct_hook=_string),
     "progress": override(struct_hook=_if_it_is(int)),
     "created_time": override(struct_hook=_moment),
@@ -216,7 +184,7 @@ _converter = cattrs.Converter()
 _file_fields = make_dict_structure_fn(
     MediaFile,
     _converter,
-    file_url=override(struct_hook=_words),
+    file_url=override(struct_hook=_text),
     file_type=_OPTIONAL_STRING,
     task_id=override(omit=True),
 )
@@ -227,7 +195,7 @@ _task_fields = make_dict_structure_fn(
 
 def _task(value: Any, kind: Any) -> Task:
     if value.get("status") != TaskStatus.FINISHED:
-        # "Empty unless finished" (status page): until then the field is not even looked at.
+        # "Empty unless finished" (status page): until then the field is ignored.
         return _task_fields({**value, "files": None}, kind)
     task = _task_fields(value, kind)
     files = tuple(attrs.evolve(file, task_id=task.task_id) for file in task.files)
@@ -235,11 +203,11 @@ def _task(value: Any, kind: Any) -> Task:
 
 
 def _uploaded_file(kind: type[UploadedFile]) -> _Hook:
-    """Make the hook when the first upload is answered: most programs upload nothing."""
+    """Make the hook with the first upload: most programs upload nothing."""
     return make_dict_structure_fn(
         kind,
         _converter,
-        file_url=override(struct_hook=_words),
+        file_url=override(struct_hook=_text),
         file_size=override(struct_hook=_if_it_is(int)),
         uploaded_at=_OURS,
         raw=_OURS,
@@ -257,12 +225,12 @@ _converter.register_structure_hook(Task, _task)
 _converter.register_structure_hook_factory(lambda kind: kind is UploadedFile, _uploaded_file)
 
 
-def _structure(answer: Answer, values: dict[str, Any], kind: type[_Value]) -> _Value:
+def _structure(response: Response, values: dict[str, Any], kind: type[_Value]) -> _Value:
     try:
         return _converter.structure(values, kind)
     except cattrs.ClassValidationError as failure:
         problems = cattrs.transform_error(failure, "$.data", _problem)
-    raise unreadable(answer, *problems)
+    raise unreadable_response(response, *problems)
 
 
 def _problem(error: BaseException, _: object) -> str:

@@ -1,4 +1,4 @@
-"""Everything that can go wrong, in one tree; all of it pickles and copies.
+"""All errors, in one tree; each pickles and copies.
 
     VidgoError                      task_id, task (None where there is none)
     ├── TransportError              no usable answer: connect, TLS, reset, cut body
@@ -27,15 +27,7 @@ import copy
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
-from vidgo_async._core.models import MediaFile, Task
-from vidgo_async.requests import GenerationRequest, TypedRequest
-
-
-def _restore(cls: type[BaseException], args: tuple[Any, ...], state: dict[str, Any]) -> Any:
-    error = cls.__new__(cls)
-    error.args = args
-    error.__dict__.update(state)
-    return error
+from vidgo_async._core.models import MediaFile, Request, Task
 
 
 class VidgoError(Exception):
@@ -62,7 +54,7 @@ class VidgoError(Exception):
 
     @classmethod
     def wrapping(cls, other: Exception, task: Task | None = None) -> "VidgoError":
-        """Make an error of another kind of exception: a picture is not there, or there is a bug."""
+        """Wrap a foreign exception."""
         error = VidgoError(f"{type(other).__name__}: {other}", task)
         error.__cause__ = other
         return error
@@ -86,7 +78,15 @@ class VidgoError(Exception):
 
     # OSError (under TimeoutError) would rebuild itself from args alone, and print an errno.
     def __reduce__(self) -> tuple[Any, ...]:
-        return _restore, (type(self), self.args, self.__dict__.copy())
+        return self._restore, (self.args, self.__dict__.copy())
+
+    @classmethod
+    def _restore(cls, args: tuple[Any, ...], state: dict[str, Any]) -> Self:
+        """Rebuild a pickled error; of the class, so that a pickle holds its public name only."""
+        error = cls.__new__(cls)
+        error.args = args
+        error.__dict__.update(state)
+        return error
 
     def __str__(self) -> str:
         return self.message
@@ -221,7 +221,7 @@ class SubmissionUnknownError(VidgoError):
     def __init__(
         self,
         message: str,
-        request: GenerationRequest | TypedRequest,
+        request: Request,
         status: int | None = None,
         body: str | None = None,
     ) -> None:

@@ -1,13 +1,14 @@
-"""What comes back from the API: tasks, their files, uploads, and the account's balance.
+"""The values of the API: requests as all wings see them, tasks, files, uploads, the balance.
 
 Plain frozen values without behaviour: they hold no client, never change, compare by
-value and pickle. `wire.py` makes them from JSON; only `task_id` and `status` are needed
+value and pickle. `_api/wire.py` makes them from JSON; only `task_id` and `status` are needed
 to make a `Task` by hand.
 """
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, Protocol
 
 import attrs
 
@@ -15,6 +16,20 @@ UPLOAD_LIFETIME = timedelta(hours=72)
 """How long an uploaded file is kept (upload pages)."""
 UNSEEN = "unknown"
 """The status of a task of which only the id is known: not the server's word."""
+
+
+class Request(Protocol):
+    """What to generate: a `GenerationRequest` or a typed request such as `GrokImagine`."""
+
+    @property
+    def model(self) -> str:
+        """A model id."""
+        ...
+
+    @property
+    def input(self) -> Mapping[str, Any]:
+        """The model's parameters."""
+        ...
 
 
 class TaskStatus(StrEnum):

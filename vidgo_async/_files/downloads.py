@@ -8,12 +8,12 @@ from pathlib import Path
 
 from vidgo_async._core.errors import DownloadError
 from vidgo_async._core.models import MediaFile, Task
+from vidgo_async._core.retry import Backoff
 from vidgo_async._files.filenames import file_name
-from vidgo_async._files.http import Hosts
+from vidgo_async._files.http import FileHosts
 from vidgo_async._files.part_file import Partial
 from vidgo_async._files.resumable import WEB, OnProgress, Transfer
 from vidgo_async._files.writer import on_disk
-from vidgo_async._polling.policies import RetryPolicy
 
 SEPARATORS = tuple({"/", os.sep})
 """What a path ends with that is meant to be a folder."""
@@ -36,19 +36,19 @@ class _Place:
         self.key = os.path.normcase(Path(os.path.realpath(self.path.parent), self.path.name))
 
 
-class Files:
+class Downloads:
     """Downloads, at most so many at once, and one at a time to each destination."""
 
     def __init__(
         self,
-        hosts: Hosts,
-        room: asyncio.Semaphore,
-        retry: RetryPolicy,
+        hosts: FileHosts,
+        connections: asyncio.Semaphore,
+        backoff: Backoff,
         look: Callable[[str], Awaitable[Task]],
     ) -> None:
         self.hosts = hosts
-        self._room = room
-        self._retry = retry
+        self._connections = connections
+        self._backoff = backoff
         self._look = look
         self._turns = weakref.WeakValueDictionary[str, asyncio.Lock]()
 
@@ -77,14 +77,14 @@ class Files:
         place = _Place(Path(destination))
         await on_disk(place.settle, file, os.fspath(destination), file=file, destination=place.path)
         turn = self._turns.setdefault(place.key, asyncio.Lock())
-        async with turn, self._room:
+        async with turn, self._connections:
             await self._fetch(file, Partial(place.path, overwrite), on_progress)
         return place.path
 
     async def _fetch(
         self, file: MediaFile, partial: Partial, on_progress: OnProgress | None
     ) -> None:
-        transfer = Transfer(file, partial, on_progress, self.hosts, self._retry, self._look)
+        transfer = Transfer(file, partial, on_progress, self.hosts, self._backoff, self._look)
         try:
             await transfer.write(partial.open)
             await transfer.run()

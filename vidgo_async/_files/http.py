@@ -59,12 +59,12 @@ class Stream:
         self._response.close()
 
 
-class Hosts:
+class FileHosts:
     """HTTP to any host but the API's, over the session's connections."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
-        self._client = transport.keyless(read_bufsize=BUFFER)
+        self._client = transport.new_client(read_bufsize=BUFFER)
         self._timeout = aiohttp.ClientTimeout(
             connect=min(CONNECT_TIMEOUT, transport.request_timeout / 2),
             sock_read=STALL_TIMEOUT,
@@ -95,6 +95,6 @@ class Hosts:
             )
         except Exception as error:  # noqa: BLE001 - aiohttp's errors have no common base
             waited = asyncio.get_running_loop().time() - began
-            failure = self._transport.explain(error, waited, None)
+            failure = self._transport.to_transport_error(error, waited, None)
             failure.temporary = failure.temporary and not isinstance(error, HOPELESS)
         raise failure

@@ -7,13 +7,10 @@ import base64
 import binascii
 import contextlib
 import re
-from collections.abc import Mapping
-from datetime import datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import timedelta
 from typing import NamedTuple
 
-Headers = Mapping[str, str]
-"""Headers whose names are looked up without regard to case."""
+from vidgo_async._api.http_headers import Headers, http_date
 
 SIZES = {"sha256": 32, "sha512": 64, "md5": 16}
 """Bytes of the checksums that are understood."""
@@ -62,8 +59,9 @@ def validator(headers: Headers) -> str | None:
     if etag.startswith('"'):
         return etag
     modified = headers.get("Last-Modified", "").strip()
-    changed, now = _date(modified), _date(headers.get("Date", ""))
-    if changed is None or now is None or now - changed < timedelta(seconds=1):
+    changed, now = http_date(modified), http_date(headers.get("Date", ""))
+    is_exact = modified.endswith("GMT")  # as section 5.6.7 asks of who generates it
+    if not is_exact or changed is None or now is None or now - changed < timedelta(seconds=1):
         return None
     return modified
 
@@ -87,11 +85,3 @@ def checksum(headers: Headers) -> Checksum | None:
             if len(digest) == size:
                 return Checksum(name, digest)
     return None
-
-
-def _date(value: str) -> datetime | None:
-    try:
-        moment = parsedate_to_datetime(value)
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None
-    return moment if moment.tzinfo else None

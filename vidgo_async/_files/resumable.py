@@ -2,12 +2,10 @@
 
 import asyncio
 import contextlib
-import random
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 
-from vidgo_async._api.limiter import MAX_RETRY_AFTER
-from vidgo_async._api.responses import retry_after
+from vidgo_async._api.http_headers import retry_after
 from vidgo_async._core.errors import (
     DownloadError,
     RateLimitError,
@@ -17,11 +15,11 @@ from vidgo_async._core.errors import (
     VidgoError,
 )
 from vidgo_async._core.models import MediaFile, Task
+from vidgo_async._core.retry import Backoff
 from vidgo_async._files import range_headers as parts
-from vidgo_async._files.http import Hosts, Stream
+from vidgo_async._files.http import FileHosts, Stream
 from vidgo_async._files.part_file import Partial
 from vidgo_async._files.writer import Pen, on_disk
-from vidgo_async._polling.policies import RetryPolicy
 
 OnProgress = Callable[[int, int | None], object]
 """Called with the bytes so far and the bytes in all, where the server said how many."""
@@ -66,15 +64,15 @@ class Transfer:
         file: MediaFile,
         partial: Partial,
         on_progress: OnProgress | None,
-        hosts: Hosts,
-        retry: RetryPolicy,
+        hosts: FileHosts,
+        backoff: Backoff,
         look: Callable[[str], Awaitable[Task]],
     ) -> None:
         self.file = file
         self.partial = partial
         self.on_progress = on_progress
         self.hosts = hosts
-        self.retry = retry
+        self.backoff = backoff
         self.look = look
         """Asks once how a task is; it needs a known id."""
         self._task: Task | None = None
@@ -113,8 +111,7 @@ class Transfer:
             self._failures += 1
         if setback.hopeless or self._failures >= TRIES:
             raise self._failure(str(setback)) from setback.cause
-        delay = self.retry.delay(max(1, self._failures), random.random())
-        await asyncio.sleep(max(delay, min(setback.wait, MAX_RETRY_AFTER)))
+        await asyncio.sleep(self.backoff.delay(max(1, self._failures), setback.wait))
 
     def _failure(self, reason: str) -> DownloadError:
         msg = f"could not fetch {self.file.file_url}: {reason}"

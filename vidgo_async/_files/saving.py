@@ -7,7 +7,7 @@ import anyio.to_thread
 
 from vidgo_async._core.errors import DownloadError
 from vidgo_async._core.models import Task
-from vidgo_async._files.downloads import Files
+from vidgo_async._files.downloads import Downloads
 from vidgo_async._files.filenames import file_name
 
 AT_ONCE = 4
@@ -17,7 +17,7 @@ AT_ONCE = 4
 class Folder:
     """A folder that files of tasks are saved to."""
 
-    def __init__(self, path: Path, files: Files) -> None:
+    def __init__(self, path: Path, files: Downloads) -> None:
         self.path = path
         self._files = files
         self._room = asyncio.Semaphore(AT_ONCE)

@@ -10,7 +10,7 @@ WINDOW = 60.0
 """Seconds of that minute."""
 
 
-class UploadPace:
+class UploadLimiter:
     """Who may send when: first come, first served, and no more than the API allows.
 
     A request counts from its end, because the server may have counted it at any moment before.

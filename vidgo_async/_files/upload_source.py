@@ -4,7 +4,6 @@ What the API would refuse is refused here by name. All that touches files or tak
 `parcel_of` and what a parcel does are called in threads.
 """
 
-import asyncio
 import base64
 import binascii
 import errno
@@ -23,8 +22,8 @@ from typing import Any, NamedTuple, cast
 import anyio.to_thread
 import attrs
 
-from vidgo_async._core.concurrency import see_through
-from vidgo_async.requests import is_http_url
+from vidgo_async._core.concurrency import run_shielded
+from vidgo_async._core.validators import is_http_url
 
 PIECE = 512 * 1024
 """Bytes that are read and sent at a time."""
@@ -108,7 +107,7 @@ class Content:
 
     async def aclose(self) -> None:
         """Close the file, once no thread reads it any more."""
-        await see_through({asyncio.create_task(anyio.to_thread.run_sync(self._close))})
+        await run_shielded(anyio.to_thread.run_sync(self._close))
 
     def _open(self) -> None:
         with self._lock:

@@ -1,24 +1,21 @@
 """Uploads: spaced out on a pace of their own, sent again after faults, once for each file.
 
-An upload buys nothing, so it may be sent again. It holds no slot of the throttle: its pace is that
-of the upload endpoints, 5 requests a minute and key, and their 429 slows nothing but uploads.
+An upload buys nothing, so it may be sent again. It needs no permit of the limiter: the upload
+endpoints have a limit of their own, 5 requests a minute and key, and their 429 slows only uploads.
 """
 
 import asyncio
 import copy
 import functools
 import logging
-import random
 from collections.abc import Hashable, Iterable
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import anyio.to_thread
 
 from vidgo_async._api.client import Api
-from vidgo_async._api.limiter import MAX_RETRY_AFTER
-from vidgo_async._api.transport import Sending
-from vidgo_async._core.concurrency import see_through
+from vidgo_async._api.transport import SendState
+from vidgo_async._core.concurrency import now, wait_shielded
 from vidgo_async._core.errors import (
     APIError,
     RateLimitError,
@@ -28,10 +25,9 @@ from vidgo_async._core.errors import (
     VidgoError,
 )
 from vidgo_async._core.models import UPLOAD_LIFETIME, UploadedFile
-from vidgo_async._files.upload_limiter import LIMIT, WINDOW, UploadPace
+from vidgo_async._core.retry import Backoff, is_retryable
+from vidgo_async._files.upload_limiter import LIMIT, WINDOW, UploadLimiter
 from vidgo_async._files.upload_source import Content, Parcel, parcel_of
-from vidgo_async._generation.resend import Gate, may_send_again
-from vidgo_async._polling.policies import RetryPolicy
 from vidgo_async.requests import Source
 
 logger: logging.Logger = logging.getLogger("vidgo_async")
@@ -60,7 +56,7 @@ class _Shared:
         if self.job.cancelled() or self.job.exception() is not None:
             return True
         left = self.job.result().expires_at - datetime.now(UTC)
-        return left < RESERVE or _now() >= self.good_until
+        return left < RESERVE or now() >= self.good_until
 
     def result(self) -> UploadedFile:
         """Return what became of it; an error as a copy, since others get it too."""
@@ -75,15 +71,14 @@ class _Shared:
 class Uploads:
     """Sends uploads, and remembers those of the media of requests."""
 
-    def __init__(self, api: Api, retry: RetryPolicy, at_once: int) -> None:
+    def __init__(self, api: Api, backoff: Backoff, connections: asyncio.Semaphore) -> None:
         self.api = api
-        self.retry = retry
-        self.at_once = at_once
-        """Connections that may be used."""
-        self._pace = UploadPace(min(LIMIT, at_once))
+        self.backoff = backoff
+        self.connections = connections
+        """The connections that uploads and downloads share."""
+        self._limiter = UploadLimiter(LIMIT)
         self._shared: dict[Hashable, _Shared] = {}
         self._closed = False
-        self._random = random.Random()
 
     async def upload(
         self, source: object, file_name: str | None, upload_path: str | None
@@ -99,17 +94,15 @@ class Uploads:
         parcel = await anyio.to_thread.run_sync(parcel_of, source, file_name, upload_path)
         return await self._send(parcel)
 
-    async def links(self, sources: Iterable[Source], gate: Gate) -> dict[Source, str]:
+    async def links(self, sources: Iterable[Source]) -> dict[Source, str]:
         """Return the URLs of media, uploaded where no earlier upload of the same will do.
 
         Args:
             sources: What is to be uploaded; of an uploaded file the URL is known.
-            gate: What a batch shares to stop sending.
 
         Raises:
             VidgoError: As in `upload`; nothing was bought.
         """
-        gate.check()
         found: dict[Source, str] = {}
         joined: dict[Source, _Shared] = {}
         try:
@@ -119,13 +112,8 @@ class Uploads:
                 else:
                     joined[source] = await self._join(source)
             for source, shared in joined.items():
-                either: set[asyncio.Future[Any]] = {shared.job, gate.shut}
-                await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-                gate.check()
+                await asyncio.wait({shared.job})
                 found[source] = shared.result().file_url
-        except VidgoError as error:
-            gate.learn(error)
-            raise
         finally:
             await self._leave(joined.values())
         return found
@@ -148,7 +136,7 @@ class Uploads:
             raise SessionClosedError(CLOSED)
         shared = self._shared.get(parcel.key)
         if shared is None or shared.is_stale():
-            good_until = _now() + (UPLOAD_LIFETIME - RESERVE).total_seconds()
+            good_until = now() + (UPLOAD_LIFETIME - RESERVE).total_seconds()
             job = asyncio.create_task(self._send(parcel))
             shared = self._shared[parcel.key] = _Shared(parcel.key, job, good_until)
             job.add_done_callback(functools.partial(self._settled, shared))
@@ -164,7 +152,7 @@ class Uploads:
                 shared.job.cancel()
                 deserted.add(shared.job)
                 self._forget(shared)
-        await see_through(deserted)
+        await wait_shielded(deserted)
 
     def _settled(self, shared: _Shared, job: "asyncio.Task[UploadedFile]") -> None:
         # Whoever waits for it has the error from the job itself.
@@ -179,11 +167,11 @@ class Uploads:
 
     async def _send(self, parcel: Parcel) -> UploadedFile:
         """Send until it is done or the retry policy gives up; waiting for a turn is free."""
-        left = self.retry.timeout
+        left = self.backoff.policy.timeout
         failures = 0
         while True:
-            await self._pace.enter()
-            began = _now()
+            await self._limiter.enter()
+            began = now()
             try:
                 return await self._attempt(parcel, began + left)
             except VidgoError as error:
@@ -192,7 +180,7 @@ class Uploads:
                 failure = error
             failures += 1
             wait = self._wait_after(failure, failures)
-            left -= _now() - began + wait
+            left -= now() - began + wait
             if left <= 0:
                 raise failure
             logger.debug("upload again: %s", failure)
@@ -201,21 +189,23 @@ class Uploads:
 
     def _wait_after(self, failure: VidgoError, failures: int) -> float:
         """Return the seconds that a failure costs; let all uploads wait after a 429."""
-        asked = failure.retry_after if isinstance(failure, APIError) else None
-        delay = self.retry.delay(failures, self._random.random())
+        retry_after = failure.retry_after if isinstance(failure, APIError) else None
         if isinstance(failure, RateLimitError):
-            self._pace.refuse(min(asked or WINDOW, MAX_RETRY_AFTER))
-            return delay  # the turn may take longer to come, and waiting for turns is free
-        return min(asked or delay, MAX_RETRY_AFTER)
+            self._limiter.refuse(self.backoff.delay(0, retry_after or WINDOW))
+            return self.backoff.delay(failures)  # it may wait longer for a permit, which is free
+        return self.backoff.delay(failures, retry_after)
 
     async def _attempt(self, parcel: Parcel, until: float) -> UploadedFile:
         """Send once, in the turn that was got."""
-        sending = Sending()
+        state = SendState()
         try:
             content = Content(parcel.begin)
             try:
                 await content.open()
-                return await self.api.upload(parcel.endpoint, content, sending, until)
+                async with self.connections:
+                    return await self.api.upload(
+                        parcel.endpoint, content, timeout=until - now(), state=state
+                    )
             except TransportError:
                 if content.failure is None:
                     raise
@@ -223,11 +213,7 @@ class Uploads:
                 await content.aclose()
             raise content.failure
         finally:
-            self._pace.leave(counts=sending.started)
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()
+            self._limiter.leave(counts=state.started)
 
 
 def _fresh(file: UploadedFile) -> UploadedFile:
@@ -241,4 +227,4 @@ def _worth_repeating(error: VidgoError) -> bool:
     """Tell whether another try may do better: after anything but a clear no, or a strange yes."""
     if isinstance(error, ResponseError):  # a page of a gateway's has no data
         return not any("$.data." in problem for problem in error.problems)
-    return may_send_again(error)
+    return is_retryable(error)

@@ -8,7 +8,7 @@ from typing import Any
 
 import anyio.to_thread
 
-from vidgo_async._core.concurrency import see_through
+from vidgo_async._core.concurrency import run_shielded, wait_shielded
 from vidgo_async._core.errors import DownloadError
 from vidgo_async._core.models import MediaFile
 
@@ -26,10 +26,8 @@ async def on_disk(
     Raises:
         DownloadError: The disk refuses.
     """
-    task = asyncio.create_task(anyio.to_thread.run_sync(work, *args))
-    await see_through({task})
     try:
-        task.result()
+        await run_shielded(anyio.to_thread.run_sync(work, *args))
     except OSError as error:
         msg = f"could not write {destination}: {error.strerror or error}"
         raise DownloadError(msg, file) from error
@@ -82,5 +80,5 @@ class Pen:
     async def _settle(self) -> None:
         if self._writing is not None:
             writing, self._writing = self._writing, None
-            await see_through({writing})
+            await wait_shielded({writing})
             writing.result()

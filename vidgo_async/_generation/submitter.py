@@ -1,18 +1,21 @@
-"""The paid POST, and who owns what it bought.
+"""The paid POST, and the record of what was bought.
 
-Each POST runs in a task of the session's own, so that no cancelled caller can lose its
-answer. What nobody is there to receive any more goes to `unclaimed`. What may be sent again
-is decided in `resend.py`.
+Each submit runs in a task of the session's own, so that a cancelled caller cannot lose its
+response. What has no caller any more goes to `unclaimed`. `resend.py` decides what may be sent
+again.
 """
 
 import asyncio
+import itertools
+import json
 import logging
-import random
+import math
+from collections.abc import Mapping
+from typing import Any
 
-from vidgo_async._api.client import Api
-from vidgo_async._api.limiter import MAX_RETRY_AFTER
-from vidgo_async._api.transport import Sending
-from vidgo_async._api.wire import Submission
+from vidgo_async._api.client import Api, SubmitBody
+from vidgo_async._api.transport import SendState
+from vidgo_async._core.concurrency import TaskSet, now
 from vidgo_async._core.errors import (
     APIError,
     RateLimitError,
@@ -20,56 +23,68 @@ from vidgo_async._core.errors import (
     TransportError,
     VidgoError,
 )
-from vidgo_async._core.models import Task
+from vidgo_async._core.models import Request, Task
+from vidgo_async._core.retry import Backoff, is_retryable
+from vidgo_async._core.secret import SecretBytes
 from vidgo_async._files.uploads import Uploads
+from vidgo_async._generation.breaker import Breaker
 from vidgo_async._generation.resend import (
-    Gate,
-    Request,
-    Terms,
-    closed_first,
-    judged,
-    may_send_again,
+    classify,
+    closed_before_answered,
+    closed_before_sent,
+    deadline_passed,
+    no_permit,
     nothing_bought,
-    too_late,
 )
-from vidgo_async._polling.policies import RetryPolicy
-from vidgo_async.requests import sources_of
+from vidgo_async.requests import Source, input_with, sources_of
 
 logger: logging.Logger = logging.getLogger("vidgo_async")
 
+Links = Mapping[Source, str]
+"""The URLs of media that had none."""
+
 CLOSE_GRACE = 5.0
-"""Seconds that closing gives to POSTs under way."""
+"""Seconds that closing gives to POSTs in flight."""
 
 
-class Purchases:
-    """Sends submits, and keeps account of what was bought."""
+class _Submit:
+    """One submit under way."""
+
+    def __init__(
+        self, request: Request, body: SubmitBody, breaker: Breaker, deadline: float
+    ) -> None:
+        self.request = request
+        self.body = body
+        self.breaker = breaker
+        self.deadline = deadline
+        """The loop's time after which nothing may be sent."""
+        self.state = SendState()
+        """Of the POST that may have bought something: a new one after each safe refusal."""
+        self.abandoned = False
+        """Whether its caller is gone, so that it may not be sent again."""
+
+
+class Submitter:
+    """Sends submits, and records what was bought."""
 
     def __init__(
         self,
         api: Api,
         uploads: Uploads,
-        retry: RetryPolicy,
+        backoff: Backoff,
         unclaimed: list[Task | SubmissionUnknownError],
     ) -> None:
         self.api = api
         self.uploads = uploads
-        self.retry = retry
+        self.backoff = backoff
         self.unclaimed = unclaimed
-        self._posts: set[asyncio.Task[Task]] = set()
+        self._submits = TaskSet()
         self._closing = asyncio.Event()
-        self._random = random.Random()
 
-    async def prepare(
-        self, request: Request, callback_url: str | None, gate: Gate | None = None
-    ) -> Submission:
-        """Write a request down, once its media are uploaded; at once where it has none.
+    async def upload_media(self, request: Request, breaker: Breaker | None = None) -> Links:
+        """Upload the media of a request that have no URL yet; return the URLs.
 
-        No deadline runs meanwhile, and the caller holds no turn.
-
-        Args:
-            request: What to generate.
-            callback_url: Where the server reports the end, if anywhere.
-            gate: What a batch shares to stop sending.
+        No deadline runs meanwhile, and the caller holds no permit.
 
         Raises:
             VidgoError: An upload failed; nothing was bought.
@@ -77,163 +92,191 @@ class Purchases:
             ValueError: A file is no picture.
         """
         sources = sources_of(request)
-        links = await self.uploads.links(sources, gate or Gate()) if sources else {}
-        return Submission.of(request, callback_url, links)
+        if not sources:
+            return {}
+        return await (breaker or Breaker()).race(self.uploads.links(sources))
 
     async def submit(
         self,
-        submission: Submission,
+        request: Request,
+        links: Links,
+        callback_url: str | None,
         *,
         deadline: float | None = None,
-        gate: Gate | None = None,
+        breaker: Breaker | None = None,
     ) -> Task:
         """Buy one task, sending again only what certainly bought nothing.
 
         Args:
-            submission: What to send, from `prepare`.
-            deadline: The loop's time at which the caller leaves.
-            gate: What a batch shares to stop sending.
+            request: What to generate.
+            links: The URLs of its media, from `upload_media`.
+            callback_url: Where the server reports the end, if anywhere.
+            deadline: The loop's time until which the caller waits.
+            breaker: What a batch shares to stop sending.
 
         Raises:
             VidgoError: Refused, given up or unknown; see the table in `resend.py`.
             TaskTimeoutError: The deadline passed.
+            TypeError: A typed request of the user's own holds what JSON cannot carry.
         """
-        terms = Terms.starting_now(self.retry.timeout, deadline, gate or Gate())
-        failure: VidgoError | None = None
-        failures = 0
-        while True:
-            await self._slot(terms, failure)
+        breaker = breaker or Breaker()
+        breaker.check()
+        body = submit_body(request, links, callback_url)
+        submit = _Submit(request, body, breaker, math.inf if deadline is None else deadline)
+        job = self._submits.start(self._run(submit))
+        try:
+            left = None if deadline is None else max(0.0, deadline - now())
+            await asyncio.wait({job}, timeout=left)
+        except BaseException:  # cancelled, or closed with its coroutine
+            self._abandon(job, submit)
+            raise
+        if job.done():
             try:
-                return await self._send(submission, terms)
-            except (TransportError, APIError) as error:
-                if not may_send_again(error):
-                    raise
-                failure = error
-            failures += 1
-            await self._pause(terms, failure, failures)
+                return job.result()
+            finally:
+                del job  # else its error would hold this frame, and so itself
+        self._abandon(job, submit)
+        raise deadline_passed(sent=submit.state.started)
 
     async def close(self) -> None:
-        """Give POSTs under way a moment to end, then record them as unknown."""
+        """Give POSTs in flight a moment to end, then record them as unknown."""
         self._closing.set()
-        if self._posts:
-            await asyncio.wait(self._posts, timeout=CLOSE_GRACE)
-        for post in self._posts:
-            post.cancel()
-        if self._posts:
-            await asyncio.wait(self._posts)
+        if self._submits:
+            await asyncio.wait(set(self._submits), timeout=CLOSE_GRACE)
+        self._submits.cancel()
+        await self._submits.wait()
 
-    def leave(self, what: Task | SubmissionUnknownError) -> None:
+    def add_unclaimed(self, what: Task | SubmissionUnknownError) -> None:
         """Record what was bought, or may have been, and no caller was given."""
         self.unclaimed.append(what)
         if isinstance(what, Task):
             logger.warning("task %s was bought and no caller was given it", what.task_id)
         else:
-            logger.warning("a submit is unaccounted for, and nobody was told: %s", what)
+            logger.warning("a submit with unknown outcome has no caller any more: %s", what)
 
-    # --- Before the sending -----------------------------------------------------------------
+    # --- In a task of the session's own -----------------------------------------------------
 
-    async def _slot(self, terms: Terms, failure: VidgoError | None) -> None:
-        """Wait for the turn to send; much may have changed when it comes."""
-        terms.gate.check()
-        throttle = self.api.throttle
-        if throttle.resumes_at > terms.give_up and failure is not None:
-            raise nothing_bought(failure)
-        try:
-            async with asyncio.timeout_at(terms.leave_at):
-                await throttle.acquire(throttle.submits)
-        except TimeoutError:
-            raise terms.too_late(failure) from failure
-        try:
-            # Whoever was cancelled before the call leaves here, and has bought nothing.
-            await asyncio.sleep(0)
-            self._check_still_wanted(terms, failure)
-        except BaseException:
-            throttle.release(throttle.submits)
-            raise
-
-    def _check_still_wanted(self, terms: Terms, failure: VidgoError | None) -> None:
-        terms.gate.check()
-        if self._closing.is_set():
-            raise closed_first()
-        if asyncio.get_running_loop().time() >= terms.leave_at:
-            raise terms.too_late(failure) from failure
-
-    async def _pause(self, terms: Terms, failure: VidgoError, failures: int) -> None:
-        """Wait before the next sending, unless that would be too late."""
-        if isinstance(failure, RateLimitError):
-            logger.debug("submit refused by the rate limit: %s", failure)
-            return  # the throttle makes everybody wait
-        asked = failure.retry_after if isinstance(failure, APIError) else None
-        delay = min(asked or self.retry.delay(failures, self._random.random()), MAX_RETRY_AFTER)
-        next_try = asyncio.get_running_loop().time() + delay
-        if next_try > terms.give_up:
-            raise nothing_bought(failure)
-        logger.debug("submit again in %.1f s: %s", delay, failure)
-        try:
-            async with asyncio.timeout_at(min(next_try, terms.leave_at)):
-                await self._closing.wait()
-        except TimeoutError:
-            return
-
-    # --- The sending ------------------------------------------------------------------------
-
-    async def _send(self, submission: Submission, terms: Terms) -> Task:
-        """Send once, in a task that outlives a caller who leaves."""
-        loop = asyncio.get_running_loop()
-        sending = Sending()
-        post = loop.create_task(self._post(submission, sending, terms.gate))
-        self._posts.add(post)
-        post.add_done_callback(self._settled)
-        try:
-            await asyncio.wait({post}, timeout=terms.time_left())
-        except asyncio.CancelledError:
-            self._walk_away(post, sending)
-            raise
-        if post.done():
+    async def _run(self, submit: _Submit) -> Task:
+        """Send until the response is final or the retry policy gives up."""
+        give_up = now() + self.backoff.policy.timeout
+        failure: VidgoError | None = None
+        for failures in itertools.count(1):
+            await self._permit(submit, failure, give_up)
             try:
-                return post.result()
+                return await self._send(submit)
+            except (TransportError, APIError) as error:
+                if submit.abandoned or not is_retryable(error):
+                    raise
+                failure = error
             finally:
-                del post  # else its error would hold this frame, and so itself
-        self._walk_away(post, sending)
-        raise too_late(sent=sending.started)
+                self.api.limiter.release(self.api.limiter.submits)
+            submit.state = SendState()  # nothing was bought so far
+            await self._pause(failure, failures, give_up)
+        raise AssertionError
 
-    async def _post(self, submission: Submission, sending: Sending, gate: Gate) -> Task:
-        """Send once; of the errors that come out, only one means a possible purchase."""
+    async def _permit(self, submit: _Submit, failure: VidgoError | None, give_up: float) -> None:
+        """Wait for a permit to send; much may have changed when it comes."""
+        limiter = self.api.limiter
+        if failure is not None and limiter.resumes_at > give_up:
+            raise nothing_bought(failure)
         try:
-            task = await self.api.submit(submission, sending)
+            async with asyncio.timeout_at(give_up):
+                await limiter.acquire(limiter.submits)
+        except TimeoutError:
+            raise nothing_bought(failure or no_permit()) from failure
+        try:
+            await asyncio.sleep(0)  # a caller who was cancelled before the call leaves here
+            self._check_still_wanted(submit)
+        except BaseException:
+            limiter.release(limiter.submits)
+            raise
+
+    def _check_still_wanted(self, submit: _Submit) -> None:
+        submit.breaker.check()
+        if self._closing.is_set():
+            raise closed_before_sent()
+        if now() >= submit.deadline:
+            raise deadline_passed(sent=False)
+
+    async def _send(self, submit: _Submit) -> Task:
+        """Send once; of the errors that come out, only one means a possible purchase."""
+        request = submit.request
+        try:
+            task = await self.api.submit(submit.body, submit.state)
         except asyncio.CancelledError:
-            if sending.started:
-                msg = "the session was closed before the submit was answered: a task may exist"
-                raise SubmissionUnknownError(msg, submission.request) from None
-            raise closed_first() from None
+            if submit.state.started:
+                raise closed_before_answered(request) from None
+            raise closed_before_sent() from None
         except Exception as error:  # noqa: BLE001 - even a bug of ours may follow a purchase
-            failure = judged(error, submission.request, self.retry)
+            failure = classify(error, request, self.backoff.policy)
             cause = error.__cause__ if failure is error else error
             failure.__cause__ = cause and cause.with_traceback(None)
-            gate.learn(failure)  # before the slot goes to a sibling
+            submit.breaker.record(failure)  # before the permit goes to a sibling
         else:
             logger.info("submitted %s (%s)", task.task_id, task.model)
             return task
         try:
             raise failure
         finally:
-            del failure  # as in `_send`
+            del failure  # as in `submit`
 
-    def _settled(self, post: "asyncio.Task[Task]") -> None:
-        self._posts.discard(post)
-        self.api.throttle.release(self.api.throttle.submits)
-
-    def _walk_away(self, post: "asyncio.Task[Task]", sending: Sending) -> None:
-        """Leave a POST behind: unsent it is stopped, else its outcome is kept."""
-        if not sending.started:
-            post.cancel()
-        post.add_done_callback(self._keep)
-
-    def _keep(self, post: "asyncio.Task[Task]") -> None:
-        if post.cancelled():
+    async def _pause(self, failure: VidgoError, failures: int, give_up: float) -> None:
+        """Wait before the next POST, unless that would be too late."""
+        if isinstance(failure, RateLimitError):
+            logger.debug("submit refused by the rate limit: %s", failure)
+            return  # the limiter makes all requests wait
+        retry_after = failure.retry_after if isinstance(failure, APIError) else None
+        delay = self.backoff.delay(failures, retry_after)
+        if now() + delay > give_up:
+            raise nothing_bought(failure)
+        logger.debug("submit again in %.1f s: %s", delay, failure)
+        try:
+            async with asyncio.timeout(delay):
+                await self._closing.wait()
+        except TimeoutError:
             return
-        error = post.exception()
+
+    # --- Without a caller -------------------------------------------------------------------
+
+    def _abandon(self, job: "asyncio.Task[Task]", submit: _Submit) -> None:
+        """Go on without the caller: an unsent submit is stopped, a sent one is recorded."""
+        submit.abandoned = True
+        if not submit.state.started:
+            job.cancel()
+        job.add_done_callback(self._record)
+
+    def _record(self, job: "asyncio.Task[Task]") -> None:
+        if job.cancelled():
+            return
+        error = job.exception()
         if error is None:
-            self.leave(post.result())
+            self.add_unclaimed(job.result())
         elif isinstance(error, SubmissionUnknownError):
-            self.leave(error)
+            self.add_unclaimed(error)
+
+
+def submit_body(request: Request, links: Links, callback_url: str | None) -> SubmitBody:
+    """Encode a request, with the URLs of its media that had to be uploaded.
+
+    An unset callback URL is left out, not sent as null. It may hold a token, so the body does
+    not show itself.
+    """
+    parameters = input_with(request, links)
+    body: dict[str, Any] = {"model": request.model}
+    if callback_url is not None:
+        body["callback_url"] = callback_url
+    body["input"] = parameters
+    return SubmitBody(
+        body=SecretBytes(json.dumps(body).encode()),
+        secret=callback_url,
+        model=request.model,
+        duration=_duration(parameters),
+    )
+
+
+def _duration(parameters: Mapping[str, Any]) -> float | None:
+    """Return the seconds that a request asks for, which some models take as text."""
+    try:
+        return float(parameters["duration"])
+    except (KeyError, TypeError, ValueError):
+        return None

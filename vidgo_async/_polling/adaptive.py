@@ -48,7 +48,8 @@ from typing import Any, Protocol, runtime_checkable
 import attrs
 
 from vidgo_async._core.models import Task
-from vidgo_async._polling.policies import PollingPolicy, positive
+from vidgo_async._core.validators import positive
+from vidgo_async._polling.policies import PollingPolicy
 
 KINDS = 128
 """Kinds of task that are remembered at a time; each takes some 10 KB."""

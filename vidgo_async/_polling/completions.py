@@ -1,21 +1,18 @@
 """Waiting for tasks: for one, or for many as they complete.
 
-Deadlines, errors and updates are handled here, in the frame of whoever waits; the scheduler
-below only writes letters.
+Deadlines, errors and updates are handled here, in the frame of the consumer; the poller below only
+publishes events.
 """
 
-import asyncio
-import contextlib
-import weakref
 from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self
 
+from vidgo_async._core.concurrency import call_when_dropped, check_loop
 from vidgo_async._core.errors import TaskTimeoutError, VidgoError
 from vidgo_async._core.models import UNSEEN, Task
 from vidgo_async._polling.poller import Poller
-from vidgo_async._polling.subscription import Inbox
-from vidgo_async._session.arguments import check_loop
+from vidgo_async._polling.subscription import Subscription
 
 OnUpdate = Callable[[Task], object]
 """Called with each new state of a task, the last one included."""
@@ -30,43 +27,45 @@ async def wait_for_end(
         TaskTimeoutError: It did not end in time.
         VidgoError: The server refuses to tell, or the session was closed.
     """
-    inbox = Inbox.until(timeout, wants_updates=on_update is not None)
+    subscription = Subscription(timeout, wants_updates=on_update is not None)
     try:
-        poller.watch([task], inbox)
+        poller.watch([task], subscription)
         while not task.done:
-            task = await _next_state(poller, inbox, task, timeout)
+            task = await _next_state(poller, subscription, task, timeout)
             if on_update is not None:
                 on_update(task)
     finally:
-        poller.unwatch(inbox)
+        poller.unwatch(subscription)
     return task
 
 
-async def _next_state(poller: Poller, inbox: Inbox, task: Task, timeout: float | None) -> Task:
+async def _next_state(
+    poller: Poller, subscription: Subscription, task: Task, timeout: float | None
+) -> Task:
     try:
-        state = await inbox.get()
+        state = await subscription.get()
     except VidgoError as error:
         if error.task is None:
-            error.about(inbox.watching.get(task.task_id, task))
+            error.about(subscription.pending.get(task.task_id, task))
         raise
     if state is not None:
         return state
-    known = inbox.watching.get(task.task_id, task)
-    seen = known.status if known.progress is None else f"{known.status}, {known.progress} %"
-    trouble = poller.trouble(known.task_id)
-    last = "" if trouble is None else f"; the last look failed: {trouble}"
+    known = subscription.pending.get(task.task_id, task)
+    status = known.status if known.progress is None else f"{known.status}, {known.progress} %"
+    last_error = poller.last_error(known.task_id)
+    reason = "" if last_error is None else f"; the last poll failed: {last_error}"
     msg = (
-        f"task {known.task_id} did not end within {timeout:g} s (last seen: {seen}{last}); "
+        f"task {known.task_id} did not end within {timeout:g} s (last known: {status}{reason}); "
         "it goes on: wait for it again by its id"
     )
-    raise TaskTimeoutError(msg, (known.task_id,), known) from trouble
+    raise TaskTimeoutError(msg, (known.task_id,), known) from last_error
 
 
 class Completions:
     """Tasks in the order in which they complete; made by `VidgoSession.as_completed`.
 
     Iterate over it with `async for`, as often as you like: a second loop goes on with the
-    rest. In an `async with` block the watching ends with the block; without one it ends when
+    rest. In an `async with` block the polling ends with the block; without one it ends when
     the object is dropped, as after a `break`.
     """
 
@@ -74,15 +73,15 @@ class Completions:
         self._poller = poller
         self._tasks = _distinct(tasks)
         self._timeout = timeout
-        self._inbox: Inbox | None = None
+        self._subscription: Subscription | None = None
         self._over = False
 
     @property
     def pending(self) -> tuple[str, ...]:
-        """The ids not yet given to the reader, as a task or as an error."""
-        if self._inbox is None:
+        """The ids not yet given to the consumer, as a task or as an error."""
+        if self._subscription is None:
             return tuple(task.task_id for task in self._tasks)
-        return tuple(self._inbox.watching)
+        return tuple(self._subscription.pending)
 
     def __aiter__(self) -> Self:
         self._start()
@@ -98,7 +97,7 @@ class Completions:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._leave()
+        self._stop()
 
     async def __anext__(self) -> Task:
         """Return the next task that ended.
@@ -109,35 +108,34 @@ class Completions:
             VidgoError: The server refuses to tell of one task, named by `task_id`, or the
                 session was closed.
         """
-        inbox = self._start()
-        task = None if self._over else await inbox.get()
+        subscription = self._start()
+        task = None if self._over else await subscription.get()
         if task is not None:
             return task
-        if self._over or not inbox.watching:
-            self._leave()
+        if self._over or not subscription.pending:
+            self._stop()
             raise StopAsyncIteration
-        self._leave()
+        self._stop()
         msg = (
             f"{len(self.pending)} of {len(self._tasks)} tasks did not end within "
             f"{self._timeout:g} s; they go on: wait for them again by their ids"
         )
         raise TaskTimeoutError(msg, self.pending)
 
-    def _start(self) -> Inbox:
-        if self._inbox is None:
+    def _start(self) -> Subscription:
+        if self._subscription is None:
             check_loop(self._poller.loop)
-            self._inbox = Inbox.until(self._timeout)
-            self._poller.watch(self._tasks, self._inbox)
-            # The scheduler knows the inbox, not this object: dropping it ends the watching.
-            loop = asyncio.get_running_loop()
-            weakref.finalize(self, _drop, loop, self._poller, self._inbox).atexit = False
-        return self._inbox
+            self._subscription = Subscription(self._timeout)
+            self._poller.watch(self._tasks, self._subscription)
+            # The poller knows the subscription, not this object: dropping it ends the polling.
+            call_when_dropped(self, self._poller.unwatch, self._subscription)
+        return self._subscription
 
-    def _leave(self) -> None:
+    def _stop(self) -> None:
         self._over = True
-        inbox = self._start()
-        self._poller.unwatch(inbox)
-        inbox.close()
+        subscription = self._start()
+        self._poller.unwatch(subscription)
+        subscription.close()
 
 
 def _distinct(tasks: Sequence[Task]) -> tuple[Task, ...]:
@@ -148,9 +146,3 @@ def _distinct(tasks: Sequence[Task]) -> tuple[Task, ...]:
         if known is None or task.done or (known.status == UNSEEN and not known.done):
             found[task.task_id] = task
     return tuple(found.values())
-
-
-def _drop(loop: asyncio.AbstractEventLoop, poller: Poller, inbox: Inbox) -> None:
-    """Forget a reader from a finaliser, which may run in any thread at any time."""
-    with contextlib.suppress(RuntimeError):  # the loop is closed: so is the poller
-        loop.call_soon_threadsafe(poller.unwatch, inbox)

@@ -1,15 +1,15 @@
-"""One scheduler per session: a heap of (due, task) and a crew of workers that come and go.
+"""One poller per session: a heap of due times, and a bounded number of polls in flight.
 
 A watched task costs one small entry, not a coroutine: nothing runs and nothing is held while
-tasks merely wait. When an entry falls due a worker is called in; it looks at whatever is due
-and goes home when nothing is. The crew is bounded, and each look needs a slot of the throttle.
+tasks merely wait. A timer rings when the first entry falls due; each due task gets a poll, which
+is a task of its own and needs a permit of the limiter. At the limit, a poll that ends starts the
+next.
 
-Readers get letters: their `Inbox` is all that the scheduler knows of them.
+The poller publishes events: all it knows of a consumer is its `Subscription`.
 """
 
 import asyncio
 import contextvars
-import functools
 import heapq
 import itertools
 import logging
@@ -22,134 +22,138 @@ from http import HTTPStatus
 import attrs
 
 from vidgo_async._api.client import Api
-from vidgo_async._api.limiter import MAX_RETRY_AFTER
-from vidgo_async._core.errors import APIError, RateLimitError, SessionClosedError, VidgoError
+from vidgo_async._core.concurrency import TaskSet
+from vidgo_async._core.errors import (
+    APIError,
+    RateLimitError,
+    SessionClosedError,
+    TransportTimeoutError,
+    VidgoError,
+)
 from vidgo_async._core.models import UNSEEN, Task, without_raw
-from vidgo_async._polling.adaptive import LearningPolicy
-from vidgo_async._polling.policies import PollingPolicy, RetryPolicy
-from vidgo_async._polling.poll_timeout import Patience
-from vidgo_async._polling.subscription import Inbox
+from vidgo_async._core.retry import Backoff
+from vidgo_async._polling.guarded_policy import GuardedPolicy
+from vidgo_async._polling.policies import PollingPolicy
+from vidgo_async._polling.poll_timeout import PollTimeout
+from vidgo_async._polling.subscription import Subscription
 
 logger: logging.Logger = logging.getLogger("vidgo_async")
 
 JITTER = 0.2
-"""The part of a wait that is added at random, so that tasks are not looked at in lockstep."""
+"""The part of a wait that is added at random, so that tasks are not polled in lockstep."""
 TICK = 1 / 16
-"""Seconds, a power of two; looks wait for the next tick, so that one waking of the loop serves
+"""Seconds, a power of two; polls wait for the next tick, so that one wake-up of the loop serves
 several. Shorter waits have ticks within the part above, so that theirs do not stay together."""
 RESOLUTION = 0.001
 """Seconds that a timer may ring early."""
-REFUSALS = 3
+MAX_REFUSALS = 3
 """How many refusals in a row end a watch."""
-_REFUSING = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND})
+_REFUSALS = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND})
 
 
 @attrs.define(eq=False, repr=False)
 class _Watch:
-    """One watched task, however many readers wait for it."""
+    """One watched task, however many subscribers it has."""
 
     task: Task
-    readers: tuple[Inbox, ...]
-    born: float | None
+    subscribers: tuple[Subscription, ...]
+    submitted_at: float | None
     """The loop's time of its submit, if known."""
-    looked_at: float
-    """The loop's time of the last look; of the submit before the first."""
-    seen_at: float
-    """The loop's time of the last look that succeeded; of the submit before the first."""
+    polled_at: float
+    """The loop's time of the last poll; of the submit before the first."""
+    last_success_at: float
+    """The loop's time of the last poll that succeeded; of the submit before the first."""
     due: float = math.inf
-    is_looked_at: bool = False
-    """Whether a look is under way; a watch stays until it ends, even without readers."""
+    in_flight: bool = False
+    """Whether a poll is in flight; a watch stays until it ends, even without subscribers."""
     failures: int = 0
+    """Failed polls in a row; so are the next two."""
     refusals: int = 0
-    trouble: VidgoError | None = None
+    timeouts: int = 0
+    last_error: VidgoError | None = None
 
 
 class Poller:
-    """Looks at watched tasks when the policy says, and writes to their readers."""
+    """Polls watched tasks when the policy says, and publishes what it finds."""
 
-    def __init__(self, api: Api, polling: PollingPolicy, retry: RetryPolicy) -> None:
+    def __init__(self, api: Api, polling: PollingPolicy, backoff: Backoff) -> None:
         self.api = api
-        self.polling = polling
-        self.retry = retry
+        self.backoff = backoff
+        self.loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
+        self._policy = GuardedPolicy(polling)
         self._watches: dict[str, _Watch] = {}
         self._heap: list[tuple[float, int, _Watch]] = []
         self._order = itertools.count()
         self._timer: asyncio.TimerHandle | None = None
         self._rings_at = 0.0
         """The loop's time at which it rings, which handles of uvloop do not always tell."""
-        self._crew: set[asyncio.Task[None]] = set()
-        self._end: VidgoError | None = None
-        self._patience = Patience(api.poll_timeout)
-        self._learner = polling if isinstance(polling, LearningPolicy) else None
+        self._polls = TaskSet()
+        self._timeout = PollTimeout(api.poll_timeout)
+        self._failure: VidgoError | None = None
         self._random = random.Random()
-        self.loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
 
-    # --- For readers ------------------------------------------------------------------------
+    # --- For consumers ----------------------------------------------------------------------
 
-    def watch(self, tasks: Iterable[Task], inbox: Inbox) -> None:
-        """Watch tasks for a reader; tasks that ended already are delivered at once."""
-        alone = (inbox,)  # shared by all entries that nobody else watches
-        try:
-            for task in tasks:
-                inbox.watching[task.task_id] = task
-                if task.done:
-                    inbox.put(task.task_id, task)
-                elif self._end is None:
-                    self._add(task, alone)
-        except BaseException:  # a policy of the user's failed
-            self.unwatch(inbox)
-            raise
-        if self._end is not None:
-            inbox.fail(self._end.own_copy())
+    def watch(self, tasks: Iterable[Task], subscription: Subscription) -> None:
+        """Watch tasks for a subscriber; tasks that ended already are published at once."""
+        alone = (subscription,)  # shared by all entries with no other subscriber
+        for task in tasks:
+            subscription.pending[task.task_id] = task
+            if task.done:
+                subscription.put(task.task_id, task)
+            elif self._failure is None:
+                self._add(task, alone)
+        if self._failure is not None:
+            subscription.fail(self._failure.own_copy())
 
-    def unwatch(self, inbox: Inbox) -> None:
-        """Forget a reader; what nobody else watches is not looked at any more."""
-        for task_id in inbox.watching:
+    def unwatch(self, subscription: Subscription) -> None:
+        """Forget a subscriber; a task without subscribers is not polled any more."""
+        for task_id in subscription.pending:
             watch = self._watches.get(task_id)
             if watch is None:
                 continue
-            watch.readers = tuple(reader for reader in watch.readers if reader is not inbox)
-            if not watch.readers and not watch.is_looked_at:
+            watch.subscribers = tuple(
+                each for each in watch.subscribers if each is not subscription
+            )
+            if not watch.subscribers and not watch.in_flight:
                 self._forget(watch)
 
-    def known(self, task: Task) -> Task:
+    def last_known(self, task: Task) -> Task:
         """Return the newest state of a task that is watched; of another, what was given."""
         watch = self._watches.get(task.task_id)
         return task if watch is None or watch.task.status == UNSEEN else watch.task
 
-    def trouble(self, task_id: str) -> VidgoError | None:
-        """Return why the last look at a task failed, if it did."""
+    def last_error(self, task_id: str) -> VidgoError | None:
+        """Return why the last poll of a task failed, if it did."""
         watch = self._watches.get(task_id)
-        return watch.trouble if watch is not None else None
+        return watch.last_error if watch is not None else None
 
     async def close(self, reason: str) -> None:
-        """End all watches; each reader gets a `SessionClosedError`."""
+        """End all watches; each subscriber gets a `SessionClosedError`."""
         self._stop(SessionClosedError(reason))
-        for worker in self._crew:
-            worker.cancel()
-        if self._crew:
-            await asyncio.wait(self._crew)
-        self._patience.close()
+        self._polls.cancel()
+        await self._polls.wait()
 
     # --- When -------------------------------------------------------------------------------
 
-    def _add(self, task: Task, readers: tuple[Inbox]) -> None:
+    def _add(self, task: Task, subscribers: tuple[Subscription]) -> None:
         watch = self._watches.get(task.task_id)
         if watch is None:
             now = self.loop.time()
-            born = _birth(task, now)
-            looked_at = now if born is None else born
-            watch = _Watch(without_raw(task), readers, born, looked_at, looked_at)
-            first = 0.0 if born is None else self._interval(watch)
+            submitted_at = _submitted_at(task, now)
+            polled_at = now if submitted_at is None else submitted_at
+            watch = _Watch(without_raw(task), subscribers, submitted_at, polled_at, polled_at)
+            first = 0.0 if submitted_at is None else self._interval(watch)
             self._watches[task.task_id] = watch
             self._schedule(watch, first)
         else:
-            self._join(watch, task, *readers)
+            self._join(watch, task, *subscribers)
 
-    def _join(self, watch: _Watch, task: Task, inbox: Inbox) -> None:
-        """Let one more reader share a watch; each side may know what the other does not."""
-        watch.readers += (inbox,)
-        watch.born = _birth(task, self.loop.time()) if watch.born is None else watch.born
+    def _join(self, watch: _Watch, task: Task, subscription: Subscription) -> None:
+        """Share a watch with one more subscriber; each side may know what the other does not."""
+        watch.subscribers += (subscription,)
+        if watch.submitted_at is None:
+            watch.submitted_at = _submitted_at(task, self.loop.time())
         known = task if watch.task.status == UNSEEN else watch.task
         watch.task = attrs.evolve(
             known,
@@ -159,30 +163,27 @@ class Poller:
             duration=watch.task.duration or task.duration,
         )
         if watch.task != task:
-            inbox.update(watch.task)
-        if inbox.last_look < watch.due and not watch.is_looked_at:
-            self._push(watch, max(inbox.last_look, self.loop.time()))
+            subscription.update(watch.task)
+        if subscription.final_poll < watch.due and not watch.in_flight:
+            self._push(watch, max(subscription.final_poll, self.loop.time()))
 
     def _interval(self, watch: _Watch) -> float:
-        """Ask the policy how long after the last look the next one is."""
-        age = None if watch.born is None else watch.looked_at - watch.born
-        delay = self.polling.next_delay(watch.task, age)
-        if not 0 <= delay < math.inf:
-            msg = f"{self.polling!r} wants to look again in {delay!r} s; give 0 or more"
-            raise ValueError(msg)
+        """Ask the policy how long after the last poll the next one is."""
+        age = None if watch.submitted_at is None else watch.polled_at - watch.submitted_at
+        delay = self._policy.next_delay(watch.task, age)
         return delay * (1 + JITTER * self._random.random())
 
     def _schedule(self, watch: _Watch, delay: float) -> None:
-        """Make a task due that long after the last look, and in time for its readers."""
-        if not watch.readers:
-            self._forget(watch)  # everybody left during the look
+        """Make a task due that long after its last poll, and in time for its subscribers."""
+        if not watch.subscribers:
+            self._forget(watch)  # all left during the poll
             return
         now = self.loop.time()
-        due = watch.looked_at + delay
+        due = watch.polled_at + delay
         due = max(now, next_tick(due, delay) if delay > 0 else due)
-        for reader in watch.readers:
-            if now < reader.last_look < due:
-                due = reader.last_look
+        for subscription in watch.subscribers:
+            if now < subscription.final_poll < due:
+                due = subscription.final_poll
         self._push(watch, due)
 
     def _push(self, watch: _Watch, due: float) -> None:
@@ -190,175 +191,154 @@ class Poller:
         watch.due = due
         heapq.heappush(self._heap, (due, next(self._order), watch))
         if self._timer is None or due < self._rings_at:
-            self._set_alarm()
+            self._set_timer()
 
-    def _head(self) -> _Watch | None:
+    def _next(self) -> _Watch | None:
         """Return the task that is due first, dropping entries that are out of date."""
         while self._heap:
             due, _, watch = self._heap[0]
-            if watch.readers and watch.due == due:
+            if watch.subscribers and watch.due == due and not watch.in_flight:
                 return watch
             heapq.heappop(self._heap)
         return None
 
-    def _due_now(self) -> bool:
-        head = self._head()
-        return head is not None and self._is_due(head)
-
-    def _is_due(self, watch: _Watch) -> bool:
-        return watch.due <= self.loop.time() + RESOLUTION
-
-    def _has_hands(self) -> bool:
-        """Tell whether one more worker may be called in."""
-        return len(self._crew) < self.api.throttle.polls.limit
-
-    def _set_alarm(self) -> None:
-        """Have a worker called in when the next task falls due."""
-        head = self._head()
-        if head is None:
-            return
+    def _set_timer(self) -> None:
+        """Have the polls started that are due next."""
         if self._timer is not None:
-            if self._rings_at <= head.due:
-                return
             self._timer.cancel()
             self._timer = None
-        if self._is_due(head) and self._has_hands():
-            self._call_in()
-            return
-        self._rings_at = head.due
-        # An empty context: no look belongs to the trace of the caller who came first.
-        self._timer = self.loop.call_at(head.due, self._call_in, context=contextvars.Context())
+        watch = self._next()
+        if watch is not None:
+            self._rings_at = watch.due
+            # An empty context: no poll belongs to the trace of the caller who came first.
+            self._timer = self.loop.call_at(
+                watch.due, self._start_due, context=contextvars.Context()
+            )
 
-    def _rest(self) -> None:
+    def _has_capacity(self) -> bool:
+        return len(self._polls) < self.api.limiter.polls.limit
+
+    def _clear_schedule(self) -> None:
         self._heap.clear()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
-    # --- Looking ----------------------------------------------------------------------------
+    # --- Polling ----------------------------------------------------------------------------
 
-    def _call_in(self) -> None:
-        """Let a worker begin for each task that is due; of a full crew, let the slowest give way.
+    def _start_due(self) -> None:
+        """Start a poll for each due task; at the limit, each poll that ends calls again.
 
-        They begin in one turn of the loop, so that their answers share its turns too.
+        They start in one iteration of the loop, so that their responses share iterations too.
         """
-        self._timer = None
-        while self._due_now():
-            if not self._has_hands():
-                self._patience.hurry()
+        now = self.loop.time() + RESOLUTION
+        while self._has_capacity():
+            watch = self._next()
+            if watch is None or watch.due > now:
+                self._set_timer()
                 return
-            worker = self.loop.create_task(self._work(self._take()), context=contextvars.Context())
-            self._crew.add(worker)
-            worker.add_done_callback(self._go_home)
-        self._set_alarm()
+            heapq.heappop(self._heap)
+            watch.in_flight = True
+            poll = self._polls.start(self._poll(watch), context=contextvars.Context())
+            poll.add_done_callback(self._poll_ended)
 
-    def _take(self) -> _Watch:
-        """Take what is due first, for a look that begins now or as soon as there is a slot."""
-        _, _, watch = heapq.heappop(self._heap)
-        watch.is_looked_at = True
-        return watch
+    def _poll_ended(self, poll: "asyncio.Task[None]") -> None:
+        if not poll.cancelled() and (bug := poll.exception()) is not None:
+            self._fail(bug)
+        self._start_due()
 
-    def _go_home(self, worker: "asyncio.Task[None]") -> None:
-        self._crew.discard(worker)
-        if not worker.cancelled() and (bug := worker.exception()) is not None:
-            self._die(bug)
-        self._set_alarm()
-
-    async def _work(self, watch: _Watch) -> None:
-        """Look at one task after the other, until nothing is due."""
-        throttle = self.api.throttle
-        while True:
-            await throttle.acquire(throttle.polls)
-            try:
-                await self._look(watch)
-            finally:
-                throttle.release(throttle.polls)
-            if not self._due_now():
-                return
-            watch = self._take()
-            self._set_alarm()  # more may be due: a slow look has to give way
-
-    async def _look(self, watch: _Watch) -> None:
-        if not watch.readers:
-            self._forget(watch)  # everybody left while there was no slot
-            return
+    async def _poll(self, watch: _Watch) -> None:
+        """Poll one task once."""
+        limiter = self.api.limiter
+        await limiter.acquire(limiter.polls)
         try:
-            task = await self._patience.see(functools.partial(self.api.status, watch.task))
-        except VidgoError as error:
-            self._failed(watch, error.with_traceback(None))
-        else:
-            self._seen(watch, task)
+            if not watch.subscribers:
+                self._forget(watch)  # all left while there was no permit
+                return
+            started_at = self.loop.time()
+            try:
+                task = await self.api.status(watch.task, timeout=self._timeout.of(watch.timeouts))
+            except VidgoError as error:
+                self._polled(watch, started_at, error)
+                self._failed(watch, error.with_traceback(None))
+            else:
+                self._polled(watch, started_at, None)
+                self._succeeded(watch, task)
+        finally:
+            limiter.release(limiter.polls)
 
-    def _seen(self, watch: _Watch, task: Task) -> None:
-        before = watch.seen_at
-        self._looked(watch)
-        watch.seen_at = watch.looked_at
-        if self._learner is not None and watch.born is not None:
-            earliest = max(0.0, before - watch.born)
-            self._learner.learn(watch.task, task, earliest, watch.looked_at - watch.born)
+    def _polled(self, watch: _Watch, started_at: float, error: VidgoError | None) -> None:
+        watch.in_flight = False
+        watch.polled_at = self.loop.time()
+        if isinstance(error, TransportTimeoutError):
+            watch.timeouts += 1
+        else:
+            watch.timeouts = 0
+            self._timeout.record(watch.polled_at - started_at)
+
+    def _succeeded(self, watch: _Watch, task: Task) -> None:
+        before = watch.last_success_at
+        watch.last_success_at = watch.polled_at
+        if self._policy.learns and watch.submitted_at is not None:
+            earliest = max(0.0, before - watch.submitted_at)
+            self._policy.learn(watch.task, task, earliest, watch.polled_at - watch.submitted_at)
         watch.failures = watch.refusals = 0
-        watch.trouble = None
+        watch.last_error = None
         if task.done:
-            self._deliver(watch, task)
+            self._end(watch, task)
             return
         if task != watch.task:
             watch.task = task = without_raw(task)
-            for reader in watch.readers:
-                reader.update(task)
+            for subscription in watch.subscribers:
+                subscription.update(task)
         self._schedule(watch, self._interval(watch))
 
-    def _looked(self, watch: _Watch) -> None:
-        watch.is_looked_at = False
-        watch.looked_at = self.loop.time()
-
     def _failed(self, watch: _Watch, error: VidgoError) -> None:
-        """Go on after a failed look, ever more slowly; the deadline is the reader's."""
-        self._looked(watch)
-        watch.trouble = error
-        refused = isinstance(error, APIError) and error.documented and error.status in _REFUSING
+        """Go on after a failed poll, ever more slowly; the deadline is the consumer's."""
+        watch.last_error = error
+        refused = isinstance(error, APIError) and error.documented and error.status in _REFUSALS
         watch.refusals = watch.refusals + 1 if refused else 0
-        if watch.refusals >= REFUSALS:
-            self._deliver(watch, error)
+        if watch.refusals >= MAX_REFUSALS:
+            self._end(watch, error)
             return
-        # A 429 is no failure of this task: the throttle makes everybody wait.
+        # A 429 is no failure of this task: the limiter makes all requests wait.
         watch.failures += not isinstance(error, RateLimitError)
-        delay = max(self._interval(watch), self._penalty(watch, error))
-        logger.debug("look at %s again in %.1f s: %s", watch.task.task_id, delay, error)
+        retry_after = error.retry_after if isinstance(error, APIError) else None
+        delay = max(self._interval(watch), self.backoff.delay(watch.failures, retry_after))
+        logger.debug("poll %s again in %.1f s: %s", watch.task.task_id, delay, error)
         self._schedule(watch, delay)
 
-    def _penalty(self, watch: _Watch, error: VidgoError) -> float:
-        asked = error.retry_after if isinstance(error, APIError) else None
-        grown = self.retry.delay(watch.failures, self._random.random()) if watch.failures else 0.0
-        return max(grown, min(asked or 0.0, MAX_RETRY_AFTER))
-
-    def _deliver(self, watch: _Watch, end: Task | VidgoError) -> None:
-        for reader in watch.readers:
-            reader.put(watch.task.task_id, end if isinstance(end, Task) else end.own_copy())
-        watch.readers = ()
+    def _end(self, watch: _Watch, event: Task | VidgoError) -> None:
+        """Publish the last event about a task, and forget it."""
+        for subscription in watch.subscribers:
+            own = event if isinstance(event, Task) else event.own_copy()
+            subscription.put(watch.task.task_id, own)
+        watch.subscribers = ()
         self._forget(watch)
 
     def _forget(self, watch: _Watch) -> None:
         self._watches.pop(watch.task.task_id, None)
         if not self._watches:
-            self._rest()
+            self._clear_schedule()
 
     # --- The end ----------------------------------------------------------------------------
 
-    def _die(self, bug: BaseException) -> None:
-        end = VidgoError("the poller stopped because of a bug in vidgo_async or in the policy")
-        end.__cause__ = bug
-        self._stop(end)
+    def _fail(self, bug: BaseException) -> None:
+        failure = VidgoError("the poller stopped because of a bug in vidgo_async")
+        failure.__cause__ = bug
+        self._stop(failure)
 
-    def _stop(self, end: VidgoError) -> None:
-        """Tell every reader, each with an error of its own."""
-        self._end = end = self._end or end
-        readers = {reader for watch in self._watches.values() for reader in watch.readers}
-        for watch in self._watches.values():
-            watch.readers = ()
+    def _stop(self, failure: VidgoError) -> None:
+        """Tell every subscriber, each with an error of its own."""
+        self._failure = failure = self._failure or failure
+        watches = self._watches.values()
+        subscriptions = {each for watch in watches for each in watch.subscribers}
+        for watch in watches:
+            watch.subscribers = ()
         self._watches.clear()
-        self._rest()
-        for reader in readers:
-            reader.fail(end.own_copy())
+        self._clear_schedule()
+        for subscription in subscriptions:
+            subscription.fail(failure.own_copy())
 
 
 def next_tick(due: float, delay: float) -> float:
@@ -370,7 +350,7 @@ def next_tick(due: float, delay: float) -> float:
     return math.ceil(due / tick) * tick
 
 
-def _birth(task: Task, now: float) -> float | None:
+def _submitted_at(task: Task, now: float) -> float | None:
     """Translate a task's wall-clock age to the loop's clock."""
     if task.submitted_at is None:
         return None

@@ -1,4 +1,4 @@
-"""The letter box between the scheduler, which writes, and a reader, who waits."""
+"""The queue between the poller, which publishes events, and one consumer, who waits for them."""
 
 import asyncio
 import math
@@ -7,91 +7,80 @@ from collections import deque
 from vidgo_async._core.errors import VidgoError
 from vidgo_async._core.models import Task
 
-LAST_LOOK = 1.0
-"""Seconds before a deadline at which a task is looked at once more."""
+FINAL_POLL = 1.0
+"""Seconds before a deadline at which a task is polled once more."""
 
 
-class Inbox:
-    """One reader's mail: tasks that ended, errors about a task, and updates if wanted."""
+class Subscription:
+    """One consumer's events: tasks that ended, errors about a task, and updates if wanted."""
 
-    def __init__(
-        self,
-        deadline: float = math.inf,
-        last_look: float = math.inf,
-        wants_updates: bool = False,
-    ) -> None:
-        self.deadline = deadline
-        """The loop's time at which the reader leaves."""
-        self.last_look = last_look
-        """The loop's time of the look just before that."""
+    def __init__(self, timeout: float | None = None, *, wants_updates: bool = False) -> None:
+        self._loop = asyncio.get_running_loop()
+        self.deadline: float = math.inf
+        """The loop's time until which the consumer waits."""
+        self.final_poll: float = math.inf
+        """The loop's time of the poll just before that."""
+        if timeout is not None:
+            self.deadline = self._loop.time() + timeout
+            self.final_poll = self.deadline - min(FINAL_POLL, timeout / 4)
         self.wants_updates = wants_updates
-        self.watching: dict[str, Task] = {}
-        """The tasks whose end the reader has not taken out yet, in order, as last known."""
-        self._letters: deque[tuple[str, Task | VidgoError]] = deque()
+        self.pending: dict[str, Task] = {}
+        """The tasks whose end the consumer was not given yet, in order, as last known."""
+        self._events: deque[tuple[str, Task | VidgoError]] = deque()
         self._failure: VidgoError | None = None
         self._closed = False
-        self._news = asyncio.Event()
-        self._loop = asyncio.get_running_loop()
-
-    @classmethod
-    def until(cls, timeout: float | None, *, wants_updates: bool = False) -> "Inbox":
-        """Make the inbox of a reader who leaves after that many seconds."""
-        if timeout is None:
-            return cls(wants_updates=wants_updates)
-        deadline = asyncio.get_running_loop().time() + timeout
-        last_look = deadline - min(LAST_LOOK, timeout / 4)
-        return cls(deadline, last_look, wants_updates)
+        self._changed = asyncio.Event()
 
     def update(self, task: Task) -> None:
-        """Note a task's new state; it wakes only a reader who wants to be told."""
-        self.watching[task.task_id] = task
+        """Note a task's new state; it wakes only a consumer that wants updates."""
+        self.pending[task.task_id] = task
         if self.wants_updates:
             self.put(task.task_id, task)
 
-    def put(self, task_id: str, letter: Task | VidgoError) -> None:
-        """Deliver a task's state, or the error that ended its watch."""
-        self._letters.append((task_id, letter))
-        self._news.set()
+    def put(self, task_id: str, event: Task | VidgoError) -> None:
+        """Publish a task's state, or the error that ended its watch."""
+        self._events.append((task_id, event))
+        self._changed.set()
 
     def fail(self, error: VidgoError) -> None:
-        """Tell the reader that no more letters will come."""
+        """Raise this in the consumer once all events are taken: no more follow."""
         self._failure = error
-        self._news.set()
+        self._changed.set()
 
     def close(self) -> None:
-        """Send home whoever still waits for a letter."""
+        """Wake all waiters; no more events follow."""
         self._closed = True
-        self._news.set()
+        self._changed.set()
 
     async def get(self) -> Task | None:
-        """Wait for the next letter; None means that none will come, or not in time.
+        """Wait for the next event; None means that none will come, or not in time.
 
         Raises:
-            VidgoError: A watch or the session ended; raised in the reader's own frame.
+            VidgoError: A watch or the session ended; raised in the consumer's own frame.
         """
-        while not self._letters:
+        while not self._events:
             if self._failure is not None:
                 raise self._failure
-            if self._closed or not self.watching or self._loop.time() >= self.deadline:
+            if self._closed or not self.pending or self._loop.time() >= self.deadline:
                 return None
-            await self._news_or_deadline()
-        task_id, letter = self._letters.popleft()
-        if isinstance(letter, Task) and not letter.done:
-            return letter
-        self.watching.pop(task_id, None)
-        self._news.set()  # if it was the last, others who wait need not
-        if isinstance(letter, Task):
-            return letter
-        raise letter
+            await self._change_or_deadline()
+        task_id, event = self._events.popleft()
+        if isinstance(event, Task) and not event.done:
+            return event
+        self.pending.pop(task_id, None)
+        self._changed.set()  # if it was the last, other waiters need not wait on
+        if isinstance(event, Task):
+            return event
+        raise event
 
-    async def _news_or_deadline(self) -> None:
-        self._news.clear()
+    async def _change_or_deadline(self) -> None:
+        self._changed.clear()
         # A timer of our own, not a timeout: nothing has to be cancelled when it rings.
-        alarm = None
+        timer = None
         if not math.isinf(self.deadline):
-            alarm = self._loop.call_at(self.deadline, self._news.set)
+            timer = self._loop.call_at(self.deadline, self._changed.set)
         try:
-            await self._news.wait()
+            await self._changed.wait()
         finally:
-            if alarm is not None:
-                alarm.cancel()
+            if timer is not None:
+                timer.cancel()

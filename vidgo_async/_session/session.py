@@ -1,4 +1,4 @@
-"""`VidgoSession`: the one object that users hold. Each method is a few lines over the rest."""
+"""`VidgoSession`: the object that users hold. Each method is a few lines over the other wings."""
 
 import asyncio
 import os
@@ -8,46 +8,47 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from vidgo_async._api.transport import Connector, check_connector
-from vidgo_async._core.concurrency import see_through
+from vidgo_async._core.concurrency import check_loop, wait_shielded
 from vidgo_async._core.errors import (
     SessionClosedError,
     SubmissionUnknownError,
     TaskFailedError,
     VidgoError,
 )
-from vidgo_async._core.models import Balance, MediaFile, Task, UploadedFile
+from vidgo_async._core.models import Balance, MediaFile, Request, Task, UploadedFile
+from vidgo_async._core.retry import RetryPolicy
+from vidgo_async._core.validators import check_count
 from vidgo_async._files.resumable import OnProgress
 from vidgo_async._files.saving import Folder
-from vidgo_async._generation.batch import Batch, Engine, Requests
-from vidgo_async._generation.resend import Request
-from vidgo_async._generation.submit_many import Bulk
+from vidgo_async._generation.batch import Batch
+from vidgo_async._generation.engine import BatchOptions, Engine, Requests
+from vidgo_async._generation.submit_many import SubmitMany
 from vidgo_async._polling.adaptive import AdaptivePolling
 from vidgo_async._polling.completions import Completions, OnUpdate, wait_for_end
-from vidgo_async._polling.policies import PollingPolicy, RetryPolicy
+from vidgo_async._polling.policies import PollingPolicy
 from vidgo_async._session.arguments import (
-    Settings,
     as_folder,
     as_path,
     as_task,
     as_tasks,
     check_callback,
-    check_count,
+    check_callback_url,
     check_file,
-    check_loop,
     check_requests,
     check_timeout,
 )
-from vidgo_async._session.runtime import CLOSED, Machinery
-from vidgo_async.requests import check_callback_url, check_request
+from vidgo_async._session.runtime import CLOSED, Runtime
+from vidgo_async._session.settings import Settings
+from vidgo_async.requests import check_request
 
 _Value = TypeVar("_Value")
 
 
 class VidgoSession:
-    """A connection to the Vidgo API: submits, watches and fetches, many at a time.
+    """A connection to the Vidgo API: submits, polls and fetches, many at a time.
 
     Open it with `async with`, share it between all tasks of one event loop, and keep it for as
-    long as you generate: its connections, its pace and its scheduler are shared by all calls.
+    long as you generate: its connections, its rate and its poller are shared by all calls.
 
     Example:
         async with VidgoSession() as vidgo:
@@ -77,13 +78,13 @@ class VidgoSession:
             base_url: The API's address; `VIDGO_BASE_URL`, or else https://api.vidgo.ai.
             callback_url: Where the server reports the end of each task, http(s), at most
                 2,048 characters; `submit` can name another.
-            max_concurrent_requests: API requests in flight at once; polls take at most three
-                quarters of them, and submits go first, but for every fourth turn that a poll
-                gets which had to wait.
-            max_requests_per_second: A cap on the pace, for those who know their limit.
-            polling: When to look at a task again.
+            max_concurrent_requests: API requests in flight at once. Polls use at most 75 % of
+                them. Submits have priority; a poll that waited 0.5 s gets every fourth permit.
+            max_requests_per_second: A cap on the rate, for those who know their limit.
+            polling: When to poll a task again.
             retry: How long, and how far apart, to try again what bought nothing.
-            request_timeout: Seconds for one exchange with the API; a poll gets at most 10.
+            request_timeout: Seconds for one exchange with the API; a poll gets at most 10, and
+                less where responses come fast.
             connector: An aiohttp connector to borrow (pool, TLS, DNS); it is not closed.
             proxy: An HTTP proxy's URL.
             trust_env: Whether the proxy variables of the environment apply.
@@ -106,13 +107,13 @@ class VidgoSession:
         )
         check_connector(connector, max_concurrent_requests)
         self._connector = connector
-        self._machinery: Machinery | None = None
+        self._runtime: Runtime | None = None
         self._closed = False
         self._closing: asyncio.Task[None] | None = None
         self._unclaimed: list[Task | SubmissionUnknownError] = []
 
     def __repr__(self) -> str:
-        state = "closed" if self._closed else "open" if self._machinery else "not open"
+        state = "closed" if self._closed else "open" if self._runtime else "not open"
         return f"<VidgoSession {self._settings.base_url}, {state}>"
 
     # --- Opening and closing ----------------------------------------------------------------
@@ -121,10 +122,10 @@ class VidgoSession:
         if self._closed:
             msg = "this session was closed; make a new one"
             raise SessionClosedError(msg)
-        if self._machinery is not None:
+        if self._runtime is not None:
             msg = "this session is open already; share it instead of entering it again"
             raise RuntimeError(msg)
-        self._machinery = Machinery.build(self._settings, self._connector, self._unclaimed)
+        self._runtime = Runtime(self._settings, self._connector, self._unclaimed)
         return self
 
     async def __aexit__(
@@ -138,18 +139,18 @@ class VidgoSession:
     async def aclose(self) -> None:
         """Close the session; it may be called more than once, and from any task.
 
-        Whoever still waits gets a `SessionClosedError`. POSTs under way are given 5 seconds
-        and are then recorded as unknown. Cancelling this call does not hurry it.
+        All waiters get a `SessionClosedError`. POSTs in flight are given 5 seconds and are then
+        recorded as unknown. Cancelling this call does not make it faster.
         """
-        if self._machinery is None or (self._closing is not None and self._closing.done()):
+        if self._runtime is None or (self._closing is not None and self._closing.done()):
             self._closed = True
             return
-        check_loop(self._machinery.loop)
+        check_loop(self._runtime.loop)
         self._closed = True
         if self._closing is None:
-            self._closing = self._machinery.loop.create_task(self._machinery.close())
-        if not self._machinery.is_ours(asyncio.current_task()):  # closing waits for those
-            await see_through({self._closing})
+            self._closing = self._runtime.loop.create_task(self._runtime.close())
+        if not self._runtime.owns(asyncio.current_task()):  # closing waits for those
+            await wait_shielded({self._closing})
             self._closing.result()
 
     @property
@@ -177,16 +178,16 @@ class VidgoSession:
             TypeError: `request` is not a request.
             ValueError: `callback_url` is not one the API takes.
         """
-        machinery = self._open()
+        runtime = self._open()
         check_request(request)
         url = check_callback_url(callback_url) or self._settings.callback_url
-        submission = await machinery.purchases.prepare(request, url)
-        return await machinery.purchases.submit(submission)
+        links = await runtime.submitter.upload_media(request)
+        return await runtime.submitter.submit(request, links, url)
 
     async def submit_many(self, requests: Iterable[Request]) -> list[Task]:
         """Buy a task for each request, concurrently; return them in the requests' order.
 
-        Every POST settles before this returns or raises. After a 401 or a 402 nothing more
+        Every POST has ended before this returns or raises. After a 401 or a 402 nothing more
         is sent, and the remaining requests fail with a copy of that error.
 
         Example:
@@ -198,12 +199,15 @@ class VidgoSession:
         Raises:
             SubmitErrorGroup: Some failed; it holds the accepted tasks too.
         """
-        machinery = self._open()
+        runtime = self._open()
         check_requests(requests, streams=False)
-        wanted = list(requests)
-        check_requests(wanted, streams=False)
-        bulk = Bulk(machinery.purchases, self._settings.callback_url)
-        return await bulk.submit(wanted, self._settings.max_concurrent_requests)
+        listed = list(requests)
+        check_requests(listed, streams=False)
+        settings = self._settings
+        submits = SubmitMany(
+            runtime.submitter, settings.callback_url, settings.max_concurrent_requests
+        )
+        return await submits.run(listed)
 
     async def generate(
         self,
@@ -227,27 +231,28 @@ class VidgoSession:
             TaskTimeoutError: The deadline passed; the error carries the task, if there is one.
             VidgoError: As in `submit` and `wait`.
         """
-        machinery = self._open()
+        runtime = self._open()
         check_request(request)
         check_timeout(timeout)
         check_callback("on_update", on_update)
-        folder = self._folder(machinery, download_to)
+        folder = self._folder(runtime, download_to)
         if folder is not None:
             await folder.open()
-        submission = await machinery.purchases.prepare(request, self._settings.callback_url)
-        start = machinery.loop.time()
-        deadline = None if timeout is None else start + timeout
-        task = await machinery.purchases.submit(submission, deadline=deadline)
+        links = await runtime.submitter.upload_media(request)
+        deadline = None if timeout is None else runtime.loop.time() + timeout
+        task = await runtime.submitter.submit(
+            request, links, self._settings.callback_url, deadline=deadline
+        )
         try:
             if on_update is not None:
                 on_update(task)
-            left = None if deadline is None else max(0.0, deadline - machinery.loop.time())
-            ended = await wait_for_end(machinery.poller, task, left, on_update)
+            left = None if deadline is None else max(0.0, deadline - runtime.loop.time())
+            ended = await wait_for_end(runtime.poller, task, left, on_update)
             if ended.finished and folder is not None:
-                await self._call(machinery, folder.save(ended))
+                await self._call(runtime, folder.save(ended))
         except BaseException as error:
             if not (isinstance(error, VidgoError) and error.task_id == task.task_id):
-                machinery.purchases.leave(task)
+                runtime.submitter.add_unclaimed(task)
             raise
         if ended.failed:
             raise TaskFailedError(ended)
@@ -275,46 +280,44 @@ class VidgoSession:
 
         Args:
             requests: Any iterable or async iterable, read as slots free up.
-            max_in_flight: Requests read and not yet taken as outcomes, at most. Of those that wait
-                for an upload, as many again may be read: ready ones pass them.
+            max_in_flight: Requests read and not yet yielded as outcomes, at most. Requests waiting
+                for an upload are not counted; up to `max_in_flight` more of them are read.
             timeout: Seconds for each request, from its id on; None for no limit.
             on_update: Called with each new state of each task.
             download_to: A folder, made if need be, to save all files in, named by their tasks'
-                ids: `Outcome.paths`. Downloading slows neither submitting nor polling: a finished
-                task leaves its place, four are downloaded at once, and reading pauses only when
-                `max_in_flight` of them wait.
+                ids: `Outcome.paths`. Downloading slows neither submitting nor polling: four are
+                downloaded at once, and reading pauses only when `max_in_flight` finished tasks
+                wait for it.
         """
-        machinery = self._open()
+        runtime = self._open()
         check_requests(requests, streams=True)
         check_count("max_in_flight", max_in_flight)
         check_timeout(timeout)
         check_callback("on_update", on_update)
-        engine = Engine(
-            machinery.purchases,
-            machinery.poller,
-            self._settings.callback_url,
-            timeout,
-            on_update,
-            self._folder(machinery, download_to),
-            requests,
-            max_in_flight,
-            asyncio.Semaphore(self._settings.max_concurrent_requests),
+        options = BatchOptions(
+            callback_url=self._settings.callback_url,
+            timeout=timeout,
+            on_update=on_update,
+            folder=self._folder(runtime, download_to),
+            max_in_flight=max_in_flight,
+            max_concurrent_submits=self._settings.max_concurrent_requests,
         )
-        machinery.engines.add(engine)
+        engine = Engine(runtime.submitter, runtime.poller, requests, options)
+        runtime.engines.add(engine)
         return Batch(engine)
 
-    # --- Watching ---------------------------------------------------------------------------
+    # --- Polling ---------------------------------------------------------------------------
 
     async def get_task(self, task_id: str) -> Task:
-        """Look at a task once, without trying again.
+        """Poll a task once, without trying again.
 
         Raises:
             NotFoundError: The server knows no such task.
-            VidgoError: The look failed otherwise.
+            VidgoError: The poll failed otherwise.
         """
         known = as_task(task_id)
-        machinery = self._open()
-        return await self._call(machinery, machinery.in_turn(machinery.api.status(known)))
+        runtime = self._open()
+        return await self._call(runtime, runtime.with_permit(runtime.api.status(known)))
 
     async def wait(
         self,
@@ -329,7 +332,7 @@ class VidgoSession:
         time in a row.
 
         Args:
-            task_or_id: A task of known age is first looked at when the policy says, a bare id
+            task_or_id: A task of known age is first polled when the policy says, a bare id
                 at once.
             timeout: Seconds; None for no limit.
             on_update: Called with each new state, the last one too.
@@ -338,16 +341,16 @@ class VidgoSession:
             TaskTimeoutError: It did not end in time; it goes on.
             VidgoError: The server refuses to tell, or the session was closed.
         """
-        machinery = self._open()
+        runtime = self._open()
         task = as_task(task_or_id)
         check_timeout(timeout)
         check_callback("on_update", on_update)
-        return await wait_for_end(machinery.poller, task, timeout, on_update)
+        return await wait_for_end(runtime.poller, task, timeout, on_update)
 
     def as_completed(
         self, tasks_or_ids: Iterable[Task | str], *, timeout: float | None = None
     ) -> Completions:
-        """Watch tasks, and yield each as it ends, in order of completion.
+        """Poll tasks, and yield each as it ends, in order of completion.
 
         Example:
             async with vidgo.as_completed(tasks) as completed:
@@ -358,9 +361,9 @@ class VidgoSession:
             tasks_or_ids: Tasks or ids; each distinct id comes once.
             timeout: Seconds for all of it; None for no limit.
         """
-        machinery = self._open()
+        runtime = self._open()
         check_timeout(timeout)
-        return Completions(machinery.poller, as_tasks(tasks_or_ids), timeout)
+        return Completions(runtime.poller, as_tasks(tasks_or_ids), timeout)
 
     # --- The rest ---------------------------------------------------------------------------
 
@@ -373,8 +376,8 @@ class VidgoSession:
     ) -> UploadedFile:
         """Upload a picture (JPEG, PNG, GIF or WebP) to use in requests for 72 hours.
 
-        Five uploads a minute are allowed: more are spaced out, and take their time. It is sent
-        again after a fault, for `RetryPolicy.timeout` from its first turn on.
+        The API takes five uploads a minute: more are spaced out. An upload is sent again after a
+        fault, for `RetryPolicy.timeout` from its first attempt on.
 
         Args:
             source: A path, streamed from disk; bytes; an http(s) URL, which the server fetches;
@@ -388,8 +391,8 @@ class VidgoSession:
             ValueError: It is empty, no picture by its content, or changed while it was sent.
             VidgoError: The server refuses it, or could not be reached in time.
         """
-        machinery = self._open()
-        return await self._call(machinery, machinery.uploads.upload(source, file_name, upload_path))
+        runtime = self._open()
+        return await self._call(runtime, runtime.uploads.upload(source, file_name, upload_path))
 
     async def download(
         self,
@@ -401,9 +404,9 @@ class VidgoSession:
     ) -> Path:
         """Fetch a file: streamed to a temporary name beside its destination, then renamed.
 
-        A cut transfer goes on where it stopped, for as long as it gets anywhere; five tries in a
-        row without a new byte end it. For a dead link the task is asked once for a fresh one.
-        The key is not sent to the file's host. Downloads to one destination take turns.
+        A cut transfer goes on where it stopped; five attempts in a row without a new byte end it.
+        For an expired link the task is polled once for a fresh one. The key is not sent to the
+        file's host. Downloads to one destination wait for each other.
 
         Args:
             file: One of a finished task's `files`.
@@ -419,13 +422,13 @@ class VidgoSession:
         Raises:
             DownloadError: It could not be fetched or written; the task is as it was.
         """
-        machinery = self._open()
+        runtime = self._open()
         check_file(file)
         check_callback("on_progress", on_progress)
         target = as_path("destination", destination)
         return await self._call(
-            machinery,
-            machinery.files.download(file, target, overwrite=overwrite, on_progress=on_progress),
+            runtime,
+            runtime.downloads.download(file, target, overwrite=overwrite, on_progress=on_progress),
         )
 
     async def balance(self) -> Balance:
@@ -434,35 +437,33 @@ class VidgoSession:
         Raises:
             VidgoError: The server refuses, or gave no readable answer.
         """
-        machinery = self._open()
-        return await self._call(machinery, machinery.in_turn(machinery.api.balance()))
+        runtime = self._open()
+        return await self._call(runtime, runtime.with_permit(runtime.api.balance()))
 
     # --- Inside -----------------------------------------------------------------------------
 
-    def _open(self) -> Machinery:
-        """Return the machinery, if this session can be used here and now."""
+    def _open(self) -> Runtime:
+        """Return the runtime, if this session can be used here and now."""
         if self._closed:
             raise SessionClosedError(CLOSED + "; make a new one")
-        if self._machinery is None:
+        if self._runtime is None:
             msg = "the session is not open yet: use `async with VidgoSession() as vidgo:`"
             raise SessionClosedError(msg)
-        check_loop(self._machinery.loop)
-        return self._machinery
+        check_loop(self._runtime.loop)
+        return self._runtime
 
-    def _folder(self, machinery: Machinery, path: str | os.PathLike[str] | None) -> Folder | None:
+    def _folder(self, runtime: Runtime, path: str | os.PathLike[str] | None) -> Folder | None:
         folder = as_folder("download_to", path)
-        return None if folder is None else Folder(folder, machinery.files)
+        return None if folder is None else Folder(folder, runtime.downloads)
 
-    async def _call(self, machinery: Machinery, call: Coroutine[Any, Any, _Value]) -> _Value:
+    async def _call(self, runtime: Runtime, call: Coroutine[Any, Any, _Value]) -> _Value:
         """Make one call in a task of the session's own, so that closing can end it."""
-        task = asyncio.create_task(call)
-        machinery.calls.add(task)
-        task.add_done_callback(machinery.calls.discard)
+        task = runtime.calls.start(call)
         try:
             await asyncio.wait({task})
-        except asyncio.CancelledError:
+        except BaseException:  # cancelled, or closed with its coroutine
             task.cancel()
-            await see_through({task})  # it may have a file to clean up
+            await wait_shielded({task})  # it may have a file to clean up
             raise
         if task.cancelled():
             raise SessionClosedError(CLOSED)

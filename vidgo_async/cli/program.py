@@ -23,8 +23,9 @@ from cyclopts import App, Parameter
 
 from vidgo_async import __version__
 from vidgo_async._core.errors import VidgoError
+from vidgo_async._core.validators import check_count
 from vidgo_async._polling.policies import FixedPolling
-from vidgo_async._session.arguments import as_task, check_count, check_timeout
+from vidgo_async._session.arguments import as_task, check_timeout
 from vidgo_async._session.session import VidgoSession
 from vidgo_async.cli.report import Report
 from vidgo_async.requests import GenerationRequest, GrokImagine, TypedRequest

@@ -14,11 +14,10 @@ from vidgo_async._core.errors import (
     TaskFailedError,
     VidgoError,
 )
-from vidgo_async._core.models import Task
+from vidgo_async._core.models import Request, Task
 from vidgo_async._files.filenames import file_name
 from vidgo_async._generation.batch import Outcome
 from vidgo_async._session.session import VidgoSession
-from vidgo_async.requests import GenerationRequest, TypedRequest
 
 OWED = "paid for and not saved; go on with"
 GONE = "gone with the sandbox; with the real API you would go on with"
@@ -157,5 +156,5 @@ def _tell(stream: TextIO, line: str) -> None:
             os.dup2(nowhere.fileno(), stream.fileno())
 
 
-def _prompt(request: GenerationRequest | TypedRequest) -> str:
+def _prompt(request: Request) -> str:
     return repr(request.input["prompt"])

@@ -7,9 +7,7 @@ family has a file of its own here; `base.py` holds what they share.
 from vidgo_async.requests.base import (
     GenerationRequest,
     TypedRequest,
-    check_callback_url,
     check_request,
-    is_http_url,
 )
 from vidgo_async.requests.grok import GrokImagine
 from vidgo_async.requests.media import Media, Source, input_with, sources_of
@@ -20,9 +18,7 @@ __all__ = [
     "Media",
     "Source",
     "TypedRequest",
-    "check_callback_url",
     "check_request",
     "input_with",
-    "is_http_url",
     "sources_of",
 ]

@@ -3,14 +3,8 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, cast, get_args
-from urllib.parse import urlsplit
 
 import attrs
-
-from vidgo_async._core.secret import SecretText
-
-MAX_CALLBACK_URL = 2048
-"""Characters; the limit in the older text of the webhook page."""
 
 
 def _copy_json(value: object, where: str) -> Any:
@@ -154,40 +148,6 @@ def as_tuple(value: Any) -> Any:
     if isinstance(value, Sequence) and not isinstance(value, str | bytes):
         return tuple(cast("Sequence[object]", value))
     return value
-
-
-def is_http_url(url: str) -> bool:
-    """Tell whether this is an absolute http(s) URL without white space."""
-    try:
-        parts = urlsplit(url)
-        valid_port = parts.port is None or parts.port > 0
-    except ValueError:
-        return False
-    printable = url.isprintable() and " " not in url
-    return parts.scheme in {"http", "https"} and bool(parts.hostname) and valid_port and printable
-
-
-def check_callback_url(url: Any) -> str | None:
-    """Refuse a callback URL that the API would refuse, without repeating it.
-
-    The URL may carry a webhook's secret token, so no message holds it.
-
-    Raises:
-        TypeError: It is not a string.
-        ValueError: It is not http(s), or longer than 2,048 characters (webhook page).
-    """
-    if url is None:
-        return None
-    if not isinstance(url, str):
-        msg = f"callback_url must be a string, not {type(url).__name__}"
-        raise TypeError(msg)
-    if len(url) > MAX_CALLBACK_URL:
-        msg = f"callback_url has {len(url)} characters; at most {MAX_CALLBACK_URL} are allowed"
-        raise ValueError(msg)
-    if not is_http_url(url):
-        msg = "callback_url must be an absolute http:// or https:// URL"
-        raise ValueError(msg)
-    return SecretText(url)
 
 
 def check_request(request: object) -> None:

@@ -9,13 +9,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from vidgo_async._core.models import UploadedFile
+from vidgo_async._core.models import Request, UploadedFile
+from vidgo_async._core.validators import is_http_url
 from vidgo_async.requests.base import (
     Check,
     GenerationRequest,
-    TypedRequest,
     as_tuple,
-    is_http_url,
     refuse,
 )
 
@@ -91,7 +90,7 @@ def _check_medium(owner: object, where: str, value: object) -> None:
 # --- What to upload, and what comes of it ---------------------------------------------------
 
 
-def sources_of(request: GenerationRequest | TypedRequest) -> list[Source]:
+def sources_of(request: Request) -> list[Source]:
     """Return each medium of a request that has no URL yet, once, in order."""
     if isinstance(request, GenerationRequest):
         return []  # sent as it is; that it is JSON was checked
@@ -100,9 +99,7 @@ def sources_of(request: GenerationRequest | TypedRequest) -> list[Source]:
     return list(found)
 
 
-def input_with(
-    request: GenerationRequest | TypedRequest, links: Mapping[Source, str]
-) -> Mapping[str, Any]:
+def input_with(request: Request, links: Mapping[Source, str]) -> Mapping[str, Any]:
     """Return the input of a request, with the URLs of what was uploaded in its place."""
     if not links:
         return request.input

@@ -1,0 +1,277 @@
+"""What runs a batch: requests are read as slots free up, and each is run to its end.
+
+It is apart from `Batch`, the user's object, so that its tasks do not keep that object alive: when
+it is dropped, the engine stops.
+"""
+
+import asyncio
+import contextlib
+import functools
+import logging
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from vidgo_async._core.concurrency import TaskSet, check_loop, mark_retrieved, wait_shielded
+from vidgo_async._core.errors import SubmissionUnknownError, TaskFailedError, VidgoError
+from vidgo_async._core.models import Request, Task
+from vidgo_async._files.saving import Folder
+from vidgo_async._generation.breaker import Breaker
+from vidgo_async._generation.submitter import Submitter
+from vidgo_async._polling.completions import OnUpdate, wait_for_end
+from vidgo_async._polling.poller import Poller
+from vidgo_async.requests import check_request, sources_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+logger: logging.Logger = logging.getLogger("vidgo_async")
+
+Requests = Iterable[Request] | AsyncIterable[Request]
+_END = object()
+
+READER_GRACE = 1.0
+"""Seconds that closing waits for the user's own iterator, which may itself wait for the close."""
+
+
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class BatchOptions:
+    """How a batch behaves; see `VidgoSession.generate_many`."""
+
+    callback_url: str | None
+    timeout: float | None
+    on_update: OnUpdate | None
+    folder: Folder | None
+    """Where the files of finished tasks are saved, if they are."""
+    max_in_flight: int
+    max_concurrent_submits: int
+
+
+class Slot:
+    """One request, from being read until its outcome is yielded."""
+
+    # There are as many as requests in flight: without a dict each takes less memory.
+    __slots__ = ("error", "index", "paths", "request", "stage", "task")
+
+    def __init__(self, index: int, request: Request, stage: asyncio.Semaphore) -> None:
+        self.index = index
+        self.request = request
+        self.task: Task | None = None
+        self.error: VidgoError | None = None
+        self.paths: tuple[Path, ...] = ()
+        self.stage = stage
+        """The semaphore this slot holds: uploading, in flight or done."""
+
+    async def enter(self, stage: asyncio.Semaphore) -> None:
+        """Move on to another stage; the one before is held until there is room."""
+        await stage.acquire()
+        self.stage.release()
+        self.stage = stage
+
+
+class Engine:
+    """Reads requests, runs each to its end, and keeps the outcomes until they are taken."""
+
+    def __init__(
+        self, submitter: Submitter, poller: Poller, requests: Requests, options: BatchOptions
+    ) -> None:
+        self.submitter = submitter
+        self.poller = poller
+        self.options = options
+        self.read: int = 0
+        self.submitted: int = 0
+        self.finished: int = 0
+        self.failed: int = 0
+        self._requests = requests
+        # The stages of a slot. Each has room for as many, so that requests that wait for an
+        # upload or for their download do not hold up those that are ready.
+        self._uploading = asyncio.Semaphore(options.max_in_flight)
+        self._in_flight = asyncio.Semaphore(options.max_in_flight)
+        self._done = asyncio.Semaphore(options.max_in_flight)
+        self._submits = asyncio.Semaphore(options.max_concurrent_submits)
+        self._slots: dict[int, Slot] = {}
+        self._ready: deque[Slot] = deque()
+        self._changed = asyncio.Event()
+        self._breaker = Breaker()
+        self._tasks = TaskSet()
+        self._reader: asyncio.Task[None] | None = None
+        self._reading = True
+        self._on_update = options.on_update
+        self._interrupted = False
+        """Whether reading was stopped by this side, so that its cancellation is no error."""
+        self._error: BaseException | None = None
+        """What is raised after all outcomes."""
+
+    @property
+    def slots(self) -> tuple[Slot, ...]:
+        """What is read and not taken yet."""
+        return tuple(self._slots.values())
+
+    def start(self) -> None:
+        """Begin to read requests, unless the session was closed before."""
+        check_loop(self.poller.loop)
+        if self._reading:
+            self._reader = asyncio.create_task(self._read_all())
+
+    async def next_done(self) -> Slot:
+        """Wait for the next request that came to its end, and free its slot.
+
+        Raises:
+            StopAsyncIteration: There are no more.
+        """
+        while not self._ready:
+            if not self._reading and not self._slots:
+                error, self._error = self._error, None
+                raise error or StopAsyncIteration
+            self._changed.clear()
+            await self._changed.wait()
+        slot = self._ready.popleft()
+        del self._slots[slot.index]
+        slot.stage.release()
+        return slot
+
+    def last_known(self, slot: Slot) -> Task | None:
+        """Return the last known state, which for a task in flight the poller knows."""
+        return slot.task and self.poller.last_known(slot.task)
+
+    def owns(self, task: "asyncio.Task[Any] | None") -> bool:
+        """Tell whether this is one of the tasks that `wait_closed` waits for."""
+        return task is not None and (task is self._reader or task in set(self._tasks))
+
+    def stop(self, error: Exception | None = None) -> None:
+        """Send nothing more, and record what was bought and not taken."""
+        self._tasks.cancel()
+        for slot in self._slots.values():
+            if isinstance(slot.error, SubmissionUnknownError):
+                self.submitter.add_unclaimed(slot.error)
+            elif (task := self.last_known(slot)) is not None:
+                self.submitter.add_unclaimed(task)
+        if self._reading or self._slots:
+            self._error = error
+        self._slots.clear()
+        self._ready.clear()
+        self._stop_reading()
+
+    async def wait_closed(self) -> None:
+        """Wait until nothing of it runs any more; for the user's own iterator only so long."""
+        await self._tasks.wait()
+        if self._reader is None or self._reader.done():
+            return
+        grace = asyncio.create_task(asyncio.wait({self._reader}, timeout=READER_GRACE))
+        await wait_shielded({grace})
+        if not self._reader.done():
+            self._reader.add_done_callback(mark_retrieved)
+            logger.warning(
+                "the iterator of requests did not end within %g s of being cancelled; "
+                "the batch is closed without it",
+                READER_GRACE,
+            )
+
+    # --- The engine's own tasks -------------------------------------------------------------
+
+    async def _read_all(self) -> None:
+        """Read a request whenever there is room; stop for good if `requests` raises."""
+        try:
+            async with contextlib.AsyncExitStack() as stack:
+                await self._read(stack)
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - for the consumer
+            if not self._interrupted:
+                self._error = error
+        self._stop_reading()
+
+    async def _read(self, stack: contextlib.AsyncExitStack) -> None:
+        if self.options.folder is not None:
+            await self.options.folder.open()
+        next_request = _source(self._requests, stack)
+        while True:
+            await self._in_flight.acquire()
+            request = await next_request()
+            if request is _END:
+                return
+            check_request(request)
+            slot = Slot(self.read, request, await self._first_stage(request))
+            self._slots[slot.index] = slot
+            self.read += 1
+            _ = self._tasks.start(self._generate(slot))
+
+    async def _first_stage(self, request: Request) -> asyncio.Semaphore:
+        """Return the stage to begin in: requests that wait for uploads are not in flight.
+
+        The slot in flight is given back first, since those that upload may be waiting for it.
+        """
+        if not sources_of(request):
+            return self._in_flight
+        self._in_flight.release()
+        await self._uploading.acquire()
+        return self._uploading
+
+    def _stop_reading(self) -> None:
+        self._reading = False
+        self._interrupted = True
+        if self._reader is not None and self._reader is not asyncio.current_task():
+            self._reader.cancel()
+        self._changed.set()
+
+    async def _generate(self, slot: Slot) -> None:
+        """Run one request to its end; whatever happens becomes its outcome."""
+        try:
+            task = await self._submit(slot)
+            self.submitted += 1
+            self._update(slot, task)
+            update = functools.partial(self._update, slot) if self._on_update else None
+            slot.task = task = await wait_for_end(self.poller, task, self.options.timeout, update)
+            if task.failed:
+                slot.error = TaskFailedError(task)
+            elif self.options.folder is not None:
+                await slot.enter(self._done)  # where it is full reading pauses
+                slot.paths = await self.options.folder.save(task)
+        except VidgoError as error:
+            slot.task = error.task or slot.task
+            # As data it needs no traceback, which would hold this frame and so itself.
+            slot.error = error.with_traceback(None)
+        except Exception as other:  # noqa: BLE001 - every request gets an outcome
+            slot.error = VidgoError.wrapping(other, slot.task)
+        self.finished += slot.error is None
+        self.failed += slot.error is not None
+        self._ready.append(slot)
+        self._changed.set()
+
+    async def _submit(self, slot: Slot) -> Task:
+        links = await self.submitter.upload_media(slot.request, self._breaker)
+        if slot.stage is self._uploading:
+            await slot.enter(self._in_flight)
+        # Its time under the retry policy begins here.
+        async with self._submits:
+            return await self.submitter.submit(
+                slot.request, links, self.options.callback_url, breaker=self._breaker
+            )
+
+    def _update(self, slot: Slot, task: Task) -> None:
+        """Call `on_update`; if it fails, read no more and raise its error after all outcomes."""
+        slot.task = task
+        if self._on_update is None:
+            return
+        try:
+            self._on_update(task)
+        except Exception as error:  # noqa: BLE001 - a progress bar must not cost a video
+            self._on_update = None
+            self._error = error
+            self._stop_reading()
+
+
+def _source(requests: Requests, stack: contextlib.AsyncExitStack) -> Callable[[], Awaitable[Any]]:
+    """Read both kinds of iterables alike; `_END` comes after the last request."""
+    if isinstance(requests, AsyncIterable):
+        stream = aiter(requests)
+        if isinstance(stream, AsyncGenerator):
+            # The task that iterates closes it: its scopes belong to that task.
+            stack.push_async_callback(stream.aclose)
+        return lambda: anext(stream, _END)
+    iterator = iter(requests)
+
+    async def next_request() -> object:
+        return next(iterator, _END)
+
+    return next_request

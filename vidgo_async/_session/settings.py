@@ -1,0 +1,88 @@
+"""The settings of a session, checked when it is made."""
+
+import os
+from typing import Any
+from urllib.parse import urlsplit
+
+import attrs
+
+from vidgo_async._core.retry import RetryPolicy
+from vidgo_async._core.secret import SecretText
+from vidgo_async._core.validators import check_count, is_http_url, positive
+from vidgo_async._polling.policies import PollingPolicy
+from vidgo_async._session.arguments import check_callback_url
+
+DEFAULT_BASE_URL = "https://api.vidgo.ai"
+
+
+def _positive_int(_: object, field: "attrs.Attribute[int]", value: object) -> None:
+    check_count(field.name, value)
+
+
+def _find_key(key: Any) -> str:
+    key = os.environ.get("VIDGO_API_KEY", "") if key is None else key
+    if not isinstance(key, str):
+        msg = f"api_key must be a string, not {type(key).__name__}"
+        raise TypeError(msg)
+    key = key.strip()
+    if not key:
+        msg = "no API key: set VIDGO_API_KEY in the environment, or pass api_key"
+        raise ValueError(msg)
+    if not (key.isascii() and key.isprintable()):
+        msg = "the API key holds characters that no HTTP header can carry"
+        raise ValueError(msg)
+    return SecretText(key)
+
+
+def _find_base_url(url: Any) -> str:
+    url = os.environ.get("VIDGO_BASE_URL") or DEFAULT_BASE_URL if url is None else url
+    if not isinstance(url, str):
+        msg = f"base_url must be a string, not {type(url).__name__}"
+        raise TypeError(msg)
+    parts = urlsplit(url) if is_http_url(url) else None
+    if parts is None or "@" in parts.netloc or "?" in url or "#" in url:
+        msg = (
+            "base_url must be an http(s) URL without user, query or fragment, "
+            f"such as {DEFAULT_BASE_URL}"
+        )
+        raise ValueError(msg)
+    address: str = url.rstrip("/")
+    return address
+
+
+def _is_polling(_: object, __: object, value: Any) -> None:
+    if isinstance(value, type) or not callable(getattr(value, "next_delay", None)):
+        msg = f"polling must be a policy such as FixedPolling(3.0), not {value!r}"
+        raise TypeError(msg)
+
+
+def _is_retry(_: object, __: object, value: Any) -> None:
+    if not isinstance(value, RetryPolicy):
+        msg = f"retry must be a policy such as RetryPolicy(timeout=60.0), not {value!r}"
+        raise TypeError(msg)
+
+
+def _is_proxy(_: object, __: object, value: Any) -> None:
+    if value is not None and not (isinstance(value, str) and is_http_url(value)):
+        msg = "proxy must be an http(s) URL such as http://proxy.example:3128"
+        raise ValueError(msg)
+
+
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class Settings:
+    """How a session behaves; see `VidgoSession` for each."""
+
+    api_key: str = attrs.field(converter=_find_key)
+    base_url: str = attrs.field(converter=_find_base_url)
+    callback_url: str | None = attrs.field(converter=check_callback_url)
+    max_concurrent_requests: int = attrs.field(validator=_positive_int)
+    max_requests_per_second: float | None = attrs.field(
+        validator=attrs.validators.optional(positive)
+    )
+    polling: PollingPolicy = attrs.field(validator=_is_polling)
+    retry: RetryPolicy = attrs.field(validator=_is_retry)
+    request_timeout: float = attrs.field(validator=positive)
+    proxy: str | None = attrs.field(
+        converter=attrs.converters.optional(SecretText), validator=_is_proxy
+    )
+    trust_env: bool
