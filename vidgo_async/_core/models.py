@@ -5,10 +5,11 @@ value and pickle. `_api/wire.py` makes them from JSON; only `task_id` and `statu
 to make a `Task` by hand.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any
 
 import attrs
 
@@ -18,18 +19,20 @@ UNSEEN = "unknown"
 """The status of a task of which only the id is known: not the server's word."""
 
 
-class Request(Protocol):
+class Request(ABC):
     """What to generate: a `GenerationRequest` or a typed request such as `GrokImagine`."""
 
-    @property
-    def model(self) -> str:
-        """A model id."""
-        ...
+    __slots__ = ()
 
     @property
+    @abstractmethod
+    def model(self) -> str:
+        """A model id."""
+
+    @property
+    @abstractmethod
     def input(self) -> Mapping[str, Any]:
         """The model's parameters."""
-        ...
 
 
 class TaskStatus(StrEnum):

@@ -9,8 +9,15 @@ import contextlib
 import functools
 import logging
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterable,
+)
+from typing import TYPE_CHECKING, Any, cast
 
 import attrs
 
@@ -56,12 +63,12 @@ class Slot:
     __slots__ = ("error", "index", "paths", "request", "stage", "task")
 
     def __init__(self, index: int, request: Request, stage: asyncio.Semaphore) -> None:
-        self.index = index
-        self.request = request
+        self.index: int = index
+        self.request: Request = request
         self.task: Task | None = None
         self.error: VidgoError | None = None
         self.paths: tuple[Path, ...] = ()
-        self.stage = stage
+        self.stage: asyncio.Semaphore = stage
         """The semaphore this slot holds: uploading, in flight or done."""
 
     async def enter(self, stage: asyncio.Semaphore) -> None:
@@ -264,11 +271,11 @@ class Engine:
 def _source(requests: Requests, stack: contextlib.AsyncExitStack) -> Callable[[], Awaitable[Any]]:
     """Read both kinds of iterables alike; `_END` comes after the last request."""
     if isinstance(requests, AsyncIterable):
-        stream = aiter(requests)
+        stream: AsyncIterator[Request] = aiter(requests)
         if isinstance(stream, AsyncGenerator):
             # The task that iterates closes it: its scopes belong to that task.
-            stack.push_async_callback(stream.aclose)
-        return lambda: anext(stream, _END)
+            stack.push_async_callback(cast("AsyncGenerator[Request]", stream).aclose)
+        return functools.partial(anext, stream, _END)
     iterator = iter(requests)
 
     async def next_request() -> object:

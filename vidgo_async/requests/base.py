@@ -6,6 +6,8 @@ from typing import Any, ClassVar, cast, get_args
 
 import attrs
 
+from vidgo_async._core.models import Request
+
 
 def _copy_json(value: object, where: str) -> Any:
     """Copy a JSON value deeply, and refuse whatever JSON cannot carry."""
@@ -63,7 +65,7 @@ def _check_model(_: object, __: Any, value: Any) -> None:
 
 
 @attrs.frozen
-class GenerationRequest:
+class GenerationRequest(Request):
     """A request to any model, with any input; nothing but its form is checked.
 
     Model ids come and go every few weeks and no endpoint lists them, so this always works.
@@ -73,17 +75,18 @@ class GenerationRequest:
         ValueError: `model` is empty, or `input` holds a number that JSON does not have.
     """
 
-    model: str = attrs.field(validator=_check_model)
+    # A field may stand for an abstract property, which pyright does not know.
+    model: str = attrs.field(validator=_check_model)  # pyright: ignore[reportIncompatibleMethodOverride]
     """A model id; may hold dots and slashes, as in `kling-3.0/pro`."""
     input: Mapping[str, Any] = attrs.field(converter=_copy_input)
     """The model's own parameters, copied deeply: later changes to yours do nothing."""
 
 
 @attrs.frozen
-class TypedRequest:
+class TypedRequest(Request):
     """Base of the typed requests: named, checked fields that become the model's input."""
 
-    model: ClassVar[str]
+    model: ClassVar[str]  # pyright: ignore[reportIncompatibleMethodOverride] - as above
 
     @property
     def input(self) -> dict[str, Any]:
@@ -156,7 +159,7 @@ def check_request(request: object) -> None:
     Raises:
         TypeError: It is neither a `GenerationRequest` nor a typed request.
     """
-    if not isinstance(request, GenerationRequest | TypedRequest) or type(request) is TypedRequest:
+    if not isinstance(request, Request):
         msg = (
             f"expected a request such as GrokImagine(prompt=...) or "
             f"GenerationRequest(model, input), not {type(request).__name__}"
