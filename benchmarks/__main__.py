@@ -33,18 +33,19 @@ BENCHMARKS: dict[str, ModuleType] = {
     "long-batch": long_batch,
     "soak": soak,
 }
-"""Each a module with `QUESTION`, `add_options(parser)` and `run(options)`: whether it was kept."""
+"""Modules with `QUESTION`, `add_options(parser)` and `run(options)`, which returns whether the targets
+were met."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run what is asked for; return 1 if a promise was not kept."""
+    """Run one benchmark or all; return 1 if a target was missed."""
     parser = _parser()
-    wanted = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     print(machine.describe())
-    if wanted.name is not None:
-        return int(not BENCHMARKS[wanted.name].run(wanted))
-    kept = [module.run(parser.parse_args([name])) for name, module in BENCHMARKS.items()]
-    return int(not all(kept))
+    if options.name is not None:
+        return int(not BENCHMARKS[options.name].run(options))
+    met = [module.run(parser.parse_args([name])) for name, module in BENCHMARKS.items()]
+    return int(not all(met))
 
 
 def _parser() -> argparse.ArgumentParser:
