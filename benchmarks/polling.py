@@ -8,7 +8,6 @@ measured after 50 completions, on tasks that teach it nothing more: `--tasks` fo
 """
 
 import argparse
-import random
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +15,8 @@ from typing import TYPE_CHECKING
 import attrs
 
 from benchmarks.polling_simulation import (
+    ENDS,
+    INTERVALS,
     Backoff,
     Durations,
     Figures,
@@ -24,33 +25,26 @@ from benchmarks.polling_simulation import (
     Progress,
     Recorder,
     Simulation,
+    cost_after_learning,
+    cost_of,
     lognormal,
     mixed,
-    optimum,
 )
 from benchmarks.tables import print_table
 from vidgo_async._polling.adaptive import AdaptivePolling
-from vidgo_async._polling.policies import FixedPolling, PollingPolicy
+from vidgo_async._polling.policies import FixedPolling
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 QUESTION = "how many polls does a task take, and how late is its end noticed?"
 
-ENDS = 50
-"""Completions that a policy learns from before it is measured."""
 MAX_TO_ORACLE = 1.15
 """Target: product over that of the same policy that knows the true distribution."""
 MAX_AFTER_CHANGE = 1.2
 """The same for a server that became twice as slow or fast, `ENDS` completions after that."""
 MAX_USELESS = 1.05
 """Target: product with a meaningless progress over that without; noise is about 0.03."""
-INTERVALS = (2.0, 3.0, 5.0, 8.0, 12.0, 20.0, 30.0)
-"""Seconds, up to `max_interval` of `AdaptivePolling`. Far beyond it, where one poll comes after
-nearly all ends, the product falls again (to 66 s for sigma 0.15), but ends are noticed a minute
-late."""
-CAPS = (3.0, 5.0, 10.0, 15.0, 30.0)
-PATIENCE = (0.1, 0.25, 0.5, 1.0, 2.0, 4.0)
 
 
 @attrs.frozen
@@ -122,32 +116,10 @@ def run(options: argparse.Namespace) -> bool:
     _at_once()
     _cpu()
     if options.picture is not None:
-        _draw(options)
+        from benchmarks import polling_picture  # noqa: PLC0415 - needs the extra `bench`
+
+        polling_picture.draw(options, {case.name: case.durations for case in CASES[:2]})
     return met
-
-
-def _learned(
-    simulation: Simulation,
-    options: argparse.Namespace,
-    settings: AdaptivePolling | None = None,
-    past: Simulation | None = None,
-    ends: int = ENDS,
-) -> Figures:
-    """Return the cost for learners after `ends` completions, perhaps after another simulation."""
-    tasks: list[tuple[int, float]] = []
-    for seed in range(options.learners):
-        policy = (settings or AdaptivePolling()).start()
-        rng = random.Random(seed)
-        if past is not None:
-            list(attrs.evolve(past, rng=rng).concurrently(policy, 2 * ENDS))
-        now = attrs.evolve(simulation, rng=rng)
-        list(now.concurrently(policy, ends))
-        tasks.extend(now.one_by_one(policy, options.tasks))
-    return Figures.of(tasks)
-
-
-def _cost_of(durations: Durations, policy: PollingPolicy, count: int = 4000) -> Figures:
-    return Figures.of(Simulation(durations).one_by_one(policy, count))
 
 
 # --- Tables -------------------------------------------------------------------------------------
@@ -159,13 +131,13 @@ def _products(options: argparse.Namespace, settings: AdaptivePolling) -> bool:
     met = True
     for case in CASES:
         truth = case.durations
-        fixed = [_cost_of(truth, FixedPolling(interval), 2000) for interval in INTERVALS]
+        fixed = [cost_of(truth, FixedPolling(interval), 2000) for interval in INTERVALS]
         interval, best = min(zip(INTERVALS, fixed, strict=True), key=lambda pair: pair[1].product)
-        ours = _learned(Simulation(truth, case.model), options, settings)
+        ours = cost_after_learning(Simulation(truth, case.model), options, settings)
         others: tuple[tuple[str, Figures, float | None], ...] = (
             (f"fixed, the best: {interval:g} s", best, case.fixed),
-            ("backoff", _cost_of(truth, Backoff()), case.backoff),
-            ("oracle", _cost_of(truth, Oracle(truth, settings), 8000), MAX_TO_ORACLE),
+            ("backoff", cost_of(truth, Backoff()), case.backoff),
+            ("oracle", cost_of(truth, Oracle(truth, settings), 8000), MAX_TO_ORACLE),
         )
         for name, figures, limit in others:
             ratio = ours.product / figures.product
@@ -202,11 +174,12 @@ def _after_change(options: argparse.Namespace) -> bool:
                 Simulation(lognormal(after, sigma)),
                 Simulation(lognormal(before, sigma)),
             )
-            oracle = _cost_of(
+            oracle = cost_of(
                 simulation.durations, Oracle(simulation.durations, AdaptivePolling()), 8000
             ).product
             ratios = {
-                ends: _learned(simulation, options, past=past, ends=ends).product / oracle
+                ends: cost_after_learning(simulation, options, past=past, ends=ends).product
+                / oracle
                 for ends in since
             }
             met = met and ratios[ENDS] <= MAX_AFTER_CHANGE
@@ -223,10 +196,10 @@ def _progress(options: argparse.Namespace) -> bool:
     """Print how much a truthful progress saves, and how much a meaningless one costs."""
     rows: list[Sequence[str]] = []
     met = True
-    without = _learned(Simulation(WIDE), options)
+    without = cost_after_learning(Simulation(WIDE), options)
     rows.append(("none", *_cells(without), "", ""))
     for name, progress in (TRUTHFUL | USELESS).items():
-        figures = _learned(Simulation(WIDE, progress=progress), options)
+        figures = cost_after_learning(Simulation(WIDE, progress=progress), options)
         ratio = figures.product / without.product
         limit = MAX_USELESS if name in USELESS else 1.0
         met = met and ratio <= limit
@@ -263,64 +236,3 @@ def _cpu() -> None:
         f"\n{recorder.deciding / polls * 1e6:.1f} us to decide on a poll, "
         f"{recorder.learning / polls * 1e6:.1f} us to learn from one"
     )
-
-
-# --- The picture --------------------------------------------------------------------------------
-
-
-def _draw(options: argparse.Namespace) -> None:
-    """Draw polls per task against lateness; equal products lie on a diagonal."""
-    import matplotlib as mpl  # noqa: PLC0415 - installed by the extra `bench` only
-    from matplotlib.figure import Figure  # noqa: PLC0415
-
-    mpl.rcParams["svg.hashsalt"] = "polling"  # the same file from the same figures
-    mpl.rcParams["svg.fonttype"] = "none"  # text instead of outlines: half the size
-    figure = Figure(figsize=(10, 5), layout="constrained")
-    panels = figure.subplots(1, 2, sharex=True, sharey=True)
-    for panel, case in zip(panels, CASES[:2], strict=True):
-        for label, (style, points) in _curves(case.durations, options).items():
-            panel.loglog(*zip(*points, strict=True), style, label=label, markersize=5)
-            if label == OURS:
-                default = points[PATIENCE.index(AdaptivePolling().patience)]
-                panel.annotate(
-                    "default",
-                    default,
-                    (-45, -45),
-                    textcoords="offset points",
-                    arrowprops={"arrowstyle": "->"},
-                )
-        panel.set_title(case.name)
-        panel.set_xlabel("polls per task")
-        panel.set_xticks([3, 5, 10, 20, 50, 100], labels=["3", "5", "10", "20", "50", "100"])
-        panel.set_yticks([1, 2, 5, 10, 20], labels=["1", "2", "5", "10", "20"])
-        panel.minorticks_off()
-        panel.grid(alpha=0.3)
-    panels[0].set_ylabel("mean seconds from end to notice")
-    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
-    is_svg = options.picture.suffix == ".svg"
-    figure.savefig(options.picture, metadata={"Date": None} if is_svg else None)
-    print(f"\nwrote {options.picture}")
-
-
-OURS = f"adaptive after {ENDS}, patience 0.1 to 4 s"
-
-
-def _curves(
-    truth: Durations, options: argparse.Namespace
-) -> dict[str, tuple[str, list[tuple[float, float]]]]:
-    """Return the curves by their labels, each with its style."""
-    settings = [AdaptivePolling(patience=patience) for patience in PATIENCE]
-    adaptive = [_learned(Simulation(truth), options, each) for each in settings]
-    oracle = [_cost_of(truth, Oracle(truth, each)) for each in settings]
-    fixed = [_cost_of(truth, FixedPolling(interval)) for interval in INTERVALS]
-    backoff = [_cost_of(truth, Backoff(cap)) for cap in CAPS]
-    return {
-        "fixed, 2 to 30 s": ("C0s-", [(each.polls, each.late) for each in fixed]),
-        "backoff, cap 3 to 30 s": ("C1^-", [(each.polls, each.late) for each in backoff]),
-        OURS: ("C2o-", [(each.polls, each.late) for each in adaptive]),
-        "the same, knowing the distribution": ("C2:", [(each.polls, each.late) for each in oracle]),
-        "optimum, without max_interval": (
-            "k--",
-            [optimum(truth, patience) for patience in PATIENCE],
-        ),
-    }
