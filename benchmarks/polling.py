@@ -31,8 +31,7 @@ from benchmarks.polling_simulation import (
     mixed,
 )
 from benchmarks.tables import print_table
-from vidgo_async._polling.adaptive import AdaptivePolling
-from vidgo_async._polling.policies import FixedPolling
+from vidgo_async import AdaptivePolling, FixedPolling
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

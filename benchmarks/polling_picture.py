@@ -16,8 +16,7 @@ from benchmarks.polling_simulation import (
     cost_of,
     optimum,
 )
-from vidgo_async._polling.adaptive import AdaptivePolling
-from vidgo_async._polling.policies import FixedPolling
+from vidgo_async import AdaptivePolling, FixedPolling
 
 CAPS = (3.0, 5.0, 10.0, 15.0, 30.0)
 PATIENCE = (0.1, 0.25, 0.5, 1.0, 2.0, 4.0)

@@ -11,9 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 import attrs
 
-from vidgo_async._core.models import Task, TaskStatus
-from vidgo_async._polling.adaptive import AdaptivePolling, LearningPolicy
-from vidgo_async._polling.policies import PollingPolicy
+from vidgo_async import AdaptivePolling, LearningPolicy, PollingPolicy, Task, TaskStatus
 from vidgo_async._polling.poller import JITTER, next_tick
 
 HORIZON = 6000
