@@ -1,1 +1,1 @@
-"""Measurements, each in a file of its own: `python -m benchmarks`. No part of the gate."""
+"""Measurements, one module for each: `python -m benchmarks`. See README.md in this folder."""

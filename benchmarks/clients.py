@@ -1,7 +1,7 @@
 """The clients of the overhead benchmark, each in a process of its own.
 
-`python -m benchmarks.clients NAME URL TASKS INTERVAL LOOP` generates that many videos, started
-at once, with one client: ours, or a loop written by hand over bare aiohttp.
+`python -m benchmarks.clients NAME URL TASKS INTERVAL LOOP` generates that many videos, all started
+at once, with one client: ours, or a hand-written loop over bare aiohttp.
 """
 
 import asyncio
@@ -30,12 +30,12 @@ async def ours(url: str, count: int, interval: float) -> None:
 
 
 async def bare(url: str, count: int, interval: float, jitter: float = 0.0) -> None:
-    """What one writes in ten minutes: no timeouts but aiohttp's, no checks, no second try."""
+    """Written in ten minutes: aiohttp's default timeouts, no checks, no retries."""
     async with aiohttp.ClientSession(headers=HEADERS) as session:
 
         async def generate(number: int) -> None:
-            wanted = {"model": "grok-imagine", "input": {"prompt": f"fox {number}"}}
-            async with session.post(f"{url}/api/generate/submit", json=wanted) as response:
+            body = {"model": "grok-imagine", "input": {"prompt": f"fox {number}"}}
+            async with session.post(f"{url}/api/generate/submit", json=body) as response:
                 task = (await response.json())["data"]
             while task["status"] not in DONE:
                 await asyncio.sleep(interval * (1 + jitter * random.random()))
@@ -47,7 +47,7 @@ async def bare(url: str, count: int, interval: float, jitter: float = 0.0) -> No
 
 
 async def spread(url: str, count: int, interval: float) -> None:
-    """The same, polite: with our jitter, so that tasks are not looked at in lockstep.
+    """`bare` with our jitter, so that tasks are not polled in lockstep.
 
     It shows what lockstep saves: a burst wakes the client once for many answers.
     """
@@ -55,15 +55,15 @@ async def spread(url: str, count: int, interval: float) -> None:
 
 
 async def tuned(url: str, count: int, interval: float) -> None:
-    """The same by someone who knows aiohttp: no cookies, no URL parsing, timeouts kept."""
+    """`bare` without cookies and URL parsing; aiohttp's timeouts are kept."""
     submit = URL(f"{url}/api/generate/submit", encoded=True)
     async with aiohttp.ClientSession(
         headers=HEADERS, cookie_jar=aiohttp.DummyCookieJar()
     ) as session:
 
         async def generate(number: int) -> None:
-            wanted = {"model": "grok-imagine", "input": {"prompt": f"fox {number}"}}
-            async with session.post(submit, json=wanted) as response:
+            body = {"model": "grok-imagine", "input": {"prompt": f"fox {number}"}}
+            async with session.post(submit, json=body) as response:
                 task = (await response.json())["data"]
             status = URL(f"{url}/api/generate/status/{task['task_id']}", encoded=True)
             while task["status"] not in DONE:

@@ -1,8 +1,8 @@
-"""What other services' own clients do when something breaks, beside ours.
+"""How other vendors' own clients react to faults, compared with ours.
 
-Each makes one video at a time in an environment and a process of its own, against a fake of its
-own service, with its default settings. Only for the submit that is never answered it is told to
-wait for a second or so, by a public setting; what counts is how many tasks may then be paid for.
+Each generates one video at a time in its own environment and process, against a fake of its own
+API, with default settings. For the submit that is never answered a timeout of about a second is
+set, by a public setting: the result is the number of tasks that may have been bought.
 """
 
 import argparse
@@ -13,25 +13,25 @@ from pathlib import Path
 
 import attrs
 
-from benchmarks.fake import VidgoApi
-from benchmarks.peers import trouble
-from benchmarks.peers.catalogue import DEFAULT, NEIGHBOURS, Peer
+from benchmarks.fake_server import VidgoApi
+from benchmarks.peers import faulty_server
+from benchmarks.peers.catalogue import DEFAULT, VENDOR_CLIENTS, Peer
 from benchmarks.peers.environments import FOLDER, ROOT, interpreter, variables, version
-from benchmarks.tables import show
+from benchmarks.tables import print_table
 
-QUESTION = "what do other services' own clients do when something breaks, and ours?"
+QUESTION = "how do other vendors' clients react to faults, compared with ours?"
 
-LOOKS = 4
-"""Looks until a task is finished; the second one is struck."""
-LIMIT = 120.0
-"""Seconds for one video; fal tries again for about 40."""
+POLLS = 4
+"""Polls until a task is finished; the second one gets the fault."""
+TIMEOUT = 120.0
+"""Seconds for one video; fal retries for about 40."""
 GOES_ON = "goes on"
 
 OURS = Peer("ours", "vidgo_async", (), VidgoApi, {}, running="running")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Say what can be chosen."""
+    """Add the options of this benchmark."""
     parser.add_argument(
         "--environments",
         type=Path,
@@ -42,18 +42,18 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> bool:
-    """Print a row for each client; return whether ours pays once, and goes on while looking."""
-    patients = [Patient(OURS, sys.executable)]
-    for peer in NEIGHBOURS:
+    """Print a row for each client; return whether ours buys once, and polls on after each fault."""
+    clients = [ClientUnderTest(OURS, sys.executable)]
+    for peer in VENDOR_CLIENTS:
         python = interpreter(options.environments, peer.module, peer.requirements)
-        patients.append(Patient(peer, str(python)))
-    rows = [patient.row() for patient in patients]
-    show(
+        clients.append(ClientUnderTest(peer, str(python)))
+    rows = [client.row() for client in clients]
+    print_table(
         (
             "client",
             "an unanswered submit reached the server",
-            "one plain 503 while looking",
-            "one dropped connection while looking",
+            "one plain 503 while polling",
+            "one dropped connection while polling",
             "a new status",
             "the same client in a second `asyncio.run`, with submits",
         ),
@@ -63,59 +63,63 @@ def run(options: argparse.Namespace) -> bool:
 
 
 @attrs.frozen
-class Patient:
-    """A client that things are done to."""
+class ClientUnderTest:
+    """A client, and the Python of its environment."""
 
     peer: Peer
     python: str
 
     def row(self) -> Sequence[str]:
-        """Do them all."""
-        assert self._end(trouble.NOTHING) == GOES_ON, f"{self.peer.module} did not do its work"
+        """Generate a video with each fault, and return the results."""
+        assert self._end(faulty_server.NO_FAULT) == GOES_ON, (
+            f"{self.peer.module} failed without a fault"
+        )
         return (
             f"{self.peer.package} {version(Path(self.python), self.peer.package)}",
             self._submits(),
-            self._end(trouble.REFUSAL),
-            self._end(trouble.DROP),
-            self._end(trouble.NEWS) if self.peer.running else "has none",
+            self._end(faulty_server.PLAIN_503),
+            self._end(faulty_server.DROPPED_CONNECTION),
+            self._end(faulty_server.UNKNOWN_STATUS) if self.peer.running else "has none",
             self._second_run(),
         )
 
     def _submits(self) -> str:
-        """Tell how many tasks may be paid for, and what the caller sees."""
-        server = self._server(trouble.SILENCE)
-        end = asyncio.run(self._treated(server, "impatient", 1))
+        """Return how many tasks may have been bought, and the error that the caller gets."""
+        server = self._server(faulty_server.UNANSWERED_SUBMITS)
+        end = asyncio.run(self._generate(server, "short timeout", 1))
         return f"{server.submits}, {end}"
 
     def _second_run(self) -> str:
-        """Tell what the caller sees of a second video, and whether its submit was sent."""
-        server = self._server(trouble.NOTHING)
-        end = asyncio.run(self._treated(server, DEFAULT, 2))
+        """Return how a second video ends, and whether its submit was sent."""
+        server = self._server(faulty_server.NO_FAULT)
+        end = asyncio.run(self._generate(server, DEFAULT, 2))
         return f"{end}, {server.submits - 1}"
 
-    def _end(self, kind: str) -> str:
-        """Tell what the caller sees."""
-        end = asyncio.run(self._treated(self._server(kind), DEFAULT, 1))
+    def _end(self, fault: str) -> str:
+        """Return the error that the caller gets, or `GOES_ON`."""
+        end = asyncio.run(self._generate(self._server(fault), DEFAULT, 1))
         return GOES_ON if end == "done" else end
 
-    def _server(self, kind: str) -> trouble.Server:
-        return trouble.Server(self.peer.api(LOOKS), kind, f'"{self.peer.running}"'.encode())
+    def _server(self, fault: str) -> faulty_server.FaultyServer:
+        return faulty_server.FaultyServer(
+            self.peer.api(POLLS), fault, f'"{self.peer.running}"'.encode()
+        )
 
-    async def _treated(self, server: trouble.Server, form: str, times: int) -> str:
+    async def _generate(self, server: faulty_server.FaultyServer, variant: str, times: int) -> str:
         async with server.serve() as url:
             child = await asyncio.create_subprocess_exec(
-                *(self.python, "-m", "benchmarks.peers.errand", self.peer.module),
-                *(url, form, str(times)),
+                *(self.python, "-m", "benchmarks.peers.generate_one", self.peer.module),
+                *(url, variant, str(times)),
                 cwd=ROOT,
                 env=variables(),
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.DEVNULL,
             )
             try:
-                output, _ = await asyncio.wait_for(child.communicate(), LIMIT)
+                output, _ = await asyncio.wait_for(child.communicate(), TIMEOUT)
             except TimeoutError:
                 child.kill()
                 await child.wait()
-                return f"no end within {LIMIT:g} s"
+                return f"no end within {TIMEOUT:g} s"
         assert child.returncode == 0, f"{self.peer.module} could not be run"
         return output.decode().strip()

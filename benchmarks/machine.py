@@ -1,4 +1,4 @@
-"""Where a figure was measured, without which it says little."""
+"""The machine and the versions that a figure was measured with."""
 
 import os
 import platform
@@ -9,7 +9,7 @@ LIBRARIES = ("vidgo_async", "aiohttp", "anyio", "attrs", "cattrs")
 
 
 def describe() -> str:
-    """Tell the machine, its CPUs, and the versions, in three lines."""
+    """Return the machine, its CPUs and the versions, in three lines."""
     python = f"{platform.python_implementation()} {platform.python_version()}"
     return "\n".join(
         (
@@ -21,7 +21,7 @@ def describe() -> str:
 
 
 def _processor() -> str:
-    """Name the CPU, as far as the system tells."""
+    """Return the name of the CPU, or `-` where the system does not tell."""
     file = Path("/proc/cpuinfo")
     lines = file.read_text().splitlines() if file.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]

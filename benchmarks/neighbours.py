@@ -1,9 +1,9 @@
-"""What a finished task costs the CPU in other services' own clients, beside ours.
+"""Client CPU per finished task, compared with other vendors' own clients.
 
-Each client runs in an environment and a process of its own, against a fake of its own service in
-another one, with as many looks at as even intervals. Start-up is left out: clients are made before
-the clock starts. Each does this as it comes, and tuned: over aiohttp where it offers that, with a
-pool without limits, and without the timeouts that a full one would run into.
+Each client runs in its own environment and process, against a fake of its own API in another
+process, with the same number of polls at the same intervals. Start-up is not measured: clients are
+created before the clock starts. Each is measured with default settings, and tuned: over aiohttp
+where it offers that, with an unlimited connection pool, and without timeouts.
 """
 
 import argparse
@@ -14,20 +14,20 @@ from pathlib import Path
 
 import attrs
 
-from benchmarks.pairs import Ratio, rounds
-from benchmarks.peers.contenders import INTERVAL, LOOKS, Contender, Runs, contenders
+from benchmarks.pairs import Ratio, run_rounds
+from benchmarks.peers.contenders import INTERVAL, POLLS, Contender, Runs, contenders
 from benchmarks.peers.environments import FOLDER
-from benchmarks.peers.words import spread, steady
-from benchmarks.tables import show
+from benchmarks.peers.formatting import format_distinct, format_range
+from benchmarks.tables import print_table
 
-QUESTION = "what does a task cost other services' own clients, beside ours?"
+QUESTION = "how much client CPU does a task take, compared with other vendors' clients?"
 
-MOST = 1 / 3
-"""Our CPU time over that of the best neighbour: the promise."""
+MAX_RATIO = 1 / 3
+"""Target: our CPU time over that of the best of them."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Say what can be chosen."""
+    """Add the options of this benchmark."""
     parser.add_argument("--rounds", type=int, default=5, metavar="N", help="default 5")
     parser.add_argument(
         "--tasks", type=int, nargs="+", default=[50, 500], metavar="N", help="started at once"
@@ -45,20 +45,20 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> bool:
-    """Measure, print a row for each client in each form, and compare with the best of them."""
+    """Measure, print a row for each variant of each client, and compare with the best of them."""
     ours, *others = contenders(options.environments)
     others = [each for each in others if each.name.startswith(tuple(options.clients))]
-    columns = [Column.measured(ours, others, count, options.rounds) for count in options.tasks]
+    columns = [Column.measure(ours, others, count, options.rounds) for count in options.tasks]
     print(
-        f"CPU milliseconds per task of {LOOKS} looks, {INTERVAL} s apart: "
-        f"the median, and the least and the most of {options.rounds} rounds"
+        f"CPU milliseconds per task of {POLLS} polls, {INTERVAL} s apart: "
+        f"median, minimum and maximum of {options.rounds} rounds"
     )
-    header = ["client", "form", "requests per task"]
+    header = ["client", "variant", "requests per task"]
     for column in columns:
         header += [f"ms at {column.count}", f"ours / it at {column.count} (95 %)"]
-    show(header, [_row(contender, columns) for contender in (ours, *others)])
-    verdicts = [column.verdict() for column in columns]
-    return all(verdicts)
+    print_table(header, [_row(contender, columns) for contender in (ours, *others)])
+    targets_met = [column.print_ratio() for column in columns]
+    return all(targets_met)
 
 
 @attrs.frozen
@@ -72,17 +72,17 @@ class Column:
     """CPU milliseconds per task round by round, NaN where a run failed."""
 
     @classmethod
-    def measured(
-        cls, ours: Contender, others: Sequence[Contender], count: int, turns: int
+    def measure(
+        cls, ours: Contender, others: Sequence[Contender], count: int, count_of_rounds: int
     ) -> "Column":
         """Run them."""
         runs = {contender.title: Runs(contender, count) for contender in (ours, *others)}
-        return cls(count, ours, runs, rounds(runs, turns))
+        return cls(count, ours, runs, run_rounds(runs, count_of_rounds))
 
     def cells(self, contender: Contender) -> tuple[str, str]:
-        """Write what a contender took, with its failures, and what we took beside it."""
+        """Format the CPU time of a contender with its failures, and our ratio to it."""
         figures = self.figures[contender.title]
-        took = spread([each for each in figures if not math.isnan(each)])
+        took = format_range([each for each in figures if not math.isnan(each)])
         failed = len(self.runs[contender.title].failures)
         ratio = self._ratio(contender.title)
         return (
@@ -90,22 +90,22 @@ class Column:
             "-" if ratio is None or contender == self.ours else str(ratio),
         )
 
-    def verdict(self) -> bool:
-        """Print what failed, and tell whether we stay far below the best neighbour."""
+    def print_ratio(self) -> bool:
+        """Print failures and our ratio to the best vendor's client; return whether the target is met."""
         for title, runs in self.runs.items():
             for failure, times in Counter(runs.failures).items():
                 print(f"failed at {self.count}, {times} times: {title}: {failure}")
         ratios = {
             title: ratio
             for title, runs in self.runs.items()
-            if runs.contender.neighbour and (ratio := self._ratio(title)) is not None
+            if runs.contender.is_vendor_client and (ratio := self._ratio(title)) is not None
         }
         if not ratios:
-            print(f"nothing to compare at {self.count}: ours or all neighbours failed")
+            print(f"nothing to compare at {self.count}: ours or all others failed")
             return False
         best = max(ratios, key=lambda title: ratios[title].median)
-        print(f"ours / best neighbour at {self.count}: {ratios[best]}, {best}")
-        return ratios[best].median < MOST and not self.runs[self.ours.title].failures
+        print(f"ours / best other client at {self.count}: {ratios[best]}, {best}")
+        return ratios[best].median < MAX_RATIO and not self.runs[self.ours.title].failures
 
     def _ratio(self, title: str) -> Ratio | None:
         """Compare the rounds in which neither failed."""
@@ -117,4 +117,4 @@ class Column:
 def _row(contender: Contender, columns: Sequence[Column]) -> list[str]:
     sent = [each for column in columns for each in column.runs[contender.title].requests]
     cells = [cell for column in columns for cell in column.cells(contender)]
-    return [contender.name, contender.form, steady(sent), *cells]
+    return [contender.name, contender.variant, format_distinct(sent), *cells]

@@ -1,8 +1,8 @@
-"""How much of a server's rate limit is used, and how many requests run into it.
+"""How much of a server's rate limit is used, and how many requests are refused.
 
-The session's own limiter sends, as fast as it dares, to a token bucket of R requests a second
-that holds those of one second. Time is virtual: fifteen minutes after half a minute to settle, and
-half a minute after the limit was halved or doubled.
+The session's limiter sends at its own rate to a token bucket of R requests a second with a capacity
+of one second. Time is virtual: the limit may be halved or doubled after 30 seconds, and fifteen
+minutes are measured from 60 seconds on.
 """
 
 import argparse
@@ -15,7 +15,7 @@ from functools import partial
 import attrs
 
 from benchmarks import virtual
-from benchmarks.tables import show
+from benchmarks.tables import print_table
 from vidgo_async import RetryPolicy
 from vidgo_async._api.limiter import Limiter
 from vidgo_async._core.retry import Backoff
@@ -23,18 +23,20 @@ from vidgo_async._core.retry import Backoff
 QUESTION = "does the session find a server's rate limit, and keep just below it?"
 
 SETTLING = 30.0
-"""Seconds that the limiter gets to find a limit."""
+"""Seconds for the limiter to find a limit, before and after the change."""
 MEASURED = 900.0
-"""Seconds over which it is then measured."""
+"""Seconds that are then measured."""
 ROUND_TRIP = (0.04, 0.08)
 """Seconds from a request to its answer."""
-LEAST_USED = 0.90
-MOST_REFUSED = 0.02
+MIN_USED = 0.90
+"""Target: share of the limit."""
+MAX_REFUSED = 0.02
+"""Target: share of all requests."""
 
 
 @attrs.define(eq=False)
 class Bucket:
-    """A server that refuses what comes too fast, and counts by the second."""
+    """A server with a token bucket, and the times of all requests."""
 
     limit: Callable[[float], float]
     accepted: list[float] = attrs.field(factory=list[float])
@@ -42,18 +44,18 @@ class Bucket:
     _tokens: float = 0.0
     _at: float = 0.0
 
-    def takes(self, now: float) -> bool:
+    def accept(self, now: float) -> bool:
         """Accept a request if there is a token."""
         limit = self.limit(now)
         self._tokens = min(limit, self._tokens + (now - self._at) * limit)
         self._at = now
-        taken = self._tokens >= 1
-        self._tokens -= taken
-        (self.accepted if taken else self.refused).append(now)
-        return taken
+        accepts = self._tokens >= 1
+        self._tokens -= accepts
+        (self.accepted if accepts else self.refused).append(now)
+        return accepts
 
     def between(self, start: float, end: float) -> tuple[float, float]:
-        """Return the part of the limit that was used, and the part that was refused."""
+        """Return the share of the limit used, and the share of the requests refused."""
         accepted = sum(start <= at < end for at in self.accepted)
         refused = sum(start <= at < end for at in self.refused)
         used = accepted / ((end - start) * self.limit(end))
@@ -61,7 +63,7 @@ class Bucket:
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Say what can be chosen."""
+    """Add the options of this benchmark."""
     parser.add_argument(
         "--limits", type=float, nargs="+", default=[5, 50, 500], metavar="R", help="a second"
     )
@@ -71,7 +73,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> bool:
     """Measure, and print a row for each limit and change."""
     rows = list[tuple[str, ...]]()
-    kept = True
+    met = True
     for limit, (name, factor) in itertools.product(
         options.limits, {"none": 1.0, "halved": 0.5, "doubled": 2.0}.items()
     ):
@@ -79,11 +81,11 @@ def run(options: argparse.Namespace) -> bool:
         bucket = virtual.run(_flood(partial(_limit, limit, factor), limit))
         used, refused = bucket.between(2 * SETTLING, 2 * SETTLING + MEASURED)
         settling = bucket.between(SETTLING, 2 * SETTLING)
-        kept = kept and used >= LEAST_USED and refused < MOST_REFUSED
+        met = met and used >= MIN_USED and refused < MAX_REFUSED
         figures = (f"{used:.3f}", f"{refused:.2%}", f"{settling[0]:.3f}", f"{settling[1]:.2%}")
         rows.append((f"{limit:g}", name, *figures))
-    print(f"share of the limit used (at least {LEAST_USED}), requests refused (under 2 %)")
-    show(
+    print(f"share of the limit used (at least {MIN_USED}), requests refused (under 2 %)")
+    print_table(
         (
             "limit a second",
             "changed at 30 s",
@@ -94,31 +96,31 @@ def run(options: argparse.Namespace) -> bool:
         ),
         rows,
     )
-    return kept
+    return met
 
 
 def _limit(limit: float, factor: float, now: float) -> float:
     return limit if now < SETTLING else limit * factor
 
 
-async def _flood(limit: Callable[[float], float], most: float) -> Bucket:
-    """Send all the time, with room for four times what the limit needs."""
+async def _flood(limit: Callable[[float], float], max_limit: float) -> Bucket:
+    """Send without a pause, with four times the concurrency that the limit needs."""
     loop = asyncio.get_running_loop()
     bucket = Bucket(limit)
-    limiter = Limiter(max(16, int(most * 8 * ROUND_TRIP[1])), None, Backoff(RetryPolicy()))
+    limiter = Limiter(max(16, int(max_limit * 8 * ROUND_TRIP[1])), None, Backoff(RetryPolicy()))
 
-    async def send_again_and_again() -> None:
+    async def send_in_a_loop() -> None:
         while loop.time() < 2 * SETTLING + MEASURED:
             await limiter.acquire(limiter.submits)
             sent_at = loop.time()
             await asyncio.sleep(random.uniform(*ROUND_TRIP) / 2)
-            taken = bucket.takes(loop.time())
+            accepted = bucket.accept(loop.time())
             await asyncio.sleep(random.uniform(*ROUND_TRIP) / 2)
-            if taken:
+            if accepted:
                 limiter.accepted(sent_at)
             else:
                 limiter.refused(sent_at, None)
             limiter.release(limiter.submits)
 
-    await asyncio.gather(*(send_again_and_again() for _ in range(2 * limiter.limit)))
+    await asyncio.gather(*(send_in_a_loop() for _ in range(2 * limiter.limit)))
     return bucket

@@ -1,6 +1,6 @@
-"""The sandbox in a process of its own, breaking at random, that tells at the end what it sold.
+"""The sandbox with random faults, in a process of its own, and its record of sales.
 
-A process of its own, so that what the client holds is measured alone.
+A process of its own, so that the memory of the client is measured alone.
 """
 
 import asyncio
@@ -42,15 +42,15 @@ SECONDS = (0.05, 0.3)
 """The shortest and the longest generation."""
 
 HARMLESS: dict[str, Fault] = {"gzip": gzipped, "slow": slow(0.1)}
-"""These delay at most."""
+"""Faults that at most delay an answer."""
 SENT_AGAIN: dict[str, Fault] = {
     "429": refusal(429),
     "429 in 200": refusal(429, inside_200=True),
     "503": refusal(503),
 }
-"""After these a submit is sent again."""
+"""Faults after which a submit is sent again."""
 REFUSED: dict[str, Fault] = {"400": refusal(400), "422": refusal(422, "C")}
-"""After these a submit has failed, and bought nothing."""
+"""Faults after which a submit has failed, and bought nothing."""
 UNKNOWN: dict[str, Fault] = {
     "reset before": reset_before,
     "reset after": reset_after,
@@ -58,7 +58,7 @@ UNKNOWN: dict[str, Fault] = {
     "hang after": hang_after,
     "cut headers": cut_headers,
     "cut body": cut_body,
-    "endless": endless(b" ", pause=0.05),  # fast ones would show in the client's peak memory
+    "endless": endless(b" ", pause=0.05),  # a fast one would show in the client's peak memory
     "302": answer(302, headers={"Location": "http://127.0.0.1:9/"}),
     "408": refusal(408, "D"),
     "500": refusal(500),
@@ -70,18 +70,18 @@ UNKNOWN: dict[str, Fault] = {
     "array": answer(200, []),
     "no id": changed(task_id=DROPPED),
 }
-"""After these nobody can know whether a submit bought a task."""
+"""Faults after which a client cannot know whether a submit bought a task."""
 FAULTS = HARMLESS | SENT_AGAIN | REFUSED | UNKNOWN
 
 
 @attrs.frozen
-class Habits:
-    """How the server behaves."""
+class ServerOptions:
+    """How often the server fails, and with which seed."""
 
     fault_rate: float
-    """The part of the requests that a fault strikes, 0 to 1."""
+    """The share of the requests that get a fault, 0 to 1."""
     failure_rate: float
-    """The part of the tasks that fail, 0 to 1."""
+    """The share of the tasks that fail, 0 to 1."""
     seed: int
     """Decides the faults, the failures and the generation times, in order of arrival."""
 
@@ -97,85 +97,85 @@ class Sale:
 
 @attrs.frozen
 class Ledger:
-    """What the server knows in the end."""
+    """The server's record of a batch."""
 
     sold: dict[str, list[Sale]]
-    """What was sold, by prompt."""
+    """Sales by prompt."""
     received: Counter[str]
-    """The requests that came in, by call."""
+    """Requests received, by call."""
     struck: dict[str, Counter[str]]
-    """How often each fault struck, by call."""
+    """How often each fault was applied, by call."""
 
 
 @attrs.frozen
 class Server:
-    """The server as its client sees it."""
+    """The handle of the server in this process."""
 
     url: str
     api_key: str
-    _line: "Connection[Any, Any]" = attrs.field(repr=False)
+    _pipe: "Connection[Any, Any]" = attrs.field(repr=False)
 
     def end(self) -> Ledger:
-        """Stop it, and get its books."""
-        self._line.send("end")
-        ledger: Ledger = self._line.recv()
+        """Stop it, and return its record."""
+        self._pipe.send("end")
+        ledger: Ledger = self._pipe.recv()
         return ledger
 
 
 @contextlib.contextmanager
-def served(habits: Habits) -> Generator[Server]:
+def serve(options: ServerOptions) -> Generator[Server]:
     """Run the server during the body of `with`."""
-    context = multiprocessing.get_context("spawn")  # nothing of this process is in it
-    line, its_line = context.Pipe()
-    process = context.Process(target=_process, args=(its_line, habits))
+    context = multiprocessing.get_context("spawn")  # inherits nothing of this process
+    pipe, child_pipe = context.Pipe()
+    process = context.Process(target=_run_server, args=(child_pipe, options))
     process.start()
-    its_line.close()
+    child_pipe.close()
     try:
-        url, api_key = line.recv()
-        yield Server(url, api_key, line)
+        url, api_key = pipe.recv()
+        yield Server(url, api_key, pipe)
     finally:
-        line.close()  # which ends it too
+        pipe.close()  # ends the server
         process.join()
 
 
-# --- In its process -------------------------------------------------------------------------
+# --- In the server process ------------------------------------------------------------------
 
 
-def _process(line: "Connection[Any, Any]", habits: Habits) -> None:
-    with contextlib.suppress(KeyboardInterrupt):  # the one who started it got it too
-        asyncio.run(_serve(line, habits))
+def _run_server(pipe: "Connection[Any, Any]", options: ServerOptions) -> None:
+    with contextlib.suppress(KeyboardInterrupt):  # the parent process got it too
+        asyncio.run(_serve(pipe, options))
 
 
-async def _serve(line: "Connection[Any, Any]", habits: Habits) -> None:
+async def _serve(pipe: "Connection[Any, Any]", options: ServerOptions) -> None:
     sandbox = Sandbox(
-        seed=habits.seed, seconds=SECONDS, failure_rate=habits.failure_rate, price=0.0
+        seed=options.seed, seconds=SECONDS, failure_rate=options.failure_rate, price=0.0
     )
-    misfortunes = {call: Misfortune.of(call, habits.seed) for call in ("submit", "status")}
-    for call, misfortune in misfortunes.items():
-        sandbox.inject(misfortune, call, rate=habits.fault_rate)
+    faults = {call: RandomFault.of(call, options.seed) for call in ("submit", "status")}
+    for call, fault in faults.items():
+        sandbox.inject(fault, call, rate=options.fault_rate)
     async with sandbox:
-        line.send((sandbox.url, sandbox.api_key))
-        await anyio.to_thread.run_sync(line.poll, None)
-    struck = {call: misfortune.struck for call, misfortune in misfortunes.items()}
-    with contextlib.suppress(EOFError, BrokenPipeError):  # nobody wants to know any more
-        line.recv()
-        line.send(Ledger(_sold(sandbox), sandbox.received, struck))
+        pipe.send((sandbox.url, sandbox.api_key))
+        await anyio.to_thread.run_sync(pipe.poll, None)
+    struck = {call: fault.struck for call, fault in faults.items()}
+    with contextlib.suppress(EOFError, BrokenPipeError):  # the parent process closed the pipe
+        pipe.recv()
+        pipe.send(Ledger(_sold(sandbox), sandbox.received, struck))
 
 
 @attrs.define(eq=False)
-class Misfortune:
-    """A fault that is another one each time, and counts them."""
+class RandomFault:
+    """Applies a random fault to each request, and counts them."""
 
     _random: random.Random
     struck: Counter[str] = attrs.field(init=False, factory=Counter[str])
 
     @classmethod
-    def of(cls, call: str, seed: int) -> "Misfortune":
-        """Make the one for a call; each has luck of its own."""
+    def of(cls, call: str, seed: int) -> "RandomFault":
+        """Create the fault for a call, with random numbers of its own."""
         return cls(random.Random(f"{call} {seed}"))
 
     async def __call__(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Do what chance wants."""
+        """Apply a random fault."""
         name = self._random.choice(list(FAULTS))
         self.struck[name] += 1
         return await FAULTS[name](request, handler)

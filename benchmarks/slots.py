@@ -1,13 +1,12 @@
-"""Slots of a batch: how soon is a free one used, and how long does a whole batch take?
+"""How soon is a free slot of a batch used, and how long does a whole batch take?
 
-The server is a studio: so many workers, each at one video at a time, first come first served,
-with seeded log-normal durations: a second stands for a minute. When it did what, it tells in its
-answers, by the clock that all processes of a machine share.
+The server has a fixed number of workers, each for one video at a time, first come first served,
+with seeded log-normal durations; a second stands for a minute. Its answers contain the times when
+a request arrived and when its task ended, by the clock that all processes of a machine share.
 
-A slot is free from the moment the reader has the outcome. From there, the time is taken until
-the next request is read and until the server has it. The time of the whole batch is compared
-with list scheduling: what the same durations, in the same order, take on machines that never
-wait for anything.
+A slot is free once the consumer has the outcome. Two delays are measured from there: until the
+next request is read, and until it is at the server. The time of the whole batch is compared with
+list scheduling: the same durations, in the same order, on workers that never wait.
 """
 
 import argparse
@@ -23,46 +22,47 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import attrs
 
-from benchmarks.fake import served
-from benchmarks.tables import show
+from benchmarks.fake_server import serve
+from benchmarks.tables import print_table
 from vidgo_async import FixedPolling, GrokImagine, VidgoSession
 
-QUESTION = "how soon is a free slot used, and how long does a batch take beside the best?"
+QUESTION = "how soon is a free slot used, and how long does a batch take, compared with the best?"
 
 MEAN = 1.0
 """Seconds that a video takes, on average."""
 SPREAD = 0.5
-"""Of the durations' logarithm: one in twenty takes more than twice the median."""
+"""Standard deviation of the logarithm: one in twelve takes more than twice the median."""
 POLLING = FixedPolling(0.05)
-"""As against the durations what 3 seconds are against a minute."""
+"""In proportion to the durations, as 3 seconds are to a minute."""
 SPARE = 1.25
-"""Slots for each worker, so that the next request is at the studio before a worker is free."""
-MOST_DELAY = 10.0
-"""Milliseconds until the server has the next submit, of the 99th percentile."""
-MOST_MAKESPAN = 1.1
+"""Slots for each worker, so that the next request is at the server before a worker is free."""
+MAX_DELAY = 10.0
+"""Target: milliseconds until the next submit is at the server, of the 99th percentile."""
+MAX_MAKESPAN = 1.1
+"""Target: time of the batch over that of list scheduling."""
 KEY = "a-key-for-a-fake-server"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Say what can be chosen."""
+    """Add the options of this benchmark."""
     parser.add_argument("--workers", type=int, default=32, metavar="N", help="default 32")
     parser.add_argument("--requests", type=int, default=384, metavar="N", help="default 384")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="default 0")
 
 
 def run(options: argparse.Namespace) -> bool:
-    """Run a batch with a slot for each worker, and one with some to spare."""
+    """Run a batch with one slot for each worker, and one with `SPARE` slots for each."""
     workers, count = options.workers, options.requests
     best = list_makespan(itertools.islice(durations(options.seed), count), workers)
     runs = []
     for slots in (workers, round(SPARE * workers)):
-        with served(functools.partial(Studio, workers, options.seed)) as fake:
-            runs.append(asyncio.run(_run_batch(fake.url, count, slots)))
+        with serve(functools.partial(WorkerPoolApi, workers, options.seed)) as server:
+            runs.append(asyncio.run(_run_batch(server.url, count, slots)))
     print(
         f"{count} requests to a server with {workers} workers, {MEAN:g} s each on average, "
         f"polled every {POLLING.interval:g} s"
     )
-    show(
+    print_table(
         ("max_in_flight", "s", "list scheduling, s", "ratio", "end to outcome, ms"),
         [
             (
@@ -70,14 +70,14 @@ def run(options: argparse.Namespace) -> bool:
                 f"{run.makespan:.2f}",
                 f"{best:.2f}",
                 f"{run.makespan / best:.3f}",
-                _quantiles(run.noticing()),
+                _quantiles(run.notice_delays()),
             )
             for run in runs
         ],
     )
     print("\nmilliseconds from the outcome taken to ..., as median / p99 / max")
-    show(
-        ("max_in_flight", "slots filled again", "... the next request read", "... at the server"),
+    print_table(
+        ("max_in_flight", "slots filled again", "... next request read", "... at the server"),
         [
             (
                 str(run.slots),
@@ -89,7 +89,7 @@ def run(options: argparse.Namespace) -> bool:
         ],
     )
     return all(
-        run.makespan <= MOST_MAKESPAN * best and _p99(run.delays(run.arrived)) <= MOST_DELAY
+        run.makespan <= MAX_MAKESPAN * best and _p99(run.delays(run.arrived)) <= MAX_DELAY
         for run in runs
     )
 
@@ -102,18 +102,18 @@ def _p99(delays: Sequence[float]) -> float:
     return sorted(delays)[int(0.99 * len(delays))]
 
 
-# --- What is possible -----------------------------------------------------------------------
+# --- List scheduling ------------------------------------------------------------------------
 
 
 def durations(seed: int) -> Iterator[float]:
-    """Yield how long each video takes, in the order in which they are begun."""
+    """Yield how long each video takes, in the order in which they start."""
     chance = random.Random(seed)
     while True:
         yield MEAN * chance.lognormvariate(-SPREAD * SPREAD / 2, SPREAD)
 
 
 def list_makespan(jobs: Iterable[float], machines: int) -> float:
-    """Return how long jobs take when each goes, in order, to the first machine that is free."""
+    """Return the time for all jobs if each goes, in order, to the first free machine."""
     free = [0.0] * machines
     for job in jobs:
         heapq.heapreplace(free, free[0] + job)
@@ -124,22 +124,22 @@ def list_makespan(jobs: Iterable[float], machines: int) -> float:
 
 
 @attrs.define(eq=False)
-class Studio:
-    """So many workers, and a queue: all that will be is known when a request comes."""
+class WorkerPoolApi:
+    """Workers and a queue: the end of a task is known when its request arrives."""
 
     workers: int
     seed: int
     _free: list[float] = attrs.field(init=False)
     _durations: Iterator[float] = attrs.field(init=False)
     _tasks: list[tuple[float, float]] = attrs.field(init=False, factory=list[tuple[float, float]])
-    """When each came, and when it ends."""
+    """When each arrived, and when it ends."""
 
     def __attrs_post_init__(self) -> None:
         self._free = [0.0] * self.workers
         self._durations = durations(self.seed)
 
     def answer(self, method: str, path: str, body: bytes) -> bytes:  # noqa: ARG002 - the protocol's
-        """Sell a task, or tell whether one has ended, and when it came and ended."""
+        """Accept a task, or return the state of one; finished ones with both times."""
         now = time.monotonic()
         if method == "POST":
             ends = max(now, self._free[0]) + next(self._durations)
@@ -163,7 +163,7 @@ def _task(number: int, **fields: object) -> bytes:
 
 @attrs.define
 class Run:
-    """When everything happened, by the machine's clock; requests by their index."""
+    """The times of all events, by the machine's clock; requests by their index."""
 
     slots: int
     begun: float = attrs.field(factory=time.monotonic)
@@ -174,13 +174,13 @@ class Run:
 
     @property
     def makespan(self) -> float:
-        """Seconds from the beginning until the reader had the last outcome."""
+        """Seconds from the start until the consumer had the last outcome."""
         return self.taken[-1] - self.begun
 
     def delays(self, filled: dict[int, float]) -> list[float]:
         """Return milliseconds from an outcome taken to that event of the next request.
 
-        The first requests fill the slots. From then on, each outcome taken lets one be read.
+        The first requests fill the slots; after that, each outcome taken frees one.
         """
         following = range(self.slots, len(filled))
         return [
@@ -188,8 +188,8 @@ class Run:
             for index, freed in zip(following, self.taken, strict=False)
         ]
 
-    def noticing(self) -> list[float]:
-        """Return milliseconds from the end of each task until the reader had the outcome."""
+    def notice_delays(self) -> list[float]:
+        """Return milliseconds from the end of each task until the consumer had the outcome."""
         return [1000 * (taken - ended) for taken, ended in zip(self.taken, self.ended, strict=True)]
 
 

@@ -1,7 +1,7 @@
-"""A long batch against a server that breaks all the time: is anything bought twice, or lost?
+"""A long batch against a server with random faults: is anything bought twice, or lost?
 
-Both sides keep books, the server by prompt and the client by outcome, and they are compared
-when all is over. The client's are kept in a file, so that its memory is what the library holds.
+The server records its sales by prompt and the client its outcomes; the two records are compared at
+the end. The client writes its own to a file, so that its memory is what the library holds.
 """
 
 import argparse
@@ -10,30 +10,30 @@ import tempfile
 from typing import TextIO
 
 from benchmarks.accounts import NOT_KNOWN, Accounts, Entry, prompt, read, write
-from benchmarks.server import FAULTS, Habits, Server, served
-from benchmarks.slope import Held, held_during, print_figure, print_promises
+from benchmarks.batch_monitor import BatchMonitor, monitor_batch, print_figure, print_promises
+from benchmarks.server import FAULTS, Server, ServerOptions, serve
 from vidgo_async import FixedPolling, GrokImagine, RetryPolicy, Task, VidgoSession
 
-QUESTION = "is anything bought twice, lost or leaked in a long batch full of faults?"
+QUESTION = "is anything bought twice, lost or leaked in a long batch with many faults?"
 
 IN_FLIGHT = 500
 """Requests of the batch in flight at once."""
 CONCURRENT = 64
 """HTTP requests in flight at once."""
 REQUEST_TIMEOUT = 1.0
-"""Seconds for one exchange; a hung one lasts that long."""
+"""Seconds for one exchange, and so the cost of a hung one."""
 TASK_TIMEOUT = 30.0
-"""Seconds for one task, of which the server needs a third of one."""
+"""Seconds for one task; the server takes at most 0.3."""
 POLLING = FixedPolling(0.2)
 RETRY = RetryPolicy(timeout=60.0, initial_delay=0.05, max_delay=1.0)
 FAILURE_RATE = 0.05
 
 ROW = 1000
-"""Outcomes from one row of the table to the next."""
+"""Outcomes between two rows of the table."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Say what can be chosen."""
+    """Add the options of this benchmark."""
     parser.add_argument(
         "--requests", type=_count, default=20_000, metavar="N", help="default 20000"
     )
@@ -56,34 +56,34 @@ def _share(text: str) -> float:
     return share
 
 
-def run(wanted: argparse.Namespace) -> bool:
+def run(options: argparse.Namespace) -> bool:
     """Run the batch and print the figures; return whether all promises were kept."""
     print(
-        f"\nsoak: {wanted.requests:,} requests, {IN_FLIGHT} in flight over {CONCURRENT} connections,\n"
-        f"faults of {len(FAULTS)} kinds at {wanted.faults:.0%} of the HTTP requests, "
-        f"seed {wanted.seed}\n"
+        f"\nsoak: {options.requests:,} requests, {IN_FLIGHT} in flight over {CONCURRENT} connections,\n"
+        f"faults of {len(FAULTS)} kinds at {options.faults:.0%} of the HTTP requests, "
+        f"seed {options.seed}\n"
     )
-    habits = Habits(wanted.faults, FAILURE_RATE, wanted.seed)
-    with tempfile.TemporaryFile("w+") as book, served(habits) as server:
-        held, unclaimed = asyncio.run(_soak(server, wanted.requests, book))
-        accounts = Accounts.settled(wanted.requests, read(book), server.end())
-    _print_figures(held, accounts, unclaimed)
+    behaviour = ServerOptions(options.faults, FAILURE_RATE, options.seed)
+    with tempfile.TemporaryFile("w+") as book, serve(behaviour) as server:
+        monitor, unclaimed = asyncio.run(_soak(server, options.requests, book))
+        accounts = Accounts.settled(options.requests, read(book), server.end())
+    _print_figures(monitor, accounts, unclaimed)
     return print_promises(
-        {**_promises(accounts, unclaimed), **held.promises(IN_FLIGHT, CONCURRENT)}
+        {**_promises(accounts, unclaimed), **monitor.promises(IN_FLIGHT, CONCURRENT)}
     )
 
 
 # --- The batch ------------------------------------------------------------------------------
 
 
-async def _soak(server: Server, requests: int, book: TextIO) -> tuple[Held, int]:
-    """Return what the client held, and how many tasks were unclaimed in the end."""
-    async with held_during(ROW) as held:
-        unclaimed = await _run_batch(server, requests, book, held)
-    return held, unclaimed
+async def _soak(server: Server, requests: int, book: TextIO) -> tuple[BatchMonitor, int]:
+    """Return the snapshots of the client, and the number of unclaimed tasks."""
+    async with monitor_batch(ROW) as monitor:
+        unclaimed = await _run_batch(server, requests, book, monitor)
+    return monitor, unclaimed
 
 
-async def _run_batch(server: Server, requests: int, book: TextIO, held: Held) -> int:
+async def _run_batch(server: Server, requests: int, book: TextIO, monitor: BatchMonitor) -> int:
     session = VidgoSession(
         server.api_key,
         base_url=server.url,
@@ -92,29 +92,29 @@ async def _run_batch(server: Server, requests: int, book: TextIO, held: Held) ->
         retry=RETRY,
         request_timeout=REQUEST_TIMEOUT,
     )
-    wanted = (GrokImagine(prompt=prompt(index)) for index in range(requests))
+    batch = (GrokImagine(prompt=prompt(index)) for index in range(requests))
     done = 0
     async with session:
         async for outcome in session.generate_many(
-            wanted, max_in_flight=IN_FLIGHT, timeout=TASK_TIMEOUT
+            batch, max_in_flight=IN_FLIGHT, timeout=TASK_TIMEOUT
         ):
             write(book, Entry.of(outcome))
             done += 1
-            held.look(done)
-    return sum(isinstance(what, Task) for what in session.unclaimed)
+            monitor.record(done)
+    return sum(isinstance(item, Task) for item in session.unclaimed)
 
 
 # --- The figures and the promises -----------------------------------------------------------
 
 
-def _print_figures(held: Held, accounts: Accounts, unclaimed: int) -> None:
+def _print_figures(monitor: BatchMonitor, accounts: Accounts, unclaimed: int) -> None:
     print()
     for kind, count in accounts.kinds.most_common():
         print_figure(f"outcomes: {kind}", count)
     ledger = accounts.ledger
     for call, struck in ledger.struck.items():
         print_figure(f"{call} requests received", ledger.received[call])
-        print_figure("  of these struck by faults", struck.total())
+        print_figure("  with a fault injected", struck.total())
     print_figure("submits rightly sent again (429, 503)", accounts.rightly_sent_again)
     print_figure("submits that must end as unknown", accounts.owed_unknown)
     print_figure("sold", accounts.sold)
@@ -122,7 +122,7 @@ def _print_figures(held: Held, accounts: Accounts, unclaimed: int) -> None:
     print_figure("  behind unknown outcomes", accounts.behind_unknown)
     print_figure("  unclaimed", unclaimed)
     print_figure("requests sold more than once", accounts.sold_twice)
-    held.print_figures(accounts.outcomes)
+    monitor.print_figures(accounts.outcomes)
 
 
 def _promises(accounts: Accounts, unclaimed: int) -> dict[str, bool | None]:

@@ -1,8 +1,7 @@
-"""How long `import vidgo_async` takes, beside what it is built on.
+"""How long `import vidgo_async` takes, compared with the libraries that it is built on.
 
-Each import is made in a new process, in turn, of modules compiled before, as pip does when it
-installs. The promise is about the import alone; beside it stands the whole process, interpreter
-included.
+Each import is made in a new process, from modules compiled before, as pip does when it installs.
+The target is about the import alone; the whole process, interpreter included, is printed too.
 """
 
 import argparse
@@ -10,7 +9,6 @@ import functools
 import os
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 from collections import Counter
@@ -18,15 +16,16 @@ from collections.abc import Callable, Mapping, Sequence
 
 import attrs
 
-from benchmarks.pairs import Ratio, rounds
-from benchmarks.tables import show
+from benchmarks import checkouts
+from benchmarks.checkouts import OTHER, OURS, Environment
+from benchmarks.pairs import Ratio, run_rounds
+from benchmarks.tables import print_table
 
-QUESTION = "how long does the import take, beside that of aiohttp?"
+QUESTION = "how long does the import take, compared with that of aiohttp?"
 
-OURS, BARE, PARTS = "vidgo_async", "aiohttp", "aiohttp, attrs, cattrs, anyio"
-CONTENDERS = (OURS, BARE, PARTS)
-MOST = 1.2
-"""Our import over that of aiohttp alone: the promise."""
+BARE, PARTS = "aiohttp", "aiohttp, attrs, cattrs, anyio"
+MAX_RATIO = 1.2
+"""Target: our import over that of aiohttp alone."""
 HEAVIEST = 12
 """Modules that are named."""
 CHILD = """
@@ -38,36 +37,34 @@ print(time.perf_counter() - wall, time.process_time() - cpu)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Say what can be chosen."""
+    """Add the options of this benchmark."""
     parser.add_argument("--rounds", type=int, default=30, metavar="N", help="default 30")
+    checkouts.add_option(parser)
 
 
 def run(options: argparse.Namespace) -> bool:
-    """Measure, and print the times, the ratios, and where ours go."""
-    starts: dict[str, list[Start]] = {name: [] for name in CONTENDERS}
-    with tempfile.TemporaryDirectory() as compiled:
-        environment = _environment(compiled)
-        contenders = {
-            name: functools.partial(_keep, starts[name], name, environment) for name in CONTENDERS
+    """Measure, and print the times, the ratios, and the heaviest modules."""
+    with (
+        tempfile.TemporaryDirectory() as compiled,
+        checkouts.environments(options.against) as sides,
+    ):
+        compiling = {
+            name: {**each, "PYTHONPYCACHEPREFIX": compiled} for name, each in sides.items()
         }
-        for name in CONTENDERS:
-            _start(name, environment)  # which compiles everything
-        rounds(contenders, options.rounds)
-        known, ours = (_import_times(name, environment) for name in (BARE, OURS))
-    print(f"milliseconds, median of {options.rounds} processes each; ratios with their 95 %")
-    show(
-        ("what", *CONTENDERS, "ours / aiohttp", "ours / parts"),
-        [(what, *_row(starts, figure)) for what, figure in FIGURES.items()],
-    )
-    _print_heaviest({name: spent for name, spent in ours.items() if name not in known})
+        ours = compiling[OURS]
+        imports = {
+            **{name: (checkouts.PACKAGE, environment) for name, environment in compiling.items()},
+            **{name: (name, ours) for name in (BARE, PARTS)},
+        }
+        contenders = {name: functools.partial(_start, *each) for name, each in imports.items()}
+        for compile_all in contenders.values():
+            compile_all()
+        starts = run_rounds(contenders, options.rounds)
+        known, times = (_import_times(name, ours) for name in (BARE, checkouts.PACKAGE))
+    _print_times(starts, options.rounds)
+    _print_heaviest({name: spent for name, spent in times.items() if name not in known})
     walls = ([start.import_wall for start in starts[name]] for name in (OURS, BARE))
-    return Ratio.of(*walls).median <= MOST
-
-
-def _environment(compiled: str) -> dict[str, str]:
-    """Let nothing of the caller's environment keep modules from being compiled once for all."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-    return {**kept, "PYTHONPYCACHEPREFIX": compiled}
+    return Ratio.of(*walls).median <= MAX_RATIO
 
 
 # --- One process ----------------------------------------------------------------------------
@@ -83,18 +80,10 @@ class Start:
     process_cpu: float
 
 
-FIGURES: dict[str, Callable[[Start], float]] = {
-    "import, wall": lambda start: start.import_wall,
-    "import, CPU": lambda start: start.import_cpu,
-    "process, wall": lambda start: start.process_wall,
-    "process, CPU": lambda start: start.process_cpu,
-}
-
-
-def _start(name: str, environment: Mapping[str, str]) -> Start:
+def _start(modules: str, environment: Environment) -> Start:
     begin = time.perf_counter()
     with subprocess.Popen(  # noqa: S603 - our own
-        [sys.executable, "-c", CHILD.format(name)],
+        checkouts.python("-c", CHILD.format(modules)),
         env=environment,
         stdout=subprocess.PIPE,
         text=True,
@@ -104,36 +93,52 @@ def _start(name: str, environment: Mapping[str, str]) -> Start:
         _, status, usage = os.wait4(child.pid, 0)
         wall = time.perf_counter() - begin
         child.returncode = os.waitstatus_to_exitcode(status)
-    assert child.returncode == 0, f"import {name} failed"
+    assert child.returncode == 0, f"import {modules} failed"
     import_wall, import_cpu = map(float, printed.split())
     return Start(import_wall, import_cpu, wall, usage.ru_utime + usage.ru_stime)
 
 
-def _keep(starts: list[Start], name: str, environment: Mapping[str, str]) -> float:
-    starts.append(_start(name, environment))
-    return starts[-1].import_wall
+# --- Times and ratios -----------------------------------------------------------------------
+
+FIGURES: dict[str, Callable[[Start], float]] = {
+    "import, wall": lambda start: start.import_wall,
+    "import, CPU": lambda start: start.import_cpu,
+    "process, wall": lambda start: start.process_wall,
+    "process, CPU": lambda start: start.process_cpu,
+}
 
 
-def _row(starts: Mapping[str, Sequence[Start]], figure: Callable[[Start], float]) -> list[str]:
-    figures = {name: [figure(start) for start in starts[name]] for name in CONTENDERS}
+def _print_times(starts: Mapping[str, Sequence[Start]], count: int) -> None:
+    others = [name for name in (OTHER, BARE, PARTS) if name in starts]
+    ratios = (f"ours / {'parts' if name == PARTS else name}" for name in others)
+    print(f"milliseconds, median of {count} processes each; ratios with their 95 %")
+    print_table(
+        ("what", *starts, *ratios),
+        [(what, *_row(starts, others, figure)) for what, figure in FIGURES.items()],
+    )
+
+
+def _row(
+    starts: Mapping[str, Sequence[Start]], others: Sequence[str], figure: Callable[[Start], float]
+) -> list[str]:
+    figures = {name: [figure(start) for start in each] for name, each in starts.items()}
     return [
-        *(f"{1000 * statistics.median(figures[name]):.1f}" for name in CONTENDERS),
-        str(Ratio.of(figures[OURS], figures[BARE])),
-        str(Ratio.of(figures[OURS], figures[PARTS])),
+        *(f"{1000 * statistics.median(each):.1f}" for each in figures.values()),
+        *(str(Ratio.of(figures[OURS], figures[name])) for name in others),
     ]
 
 
-# --- Where it goes --------------------------------------------------------------------------
+# --- The heaviest modules -------------------------------------------------------------------
 
 
-def _print_heaviest(ours: Mapping[str, int]) -> None:
-    """Print what we import and aiohttp does not: by package, and the heaviest modules."""
+def _print_heaviest(times: Mapping[str, int]) -> None:
+    """Print what our import adds to that of aiohttp: by package, and the heaviest modules."""
     packages = Counter[str]()
-    modules = Counter(name.partition(".")[0] for name in ours)
-    for name, spent in ours.items():
+    modules = Counter(name.partition(".")[0] for name in times)
+    for name, spent in times.items():
         packages[name.partition(".")[0]] += spent
-    print(f"\nbeyond aiohttp, by one run with -X importtime, which is slower: {len(ours)} modules")
-    show(
+    print(f"\nbeyond aiohttp, by one run with -X importtime, which is slower: {len(times)} modules")
+    print_table(
         ("package", "modules", "ms"),
         [
             (name, str(modules[name]), f"{spent / 1000:.1f}")
@@ -141,17 +146,17 @@ def _print_heaviest(ours: Mapping[str, int]) -> None:
         ],
     )
     print()
-    heaviest = Counter(ours).most_common(HEAVIEST)
-    show(
+    heaviest = Counter(times).most_common(HEAVIEST)
+    print_table(
         ("module", "ms of its own"),
         [(name, f"{spent / 1000:.1f}") for name, spent in heaviest],
     )
 
 
-def _import_times(name: str, environment: Mapping[str, str]) -> dict[str, int]:
+def _import_times(name: str, environment: Environment) -> dict[str, int]:
     """Return the microseconds that each module took by itself."""
-    child = subprocess.run(  # noqa: S603 - our own
-        [sys.executable, "-X", "importtime", "-c", f"import {name}"],
+    child = subprocess.run(  # noqa: S603 - our own module
+        checkouts.python("-X", "importtime", "-c", f"import {name}"),
         env=environment,
         stderr=subprocess.PIPE,
         text=True,

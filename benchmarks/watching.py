@@ -1,8 +1,8 @@
-"""Many tasks watched by one session: what each costs in memory, and whether the loop stays awake.
+"""Memory per watched task, and the lag of the event loop, with many tasks in one session.
 
-Each number of tasks has a new process. What the session holds is the memory that comes on top of
-the caller's own list of tasks, from before `as_completed` until each task has been looked at
-twice; what one task costs is the slope from few tasks to many.
+Each number of tasks is measured in a new process. The memory of the session is what is added to
+the caller's own list of tasks, from before `as_completed` until each task has been polled twice.
+The memory of one task is the slope between a tenth of the tasks and all of them.
 """
 
 import argparse
@@ -12,43 +12,49 @@ import functools
 import gc
 import http.client
 import json
+import statistics
 import subprocess
 import sys
 import time
 from array import array
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
-from benchmarks.fake import Fake, VidgoApi, served
-from benchmarks.gauges import Reading
-from benchmarks.tables import show
+import attrs
+
+from benchmarks import checkouts
+from benchmarks.checkouts import OTHER, OURS, Environment
+from benchmarks.fake_server import FakeServer, VidgoApi, serve
+from benchmarks.pairs import Ratio, run_rounds
+from benchmarks.process_stats import ProcessStats
+from benchmarks.tables import print_table
 from vidgo_async import Completions, FixedPolling, SessionClosedError, Task, VidgoSession
 
-QUESTION = "what does a watched task hold, and does the loop stay awake among 100,000 of them?"
+QUESTION = "how much memory does a watched task take, and does the loop lag with 100,000 of them?"
 
-PACE = 1000.0
-"""Looks a second."""
-STRETCH = 1.2
-"""The session stretches each interval by up to a fifth, a tenth on average."""
+POLLS_PER_SECOND = 1000.0
+MAX_JITTER = 1.2
+"""The session lengthens each interval by up to a fifth, a tenth on average."""
 CONCURRENT = 64
 """HTTP requests in flight at once."""
-STEP = 0.005
-"""Seconds from one tick to the next by which the loop's lag is measured."""
-MOST_KIB = 1.0
-MOST_LAG = 20.0
-"""Milliseconds, of the 99th percentile."""
-MOST_CLOSING = 1.0
-"""Seconds."""
+LAG_STEP = 0.005
+"""Seconds between two measurements of the loop's lag."""
+MAX_KIB = 1.0
+"""Target: KiB per watched task."""
+MAX_LAG = 20.0
+"""Target: milliseconds, of the 99th percentile."""
+MAX_CLOSING = 1.0
+"""Target: seconds."""
 KEY = "a-key-for-a-fake-server"
-LOOKS = "/looks"
+POLL_COUNTS = "/poll-counts"
 
 LINES = {
     "RSS of the session, KiB": "{session_kib:,.0f}",
     "RSS with the caller's own tasks, KiB": "{all_kib:,.0f}",
     "blocks of the session": "{session_blocks:,.0f}",
-    "seconds to begin, in which the loop stands": "{begin:.3f}",
-    "polls per second": "{pace:,.0f}",
-    "polls of each task, at least": "{fewest}",
+    "seconds to begin, in which the loop is blocked": "{begin:.3f}",
+    "polls per second": "{polls_per_second:,.0f}",
+    "polls of each task, at least": "{min_polls:.0f}",
     "CPU of the client": "{cpu:.0%}",
     "lag of the loop, p50, ms": "{lag_p50:.1f}",
     "lag of the loop, p99, ms": "{lag_p99:.1f}",
@@ -56,83 +62,149 @@ LINES = {
     "seconds to close": "{close:.3f}",
 }
 
+COMPARED = {
+    "seconds to begin": "begin",
+    "CPU of the client": "cpu",
+    "lag of the loop, p50": "lag_p50",
+    "lag of the loop, p99": "lag_p99",
+    "lag of the loop, max": "lag_max",
+    "seconds to close": "close",
+}
+"""Figures that are compared with another checkout, beside the memory per task."""
+
 _Figures = Mapping[str, float]
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Say what can be chosen."""
+    """Add the options of this benchmark."""
     parser.add_argument(
         "--tasks", type=int, default=100_000, metavar="N", help="and a tenth of it; default 100000"
     )
+    parser.add_argument("--rounds", type=int, default=1, metavar="N", help="default 1")
+    checkouts.add_option(parser)
 
 
 def run(options: argparse.Namespace) -> bool:
-    """Watch few tasks, then many; print what both took, and what one task holds."""
-    sizes = (options.tasks // 10, options.tasks)
-    with served(functools.partial(CountingApi, sys.maxsize)) as fake:
-        few, many = (_measured(fake, count) for count in sizes)
-    print(f"one session that watches tasks, with {PACE:,.0f} polls a second")
-    show(
-        ("tasks", *(f"{count:,}" for count in sizes)),
-        [(name, *(form.format(**each) for each in (few, many))) for name, form in LINES.items()],
-    )
-    kib, all_kib, blocks = (
-        (many[name] - few[name]) / (sizes[1] - sizes[0])
-        for name in ("session_kib", "all_kib", "session_blocks")
-    )
-    print(
-        f"a watched task holds {kib:.2f} KiB in {blocks:.1f} blocks of the session, "
-        f"{all_kib:.2f} KiB with the caller's own"
-    )
+    """Watch a tenth of the tasks, then all of them; print the medians over the rounds."""
+    with (
+        checkouts.environments(options.against) as sides,
+        serve(functools.partial(PollCountingApi, sys.maxsize)) as server,
+    ):
+        contenders = {
+            name: functools.partial(Run.measure, server, options.tasks, environment)
+            for name, environment in sides.items()
+        }
+        runs = run_rounds(contenders, options.rounds)
+    print(f"one session that watches tasks, {POLLS_PER_SECOND:,.0f} polls a second")
+    for name, measured in runs.items():
+        _print_side(name, options.tasks, measured)
+    if OTHER in runs:
+        _print_ratios(runs[OURS], runs[OTHER])
+    many = _medians([each.many for each in runs[OURS]])
     return (
-        kib <= MOST_KIB
-        and many["fewest"] >= 2
-        and many["lag_p99"] < MOST_LAG
-        and many["close"] < MOST_CLOSING
+        statistics.median(each.per_task("session_kib") for each in runs[OURS]) <= MAX_KIB
+        and many["min_polls"] >= 2
+        and many["lag_p99"] < MAX_LAG
+        and many["close"] < MAX_CLOSING
     )
 
 
-def _measured(fake: Fake, count: int) -> _Figures:
+@attrs.frozen
+class Run:
+    """The figures of one round: of a tenth of the tasks, and of all of them."""
+
+    tasks: int
+    few: _Figures
+    many: _Figures
+
+    @classmethod
+    def measure(cls, server: FakeServer, tasks: int, environment: Environment) -> "Run":
+        """Run the two processes."""
+        few, many = (_measure(server, count, environment) for count in (tasks // 10, tasks))
+        return cls(tasks, few, many)
+
+    def per_task(self, figure: str) -> float:
+        """Return the slope of a figure."""
+        return (self.many[figure] - self.few[figure]) / (self.tasks - self.tasks // 10)
+
+
+def _measure(server: FakeServer, count: int, environment: Environment) -> _Figures:
     """Watch so many tasks in a new process."""
     child = subprocess.run(  # noqa: S603 - our own module
-        [sys.executable, "-m", "benchmarks.watching", fake.url, str(count)],
+        checkouts.python("-m", "benchmarks.watching", server.url, str(count)),
+        env=environment,
         stdout=subprocess.PIPE,
         check=True,
     )
     figures = json.loads(child.stdout)
-    pace = fake.requests() / figures["seconds"]
-    return {**figures, "pace": pace, "fewest": _fewest(fake, count)}
+    polls_per_second = server.take_request_count() / figures["seconds"]
+    min_polls = _min_polls(server, count)
+    return {**figures, "polls_per_second": polls_per_second, "min_polls": min_polls}
 
 
-def _fewest(fake: Fake, count: int) -> int:
-    """Ask the server how often it was asked for the one of its tasks that was asked for least."""
-    connection = http.client.HTTPConnection(fake.url.removeprefix("http://"))
+def _min_polls(server: FakeServer, count: int) -> int:
+    """Ask the server how often the least polled task was polled."""
+    connection = http.client.HTTPConnection(server.url.removeprefix("http://"))
     with contextlib.closing(connection):
-        connection.request("GET", LOOKS)
-        looks: list[int] = json.load(connection.getresponse())
-    fake.requests()  # so that this one is not counted
-    return min(looks) if len(looks) == count else 0
+        connection.request("GET", POLL_COUNTS)
+        polls: list[int] = json.load(connection.getresponse())
+    server.take_request_count()  # so that this request is not counted
+    return min(polls) if len(polls) == count else 0
 
 
-class CountingApi(VidgoApi):
-    """Tasks without an end, and a path that tells how often each was looked at."""
+class PollCountingApi(VidgoApi):
+    """Tasks that never end, and a path that returns how often each was polled."""
 
     def answer(self, method: str, path: str, body: bytes) -> bytes:
-        """Tell how far a task is; at the path `LOOKS`, tell of all, and forget them."""
-        if path != LOOKS:
+        """Return the state of a task; at `POLL_COUNTS`, return all counts and reset them."""
+        if path != POLL_COUNTS:
             return super().answer(method, path, body)
-        looks = list(self._seen.values())
-        self._seen.clear()
-        return json.dumps(looks).encode()
+        polls = list(self._polls.values())
+        self._polls.clear()
+        return json.dumps(polls).encode()
+
+
+# --- Printing -------------------------------------------------------------------------------
+
+
+def _print_side(name: str, tasks: int, runs: Sequence[Run]) -> None:
+    few, many = _medians([each.few for each in runs]), _medians([each.many for each in runs])
+    kib, all_kib, blocks = (
+        statistics.median(each.per_task(figure) for each in runs)
+        for figure in ("session_kib", "all_kib", "session_blocks")
+    )
+    print(f"\n{name}, median of {len(runs)} rounds")
+    print_table(
+        ("tasks", f"{tasks // 10:,}", f"{tasks:,}"),
+        [(line, *(form.format(**each) for each in (few, many))) for line, form in LINES.items()],
+    )
+    print(
+        f"a watched task takes {kib:.2f} KiB in {blocks:.1f} blocks of the session, "
+        f"{all_kib:.2f} KiB with the caller's own"
+    )
+
+
+def _print_ratios(ours: Sequence[Run], other: Sequence[Run]) -> None:
+    memory = ([each.per_task("session_kib") for each in side] for side in (ours, other))
+    rows = [("KiB per watched task", str(Ratio.of(*memory)))]
+    for title, name in COMPARED.items():
+        figures = ([each.many[name] for each in side] for side in (ours, other))
+        rows.append((title, str(Ratio.of(*figures))))
+    print()
+    print_table(("with all tasks", "ours / other (95 %)"), rows)
+
+
+def _medians(runs: Sequence[_Figures]) -> _Figures:
+    return {name: statistics.median(each[name] for each in runs) for name in runs[0]}
 
 
 # --- In the process that watches ------------------------------------------------------------
 
 
 class Lag:
-    """How late the loop is for something that is due every few milliseconds.
+    """How late the loop runs a timer that is due every few milliseconds.
 
-    Whoever is due while the loop stands still counts, as often as that is.
+    While the loop is blocked, each timer that would have been due counts.
     """
 
     def __init__(self) -> None:
@@ -144,11 +216,11 @@ class Lag:
     def _tick(self) -> None:
         while self._due <= (now := self._loop.time()):
             self._late.append(now - self._due)
-            self._due += STEP
+            self._due += LAG_STEP
         self._timer = self._loop.call_at(self._due, self._tick)
 
     def stop(self) -> dict[str, float]:
-        """End it, and return milliseconds."""
+        """Stop measuring, and return milliseconds."""
         self._timer.cancel()
         late = sorted(self._late)
         p50, p99 = (late[int(part * len(late))] for part in (0.5, 0.99))
@@ -156,50 +228,50 @@ class Lag:
 
 
 async def _watch(url: str, count: int) -> _Figures:
-    interval = count / PACE / ((1 + STRETCH) / 2)
-    nothing = _reading()
+    interval = count / POLLS_PER_SECOND / ((1 + MAX_JITTER) / 2)
+    nothing = _stats()
     tasks = _tasks(count, interval)
-    callers = _reading()
+    callers = _stats()
     async with VidgoSession(
         KEY, base_url=url, polling=FixedPolling(interval), max_concurrent_requests=CONCURRENT
     ) as vidgo:
         begin = time.perf_counter()
-        reader = asyncio.create_task(_read(vidgo.as_completed(tasks)))
+        consumer = asyncio.create_task(_consume(vidgo.as_completed(tasks)))
         await asyncio.sleep(0)
         begun, cpu = time.perf_counter(), time.process_time()
         lag = Lag()
-        await asyncio.sleep(2 * STRETCH * interval + 1)
+        await asyncio.sleep(2 * MAX_JITTER * interval + 1)
         seconds, cpu = time.perf_counter() - begun, time.process_time() - cpu
         lags = lag.stop()
-        held = _reading()
+        watched = _stats()
         closing = time.perf_counter()
         await vidgo.aclose()
-        await reader
+        await consumer
         closed = time.perf_counter()
     return {
         "begin": begun - begin,
         "seconds": seconds,
         "cpu": cpu / seconds,
         "close": closed - closing,
-        "session_kib": _rss(held) - _rss(callers),
-        "all_kib": _rss(held) - _rss(nothing),
-        "session_blocks": held.blocks - callers.blocks,
+        "session_kib": _rss(watched) - _rss(callers),
+        "all_kib": _rss(watched) - _rss(nothing),
+        "session_blocks": watched.blocks - callers.blocks,
         **lags,
     }
 
 
-def _reading() -> Reading:
+def _stats() -> ProcessStats:
     gc.collect()
-    return Reading.now()
+    return ProcessStats.now()
 
 
-def _rss(reading: Reading) -> int:
-    assert reading.rss is not None, "this system does not tell how much memory is resident"
-    return reading.rss
+def _rss(stats: ProcessStats) -> int:
+    assert stats.rss is not None, "this system does not tell how much memory is resident"
+    return stats.rss
 
 
 def _tasks(count: int, interval: float) -> list[Task]:
-    """Make tasks whose first looks are spread as evenly as all later ones."""
+    """Create tasks whose first polls are spread as evenly as all later ones."""
     now = datetime.now(UTC)
     ages = (timedelta(seconds=interval * number / count) for number in range(count))
     return [
@@ -208,7 +280,7 @@ def _tasks(count: int, interval: float) -> list[Task]:
     ]
 
 
-async def _read(completed: Completions) -> None:
+async def _consume(completed: Completions) -> None:
     with contextlib.suppress(SessionClosedError):
         async for task in completed:
             msg = f"{task} ended"

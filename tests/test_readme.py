@@ -10,6 +10,7 @@ import anyio
 import pytest
 
 import vidgo_async
+import vidgo_async.sandbox
 from upload_support import PNG, picture
 from vidgo_async.sandbox import Sandbox
 
@@ -85,3 +86,22 @@ def test_every_setting_is_in_the_table() -> None:
     code = vidgo_async.VidgoSession.__init__.__code__
     settings = code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount]
     assert {name for name in settings if f"`{name}`" not in table} == set()
+
+
+def test_every_fault_is_in_the_table() -> None:
+    """The sandbox's README names every fault, setting and helper that the package exports."""
+    readme = (ROOT / "vidgo_async/sandbox/README.md").read_text()
+    values = {"REALISTIC", "Call", "Shape", "SoldTask", "Upload"}  # types, and a pair of seconds
+    exported = set(vidgo_async.sandbox.__all__) - values
+    assert {name for name in exported if not re.search(rf"\b{name}\b", readme)} == set()
+
+
+@pytest.mark.parametrize(
+    "name", ["README.md", "benchmarks/README.md", "vidgo_async/sandbox/README.md"]
+)
+def test_every_link_leads_somewhere(name: str) -> None:
+    """Each relative link and picture of a README is a file of the project."""
+    file = ROOT / name
+    links = re.findall(r"\]\(([^)#]+)[^)]*\)", file.read_text())
+    paths = [link for link in links if not link.startswith("https:")]
+    assert [path for path in paths if not (file.parent / path).exists()] == []

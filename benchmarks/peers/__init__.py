@@ -1,5 +1,6 @@
-"""Other services' own clients: their fakes, their environments, and one file for each of them.
+"""Other vendors' clients: their fake APIs, their environments, and one module for each client.
 
-What runs in a client's own environment imports nothing but that client, the standard library and
-`benchmarks.stopwatch`. No client is closed in the end, since not all of them can be.
+A client's module has `create(url, interval, variant)`. It runs in the client's own environment and
+imports only that client and the standard library. No client is closed at the end, since not all of
+them can be.
 """

@@ -1,6 +1,6 @@
-"""What the neighbours' services answer: for each client a fake of its own API.
+"""Fake APIs, one for each other vendor's client.
 
-All are as fast as `VidgoApi`, and their bodies about as long, so that what differs is the client.
+They are as fast as `VidgoApi` and their bodies about as long, so that only the clients differ.
 """
 
 import itertools
@@ -9,26 +9,26 @@ from collections import Counter
 
 import attrs
 
-BORN = "2026-01-02T03:04:05.000Z"
+CREATED_AT = "2026-01-02T03:04:05.000Z"
 
 
 @attrs.define(eq=False)
 class _Tasks:
-    """Tasks that are finished when they have been looked at so many times."""
+    """Tasks that finish at their nth poll."""
 
-    looks: int
+    polls_to_finish: int
     _ids: "itertools.count[int]" = attrs.field(init=False, factory=itertools.count)
-    _seen: Counter[str] = attrs.field(init=False, factory=Counter[str])
+    _polls: Counter[str] = attrs.field(init=False, factory=Counter[str])
 
-    def _sell(self) -> str:
+    def _new_id(self) -> str:
         return f"task-{next(self._ids):010d}-fake0000"
 
-    def _look(self, task_id: str) -> bool:
-        """Count a look, and tell whether the task is finished now."""
-        self._seen[task_id] += 1
-        if self._seen[task_id] < self.looks:
+    def _is_finished(self, task_id: str) -> bool:
+        """Count a poll, and return whether the task is finished now."""
+        self._polls[task_id] += 1
+        if self._polls[task_id] < self.polls_to_finish:
             return False
-        del self._seen[task_id]
+        del self._polls[task_id]
         return True
 
 
@@ -40,11 +40,11 @@ class ReplicateApi(_Tasks):
     """Predictions of Replicate."""
 
     def answer(self, method: str, path: str, body: bytes) -> bytes:  # noqa: ARG002 - the protocol's
-        """Sell a prediction, or tell how far one is."""
+        """Accept a prediction, or return the state of one."""
         if method == "POST":
-            return self._prediction(self._sell(), "starting", None)
+            return self._prediction(self._new_id(), "starting", None)
         task_id = path.rpartition("/")[2]
-        if self._look(task_id):
+        if self._is_finished(task_id):
             return self._prediction(task_id, "succeeded", _video(task_id))
         return self._prediction(task_id, "processing", None)
 
@@ -57,18 +57,18 @@ class ReplicateApi(_Tasks):
             "input": {"prompt": "fox"},
             "output": output,
             "error": None,
-            "created_at": BORN,
+            "created_at": CREATED_AT,
         }
         return json.dumps(prediction).encode()
 
 
 class FalApi(_Tasks):
-    """The queue of fal. The answer to a submit names the other URLs, and so this server's own."""
+    """The queue of fal. The answer to a submit contains the other URLs, and so the server's own."""
 
     def answer(self, method: str, path: str, body: bytes) -> bytes:
-        """Queue a request, tell how far one is, or hand over its result."""
+        """Queue a request, or return the state or the result of one."""
         if method == "POST":
-            task_id = self._sell()
+            task_id = self._new_id()
             url = f"{json.loads(body)['server']}/fake/video/requests/{task_id}"
             return json.dumps(
                 {
@@ -82,24 +82,24 @@ class FalApi(_Tasks):
         if not status:
             video = {"url": _video(task_id), "content_type": "video/mp4", "file_name": "video.mp4"}
             return json.dumps({"video": video}).encode()
-        return self._status(task_id, "COMPLETED" if self._look(task_id) else "IN_PROGRESS")
+        return self._status(task_id, "COMPLETED" if self._is_finished(task_id) else "IN_PROGRESS")
 
     def _status(self, task_id: str, status: str) -> bytes:
         url = f"https://queue.example/fake/video/requests/{task_id}"
-        wanted = {"status": status, "request_id": task_id, "response_url": url, "logs": None}
-        return json.dumps(wanted | {"metrics": {}}).encode()
+        state = {"status": status, "request_id": task_id, "response_url": url, "logs": None}
+        return json.dumps(state | {"metrics": {}}).encode()
 
 
 class RunwayApi(_Tasks):
     """Tasks of Runway."""
 
     def answer(self, method: str, path: str, body: bytes) -> bytes:  # noqa: ARG002 - the protocol's
-        """Sell a task, or tell how far one is."""
+        """Accept a task, or return the state of one."""
         if method == "POST":
-            sold = {"id": self._sell(), "estimatedCost": {"credits": 5.0}}
-            return json.dumps(sold).encode()
-        task = {"id": path.rpartition("/")[2], "createdAt": BORN}
-        if self._look(task["id"]):
+            accepted = {"id": self._new_id(), "estimatedCost": {"credits": 5.0}}
+            return json.dumps(accepted).encode()
+        task = {"id": path.rpartition("/")[2], "createdAt": CREATED_AT}
+        if self._is_finished(task["id"]):
             end = {"status": "SUCCEEDED", "output": [_video(task["id"])], "cost": {"credits": 5}}
             return json.dumps(task | end).encode()
         progress = {"status": "RUNNING", "progress": 0.5, "estimatedCost": {"credits": 5.0}}
@@ -107,17 +107,17 @@ class RunwayApi(_Tasks):
 
 
 class GoogleApi(_Tasks):
-    """Long-running operations of Google, where a look is a POST too."""
+    """Long-running operations of Google, where a poll is a POST too."""
 
     def answer(self, method: str, path: str, body: bytes) -> bytes:  # noqa: ARG002 - the protocol's
-        """Start an operation, or tell how far one is."""
+        """Start an operation, or return the state of one."""
         model, _, call = path.rpartition(":")
         if call.startswith("predictLongRunning"):
-            name = f"{model.rpartition('/v1beta1/')[2]}/operations/{self._sell()}"
+            name = f"{model.rpartition('/v1beta1/')[2]}/operations/{self._new_id()}"
             return json.dumps({"name": name}).encode()
         name = json.loads(body)["operationName"]
-        if not self._look(name):
-            return json.dumps({"name": name, "metadata": {"createTime": BORN}}).encode()
+        if not self._is_finished(name):
+            return json.dumps({"name": name, "metadata": {"createTime": CREATED_AT}}).encode()
         video = {"gcsUri": _video(name.rpartition("/")[2]), "mimeType": "video/mp4"}
         return json.dumps({"name": name, "done": True, "response": {"videos": [video]}}).encode()
 
@@ -126,15 +126,17 @@ class ElevenLabsApi(_Tasks):
     """Video generations of ElevenLabs."""
 
     def answer(self, method: str, path: str, body: bytes) -> bytes:  # noqa: ARG002 - the protocol's
-        """Sell a generation, or tell how far one is."""
+        """Accept a generation, or return the state of one."""
         if method == "POST":
-            return self._generation(self._sell(), "pending")
+            return self._generation(self._new_id(), "pending")
         task_id = path.rpartition("/")[2]
-        if self._look(task_id):
-            url, kind = _video(task_id), "video/mp4"
-            return self._generation(task_id, "completed", content_url=url, content_mime_type=kind)
+        if self._is_finished(task_id):
+            url, mime_type = _video(task_id), "video/mp4"
+            return self._generation(
+                task_id, "completed", content_url=url, content_mime_type=mime_type
+            )
         return self._generation(task_id, "generating")
 
     def _generation(self, task_id: str, status: str, **end: str) -> bytes:
-        generation = {"id": task_id, "status": status, "model_id": "fake", "created_at": BORN}
+        generation = {"id": task_id, "status": status, "model_id": "fake", "created_at": CREATED_AT}
         return json.dumps(generation | end).encode()

@@ -1,10 +1,10 @@
-"""Which neighbours there are."""
+"""The other vendors' clients, with their versions and variants."""
 
 from collections.abc import Callable
 
 import attrs
 
-from benchmarks.fake import Api, VidgoApi
+from benchmarks.fake_server import Api, VidgoApi
 from benchmarks.peers import apis
 
 DEFAULT = "default"
@@ -13,24 +13,24 @@ TUNED = "tuned"
 
 @attrs.frozen
 class Peer:
-    """A client of another service."""
+    """A client of another service, or a loop over another HTTP library."""
 
     module: str
-    """Its file in this package, and its environment's name."""
+    """Its module in this package, and the name of its environment."""
     package: str
     """Its name on the package index."""
     requirements: tuple[str, ...]
     api: Callable[[int], Api]
-    """Makes the fake of its service, given the looks until a task is finished."""
-    over: dict[str, str]
-    """For each form that is measured, what carries its requests."""
-    beside_looks: int = 1
-    """Requests for a task beside the looks at it."""
+    """Creates the fake API, given the number of polls until a task is finished."""
+    variants: dict[str, str]
+    """The HTTP library of each measured variant."""
+    requests_beside_polls: int = 1
+    """Requests for each task that are not polls."""
     running: str = ""
-    """Its word for a task that is not finished, if it has one."""
+    """Its status of an unfinished task, if it has one."""
 
 
-NEIGHBOURS = (
+VENDOR_CLIENTS = (
     Peer(
         "replicate",
         "replicate",
@@ -45,7 +45,7 @@ NEIGHBOURS = (
         ("fal-client==1.0.3",),
         apis.FalApi,
         {DEFAULT: "httpx", TUNED: "httpx"},
-        beside_looks=2,  # it fetches the result apart
+        requests_beside_polls=2,  # it fetches the result in a request of its own
         running="IN_PROGRESS",
     ),
     Peer(
@@ -80,4 +80,4 @@ BARE_HTTPX = Peer(
     VidgoApi,
     {DEFAULT: "httpx", TUNED: "httpx"},
 )
-"""No neighbour, but what most of them stand on."""
+"""Not a vendor's client, but the HTTP library that most of them use."""

@@ -1,4 +1,4 @@
-"""What runs side by side: ours, the loops written by hand, and the neighbours in each form."""
+"""What is compared: our client, hand-written loops, and other vendors' clients in each variant."""
 
 import functools
 import json
@@ -10,62 +10,64 @@ from pathlib import Path
 
 import attrs
 
-from benchmarks.fake import Api, VidgoApi, served
-from benchmarks.peers.catalogue import BARE_HTTPX, NEIGHBOURS, Peer
+from benchmarks.fake_server import Api, VidgoApi, serve
+from benchmarks.peers.catalogue import BARE_HTTPX, VENDOR_CLIENTS, Peer
 from benchmarks.peers.environments import ROOT, interpreter, variables, version
-from benchmarks.peers.words import complaint
+from benchmarks.peers.formatting import find_error
 
-LOOKS = 10
-"""Looks at each task until it is finished."""
+POLLS = 10
+"""Polls of each task until it is finished."""
 INTERVAL = 0.5
-"""Seconds between two looks at a task."""
-LIMIT = 120.0
-"""Seconds for one run; a client that takes longer has failed."""
+"""Seconds between two polls of a task."""
+TIMEOUT = 120.0
+"""Seconds for one run; a slower client has failed."""
 
 
 @attrs.frozen
 class Contender:
-    """A client in one form."""
+    """One variant of a client."""
 
     name: str
-    form: str
+    variant: str
     command: tuple[str, ...]
-    """How to run it, up to the URL."""
+    """The command line, up to the URL."""
     api: Callable[[int], Api]
     requests: int
-    """What it should send for a task."""
-    neighbour: bool = False
-    """Whether it is what we compare ourselves with."""
+    """Expected number of requests for each task."""
+    is_vendor_client: bool = False
+    """Whether the target is about it."""
     options: tuple[str, ...] = ()
-    """What comes after the interval."""
+    """Arguments after the interval."""
 
     @property
     def title(self) -> str:
-        """Name it in one go."""
-        return f"{self.name} ({self.form})"
+        """Name and variant."""
+        return f"{self.name} ({self.variant})"
 
 
 @attrs.define(eq=False)
 class Runs:
-    """The runs of one contender with so many tasks; each call is one."""
+    """The runs of one contender with so many tasks; each call is one run."""
 
     contender: Contender
     count: int
     requests: list[float] = attrs.field(init=False, factory=list[float])
     """Requests for each task, in the runs that worked."""
     failures: list[str] = attrs.field(init=False, factory=list[str])
-    """What was wrong with the others."""
+    """Errors of the other runs."""
 
     def __call__(self) -> float:
         """Return the CPU milliseconds for each task, or NaN if it failed."""
         arguments = str(self.count), str(INTERVAL), *self.contender.options
-        with served(functools.partial(self.contender.api, LOOKS)) as fake:  # nothing left over
+        with serve(
+            functools.partial(self.contender.api, POLLS)
+        ) as server:  # a new one for each run
             try:
-                cpu = _cpu([*self.contender.command, fake.url, *arguments])
+                cpu = _cpu([*self.contender.command, server.url, *arguments])
             except FailedError as error:
                 self.failures.append(str(error))
                 return math.nan
-            sent = fake.requests() / self.count
+            sent = server.take_request_count() / self.count
         if sent < self.contender.requests:
             self.failures.append(f"{sent:g} requests for each task")
             return math.nan
@@ -74,11 +76,11 @@ class Runs:
 
 
 class FailedError(Exception):
-    """A run that did not end well, or not in time."""
+    """A run that failed or timed out."""
 
 
 def _cpu(command: Sequence[str]) -> float:
-    """Return the CPU seconds that a client says it took."""
+    """Return the CPU seconds that a client reports."""
     try:
         child = subprocess.run(  # noqa: S603 - our own list
             command,
@@ -87,54 +89,54 @@ def _cpu(command: Sequence[str]) -> float:
             cwd=ROOT,
             env=variables(),
             text=True,
-            timeout=LIMIT,
+            timeout=TIMEOUT,
         )
     except subprocess.TimeoutExpired:
-        msg = f"over {LIMIT:g} s"
+        msg = f"over {TIMEOUT:g} s"
         raise FailedError(msg) from None
     except subprocess.CalledProcessError as error:
-        raise FailedError(complaint(error.stderr)) from None
+        raise FailedError(find_error(error.stderr)) from None
     cpu: float = json.loads(child.stdout)["cpu"]
     return cpu
 
 
-# --- Who takes part -------------------------------------------------------------------------
+# --- The list -------------------------------------------------------------------------------
 
 
 def contenders(folder: Path) -> list[Contender]:
-    """List them all, ours first; make the environments that are missing."""
-    neighbours = [each for peer in NEIGHBOURS for each in _forms(peer, folder, neighbour=True)]
+    """Return all of them, ours first; create missing environments."""
+    vendors = [each for peer in VENDOR_CLIENTS for each in _variants(peer, folder, is_vendor=True)]
     return [
-        _of_here("ours", f"vidgo_async {_here('vidgo_async')}"),
-        _of_here("bare", f"bare aiohttp {_here('aiohttp')}"),
-        *_forms(BARE_HTTPX, folder, neighbour=False),
-        *neighbours,
+        _local("ours", f"vidgo_async {_installed('vidgo_async')}"),
+        _local("bare", f"bare aiohttp {_installed('aiohttp')}"),
+        *_variants(BARE_HTTPX, folder, is_vendor=False),
+        *vendors,
     ]
 
 
-def _of_here(client: str, name: str) -> Contender:
+def _local(client: str, name: str) -> Contender:
     command = sys.executable, "-m", "benchmarks.clients", client
-    return Contender(name, "default", command, VidgoApi, 1 + LOOKS, options=("asyncio",))
+    return Contender(name, "default", command, VidgoApi, 1 + POLLS, options=("asyncio",))
 
 
-def _here(package: str) -> str:
+def _installed(package: str) -> str:
     return version(Path(sys.executable), package)
 
 
-def _forms(peer: Peer, folder: Path, *, neighbour: bool) -> list[Contender]:
+def _variants(peer: Peer, folder: Path, *, is_vendor: bool) -> list[Contender]:
     python = interpreter(folder, peer.module, peer.requirements)
-    title = peer.package if neighbour else f"bare {peer.package}"
+    title = peer.package if is_vendor else f"bare {peer.package}"
     name = f"{title} {version(python, peer.package)}"
-    command = str(python), "-m", f"benchmarks.peers.{peer.module}"
+    command = str(python), "-m", "benchmarks.peers.generate_many", peer.module
     return [
         Contender(
             name,
-            f"{form}, {over}",
+            f"{variant}, {library}",
             command,
             peer.api,
-            peer.beside_looks + LOOKS,
-            neighbour,
-            (form,),
+            peer.requests_beside_polls + POLLS,
+            is_vendor,
+            (variant,),
         )
-        for form, over in peer.over.items()
+        for variant, library in peer.variants.items()
     ]

@@ -1,11 +1,8 @@
-"""ElevenLabs' client: `python -m benchmarks.peers.elevenlabs URL TASKS INTERVAL [tuned]`.
+"""The client of ElevenLabs.
 
-Tuned means a client of httpx of our own, whose pool opens as many connections as it likes, and
-requests that may wait for as long as it takes.
+Tuned means an httpx client of our own with a connection pool without a limit, and no timeouts.
 """
 
-import asyncio
-import sys
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -14,42 +11,30 @@ import elevenlabs.flows_custom
 import httpx
 from elevenlabs.client import AsyncElevenLabs
 
-from benchmarks import stopwatch
 
-
-def maker(url: str, interval: float, form: str) -> Callable[[int], Coroutine[Any, Any, None]]:
-    """Make a client, and return what makes one video with it."""
-    # It has no public way to look at even intervals, or more often than twice a second.
+def create(url: str, interval: float, variant: str) -> Callable[[int], Coroutine[Any, Any, None]]:
+    """Create a client, and return a function that generates one video."""
+    # There is no public way to poll at even intervals, or more than twice a second.
     elevenlabs.flows_custom._SMALLEST_MIN_POLL_INTERVAL_SECONDS = interval  # noqa: SLF001
     elevenlabs.flows_custom._POLL_JITTER = 0.0  # noqa: SLF001
-    client = AsyncElevenLabs(api_key="fake", base_url=url, **_options(form))
+    client = AsyncElevenLabs(api_key="fake", base_url=url, **_options(variant))
 
-    async def make(number: int) -> None:
+    async def generate(number: int) -> None:
         request = elevenlabs.VideoGenerationRequest_BytedanceSeedanceV2(prompt=f"fox {number}")
         video = await client.flows.video.create_and_wait(
             request=request, min_poll_interval_in_seconds=interval
         )
         assert video.status == "completed"
 
-    return make
+    return generate
 
 
-def _options(form: str) -> dict[str, Any]:
-    if form == "impatient":
+def _options(variant: str) -> dict[str, Any]:
+    if variant == "short timeout":
         return {"timeout": 0.5}
-    if form == "tuned":
-        # The pool scans what it keeps idle at each request, so to keep more of it costs more.
+    if variant == "tuned":
+        # The pool scans its idle connections at each request, so keeping more of them costs more.
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=20)
-        client = httpx.AsyncClient(limits=limits, timeout=None)  # noqa: S113 - as said
+        client = httpx.AsyncClient(limits=limits, timeout=None)  # noqa: S113 - see the docstring
         return {"httpx_client": client, "timeout": None}
     return {}
-
-
-def main(url: str, count: str, interval: str, form: str = "default") -> None:
-    """Make so many videos at once, and print what it took."""
-    make = maker(url, float(interval), form)
-    stopwatch.measure(lambda: asyncio.gather(*(make(number) for number in range(int(count)))))
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

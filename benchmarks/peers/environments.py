@@ -1,6 +1,6 @@
-"""A virtual environment for each client, since they are many, and none of them is ours to install.
+"""A virtual environment for each client, so that their requirements cannot conflict.
 
-They are made once, in a folder of the user's cache, and made again when what is wanted changes.
+They are created once, in the user's cache folder, and again when the requirements change.
 """
 
 import os
@@ -13,35 +13,37 @@ from pathlib import Path
 
 FOLDER = Path("~/.cache/vidgo_async-benchmarks").expanduser()
 ROOT = Path(__file__).parents[2]
-"""Where `python -m benchmarks` works."""
+"""The working directory of all measured processes."""
 
 _KEPT = ("HOME", "LANG", "PATH", "TMPDIR")
 
 
 def interpreter(folder: Path, name: str, requirements: Sequence[str]) -> Path:
-    """Return the Python that has these requirements; install them first if need be."""
-    home = folder / name
-    python = home / "bin" / "python"
-    label = home / "installed.txt"  # written last, so a half-made one is not taken for done
-    wanted = "\n".join((sys.version, *requirements))
-    if python.exists() and label.exists() and label.read_text() == wanted:
+    """Return a Python that has these requirements; install them first if needed."""
+    environment = folder / name
+    python = environment / "bin" / "python"
+    marker = (
+        environment / "installed.txt"
+    )  # written last, so that an interrupted installation is repeated
+    expected = "\n".join((sys.version, *requirements))
+    if python.exists() and marker.exists() and marker.read_text() == expected:
         return python
-    print(f"installing {', '.join(requirements)} in {home}", file=sys.stderr)
-    shutil.rmtree(home, ignore_errors=True)
-    venv.create(home, with_pip=True)
+    print(f"installing {', '.join(requirements)} in {environment}", file=sys.stderr)
+    shutil.rmtree(environment, ignore_errors=True)
+    venv.create(environment, with_pip=True)
     pip = [str(python), "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
     subprocess.run([*pip, *requirements], check=True)  # noqa: S603 - our own list
-    label.write_text(wanted)
+    marker.write_text(expected)
     return python
 
 
 def version(python: Path, package: str) -> str:
-    """Tell which version of a package that Python has."""
-    question = f"from importlib.metadata import version; print(version({package!r}))"
-    answer = subprocess.run(  # noqa: S603 - our own question
-        [python, "-c", question], stdout=subprocess.PIPE, check=True, text=True
+    """Return the version of a package that is installed for that Python."""
+    code = f"from importlib.metadata import version; print(version({package!r}))"
+    child = subprocess.run(  # noqa: S603 - our own code
+        [python, "-c", code], stdout=subprocess.PIPE, check=True, text=True
     )
-    return answer.stdout.strip()
+    return child.stdout.strip()
 
 
 def variables() -> dict[str, str]:

@@ -1,12 +1,10 @@
-"""fal's client: `python -m benchmarks.peers.fal URL TASKS INTERVAL [tuned]`.
+"""The client of fal.
 
-Tuned means that its pool opens as many connections as it likes, which no public setting of it
-reaches, and that requests may wait for as long as it takes.
+Tuned means a connection pool without a limit, which has no public setting, and no timeouts.
 """
 
 import asyncio
 import functools
-import sys
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -14,34 +12,32 @@ import fal_client
 import fal_client.client
 import httpx
 
-from benchmarks import stopwatch
 
-
-def maker(url: str, interval: float, form: str) -> Callable[[int], Coroutine[Any, Any, None]]:
-    """Make a client, and return what makes one video with it."""
+def create(url: str, interval: float, variant: str) -> Callable[[int], Coroutine[Any, Any, None]]:
+    """Create a client, and return a function that generates one video."""
     fal_client.client.QUEUE_URL_FORMAT = f"{url}/"
-    client = fal_client.AsyncClient(key="fake", **_options(form))
+    client = fal_client.AsyncClient(key="fake", **_options(variant))
     asyncio.run(_start(client))
 
-    async def make(number: int) -> None:
-        wanted = {"prompt": f"fox {number}", "server": url}  # whose answer names further URLs
-        result = await client.subscribe("fake/video", wanted, interval=interval)
+    async def generate(number: int) -> None:
+        body = {"prompt": f"fox {number}", "server": url}  # its answer contains further URLs
+        result = await client.subscribe("fake/video", body, interval=interval)
         assert result["video"]["url"]
 
-    return make
+    return generate
 
 
-def _options(form: str) -> dict[str, Any]:
-    if form == "impatient":
+def _options(variant: str) -> dict[str, Any]:
+    if variant == "short timeout":
         return {"default_timeout": 0.5}
-    if form == "tuned":
+    if variant == "tuned":
         _tune()
         return {"default_timeout": 3600.0}
     return {}
 
 
 def _tune() -> None:
-    # The pool scans what it keeps idle at each request, so to keep more of it costs more.
+    # The pool scans its idle connections at each request, so keeping more of them costs more.
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=20)
     fal_client.client.AsyncBackupDomainTransport = functools.partial(
         fal_client.client.AsyncBackupDomainTransport,
@@ -51,15 +47,5 @@ def _tune() -> None:
 
 
 async def _start(client: Any) -> None:
-    """Let it make now what it would make with the first request, since start-up is left out."""
-    await client._client  # noqa: SLF001 - it has no public way
-
-
-def main(url: str, count: str, interval: str, form: str = "default") -> None:
-    """Make so many videos at once, and print what it took."""
-    make = maker(url, float(interval), form)
-    stopwatch.measure(lambda: asyncio.gather(*(make(number) for number in range(int(count)))))
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])
+    """Create now what the first request would create: start-up is not measured."""
+    await client._client  # noqa: SLF001 - there is no public way

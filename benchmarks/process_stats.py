@@ -1,4 +1,4 @@
-"""What this process holds at a moment: memory, tasks and sockets."""
+"""Memory, asyncio tasks and sockets of this process at one moment."""
 
 import asyncio
 import gc
@@ -11,23 +11,23 @@ import attrs
 
 
 @attrs.frozen
-class Reading:
-    """What was held at one moment; None where this system does not tell."""
+class ProcessStats:
+    """A snapshot; None where the operating system does not tell."""
 
     rss: int | None
     """Resident memory, in KiB."""
     blocks: int
-    """Memory blocks that Python's own allocator has given out."""
+    """Memory blocks allocated by Python's own allocator."""
     tasks: int
-    """Tasks of the running loop that are not done, the reader's own included."""
+    """Unfinished tasks of the running loop, the current one included."""
     sockets: int | None
-    """Open sockets, the loop's own two included."""
+    """Open sockets, the two of the loop itself included."""
     cyclic: int
     """Objects that the cycle collector has freed so far."""
 
     @classmethod
-    def now(cls) -> "Reading":
-        """Read all gauges."""
+    def now(cls) -> "ProcessStats":
+        """Take a snapshot."""
         cyclic = sum(generation["collected"] for generation in gc.get_stats())
         tasks = len(asyncio.all_tasks())
         return cls(_rss(), sys.getallocatedblocks(), tasks, _sockets(), cyclic)
@@ -50,5 +50,5 @@ def _sockets() -> int | None:
 def _is_socket(descriptor: int) -> bool:
     try:
         return stat.S_ISSOCK(os.fstat(descriptor).st_mode)
-    except OSError:  # the one that the list itself was read through
+    except OSError:  # the descriptor that listed the folder is closed by now
         return False

@@ -1,6 +1,6 @@
-"""The ways to carry a large file, each in a process of its own.
+"""The clients of the transfer benchmark, each in a process of its own.
 
-`python -m benchmarks.carriers NAME URL FILE` downloads to that file, or uploads it.
+`python -m benchmarks.transfer_clients NAME URL FILE` downloads to that file, or uploads it.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ KEY = "sandbox-key"
 
 
 async def download(url: str, file: Path) -> None:
-    """Ours, with all that it verifies."""
+    """Ours, with all checks."""
     async with VidgoSession(KEY, base_url="http://127.0.0.1:9") as vidgo:
         await vidgo.download(MediaFile(url), file)
 
@@ -27,8 +27,8 @@ async def bare_download(url: str, file: Path) -> None:
     """A loop that writes and syncs, and verifies nothing."""
     async with aiohttp.ClientSession() as session, session.get(url) as response:
         with file.open("wb") as sink:
-            async for piece in response.content.iter_any():
-                sink.write(piece)
+            async for chunk in response.content.iter_any():
+                sink.write(chunk)
             sink.flush()
             os.fsync(sink.fileno())
 
@@ -40,7 +40,7 @@ async def upload(url: str, file: Path) -> None:
 
 
 async def bare_upload(url: str, file: Path) -> None:
-    """A form of aiohttp's own."""
+    """The form data of aiohttp."""
     form = aiohttp.FormData()
     with file.open("rb") as source:
         form.add_field("file", source, filename=file.name)
@@ -53,7 +53,7 @@ async def bare_upload(url: str, file: Path) -> None:
             await response.read()
 
 
-CARRIERS = {
+CLIENTS = {
     "download": download,
     "bare download": bare_download,
     "upload": upload,
@@ -62,16 +62,16 @@ CARRIERS = {
 
 
 def main(name: str, url: str, file: str) -> None:
-    """Measure one carrier."""
+    """Measure one client; print its memory on stderr, in KiB."""
 
-    async def carry() -> None:
-        await asyncio.to_thread(int)  # the first thread's memory is not the file's
+    async def transfer() -> None:
+        await asyncio.to_thread(int)  # the memory of the first thread is not counted
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        await CARRIERS[name](url, Path(file))
+        await CLIENTS[name](url, Path(file))
         extra = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
         print(extra, file=sys.stderr)
 
-    stopwatch.measure(carry)
+    stopwatch.measure(transfer)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""A server that costs next to nothing, in a process of its own: what is measured is the client.
+"""A very cheap HTTP server in a process of its own, so that the client is what is measured.
 
-It speaks just enough HTTP/1.1 for one request at a time on a connection that stays open. What it
-answers is up to an `Api`, of which there is one for each client that is measured.
+It speaks just enough HTTP/1.1: one request at a time on each keep-alive connection. The answers
+come from an `Api`; each measured client has one.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Api(Protocol):
-    """What a fake answers."""
+    """The answers of a fake server."""
 
     def answer(self, method: str, path: str, body: bytes) -> bytes:
         """Return the JSON to send with status 200."""
@@ -29,22 +29,22 @@ class Api(Protocol):
 
 @attrs.define(eq=False)
 class VidgoApi:
-    """Tasks that are finished when they have been looked at so many times."""
+    """Tasks that finish at their nth poll."""
 
-    looks: int
+    polls_to_finish: int
     _ids: "itertools.count[int]" = attrs.field(init=False, factory=itertools.count)
-    _seen: Counter[str] = attrs.field(init=False, factory=Counter[str])
+    _polls: Counter[str] = attrs.field(init=False, factory=Counter[str])
 
     def answer(self, method: str, path: str, body: bytes) -> bytes:  # noqa: ARG002 - the protocol's
-        """Sell a task, or tell how far one is."""
+        """Accept a task, or return the state of one."""
         if method == "POST":
             return _task(f"task-unified-{next(self._ids):010d}-fake0000", "not_started")
         task_id = path.rpartition("/")[2]
-        self._seen[task_id] += 1
-        looks = self._seen[task_id]
-        if looks < self.looks:
-            return _task(task_id, "running", progress=100 * looks // self.looks)
-        del self._seen[task_id]
+        self._polls[task_id] += 1
+        polls = self._polls[task_id]
+        if polls < self.polls_to_finish:
+            return _task(task_id, "running", progress=100 * polls // self.polls_to_finish)
+        del self._polls[task_id]
         return _task(task_id, "finished", f"https://storage.example/{task_id}.mp4", 100)
 
 
@@ -57,55 +57,55 @@ def _task(task_id: str, status: str, url: str | None = None, progress: int = 0) 
 
 
 @attrs.define(eq=False)
-class Fake:
-    """The server as this process sees it."""
+class FakeServer:
+    """The handle of the server in this process."""
 
     url: str
-    _line: "Connection[str, int]" = attrs.field(repr=False)
+    _pipe: "Connection[str, int]" = attrs.field(repr=False)
 
-    def requests(self) -> int:
-        """Return how many requests came since this was last asked."""
-        self._line.send("requests")
-        return self._line.recv()
+    def take_request_count(self) -> int:
+        """Return the number of requests since the last call."""
+        self._pipe.send("requests")
+        return self._pipe.recv()
 
 
 @contextlib.contextmanager
-def served(make_api: Callable[[], Api]) -> Generator[Fake]:
+def serve(make_api: Callable[[], Api]) -> Generator[FakeServer]:
     """Run the server during the body of `with`; `make_api` has to be picklable."""
-    context = multiprocessing.get_context("spawn")  # nothing of this process is in it
-    line, its_line = context.Pipe()
-    process = context.Process(target=_process, args=(its_line, make_api))
+    context = multiprocessing.get_context("spawn")  # inherits nothing of this process
+    pipe, child_pipe = context.Pipe()
+    process = context.Process(target=_run_server, args=(child_pipe, make_api))
     process.start()
-    its_line.close()
+    child_pipe.close()
     try:
-        yield Fake(f"http://127.0.0.1:{line.recv()}", line)
+        yield FakeServer(f"http://127.0.0.1:{pipe.recv()}", pipe)
     finally:
-        line.close()  # which ends it too
+        pipe.close()  # ends the server
         process.join()
 
 
-# --- In its process -------------------------------------------------------------------------
+# --- In the server process ------------------------------------------------------------------
 
 
-def _process(line: "Connection[int, str]", make_api: Callable[[], Api]) -> None:
-    with contextlib.suppress(KeyboardInterrupt):  # the one who started it got it too
-        asyncio.run(_serve(line, make_api()))
+def _run_server(pipe: "Connection[int, str]", make_api: Callable[[], Api]) -> None:
+    with contextlib.suppress(KeyboardInterrupt):  # the parent process got it too
+        asyncio.run(_serve(pipe, make_api()))
 
 
-async def _serve(line: "Connection[int, str]", api: Api) -> None:
+async def _serve(pipe: "Connection[int, str]", api: Api) -> None:
     received = Counter[str]()
     server = await asyncio.get_running_loop().create_server(
-        lambda: _Conversation(api, received), "127.0.0.1", 0, backlog=4096
+        lambda: _HttpProtocol(api, received), "127.0.0.1", 0, backlog=4096
     )
-    line.send(server.sockets[0].getsockname()[1])
-    with contextlib.suppress(EOFError, BrokenPipeError):  # nobody wants to know any more
+    pipe.send(server.sockets[0].getsockname()[1])
+    with contextlib.suppress(EOFError, BrokenPipeError):  # the parent process closed the pipe
         while True:
-            await anyio.to_thread.run_sync(line.recv)
-            line.send(received.total())
+            await anyio.to_thread.run_sync(pipe.recv)
+            pipe.send(received.total())
             received.clear()
 
 
-class _Conversation(asyncio.Protocol):
+class _HttpProtocol(asyncio.Protocol):
     def __init__(self, api: Api, received: Counter[str]) -> None:
         self._api = api
         self._received = received
@@ -119,7 +119,7 @@ class _Conversation(asyncio.Protocol):
         self._buffer += data
         while (end := self._buffer.find(b"\r\n\r\n")) >= 0:
             head, rest = self._buffer[:end], self._buffer[end + 4 :]
-            length = _content_length(head)
+            length = content_length(head)
             if len(rest) < length:
                 return
             self._buffer = rest[length:]
@@ -132,6 +132,7 @@ class _Conversation(asyncio.Protocol):
             )
 
 
-def _content_length(head: bytes) -> int:
+def content_length(head: bytes) -> int:
+    """Return the length of a request's body, 0 if its head names none."""
     start = head.lower().find(b"\r\ncontent-length:")
     return 0 if start < 0 else int(head[start + 17 :].split(b"\r\n", 1)[0])
