@@ -32,8 +32,16 @@ from vidgo_async.requests import GrokImagine
 TASK = Task("task-1", "running", progress=40)
 FILE = MediaFile("https://storage.vidgo.ai/a.mp4", "video", "task-2")
 REQUEST = GrokImagine("a fox")
-NO_CREDITS = errors.InsufficientCreditsError("no credits", 402, 402)
-LIMITED = RateLimitError("slow down", 429, 429, "rate_limit_error", "{}", 7.5, True)
+NO_CREDITS = errors.InsufficientCreditsError("no credits", 402, code=402)
+LIMITED = RateLimitError(
+    "slow down",
+    429,
+    code=429,
+    type="rate_limit_error",
+    body="{}",
+    retry_after=7.5,
+    documented=True,
+)
 
 
 def group() -> SubmitErrorGroup:
@@ -49,7 +57,7 @@ EXAMPLES: list[VidgoError] = [
     TransportTimeoutError("too slow", False),
     LIMITED,
     *(
-        kind("no", 400, 1, "some_type", "{}", None, True)
+        kind("no", 400, code=1, type="some_type", body="{}", documented=True)
         for kind in vars(errors).values()
         if isinstance(kind, type) and issubclass(kind, APIError)
     ),

@@ -650,3 +650,16 @@ async def test_the_callback_url_is_sent() -> None:
             "https://a.example/1",
             "https://a.example/2",
         ]
+
+
+async def test_a_submit_whose_coroutine_is_closed_is_not_lost() -> None:
+    """A coroutine that ends by `close()` while its POST is answered leaves the task in the books."""
+    async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
+        sandbox.inject(after(2))
+        submit = vidgo.submit(FOX)
+        submit.send(None)
+        await anyio.sleep(1)
+        submit.close()
+        await anyio.sleep(5)
+        assert ids(vidgo.unclaimed) == list(sandbox.tasks)
+        assert sandbox.sold == 1

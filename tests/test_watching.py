@@ -26,6 +26,7 @@ from vidgo_async import (
     VidgoError,
     VidgoSession,
 )
+from vidgo_async._api.client import Api
 from vidgo_async._polling.poller import Poller
 from vidgo_async.sandbox import Fault, Sandbox, answer, cut_body, hang, reset_after, reset_before
 
@@ -713,3 +714,21 @@ async def test_a_dropped_reader_of_a_closed_loop_is_silent() -> None:
         url = sandbox.url
         await anyio.to_thread.run_sync(lambda: asyncio.run(main(url, "sandbox-key")))
     kept.clear()
+
+
+async def test_work_before_a_poll_harms_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An `await` before a poll is sent, such as a hook of a tracer, stops no other poll."""
+    status = Api.status
+
+    async def with_a_hook(self: Api, known: Task, *, timeout: float | None = None) -> Task:
+        await anyio.sleep(0.05)
+        return await status(self, known, timeout=timeout)
+
+    monkeypatch.setattr(Api, "status", with_a_hook)
+    async with (
+        Sandbox() as sandbox,
+        open_session(sandbox, polling=FixedPolling(0.05), max_concurrent_requests=2) as vidgo,
+    ):
+        tasks = await vidgo.submit_many(foxes(8))
+        ended = [task async for task in vidgo.as_completed(tasks, timeout=30)]
+        assert len(ended) == 8

@@ -368,11 +368,11 @@ def test_any_good_answer(task: Task, files: list[tuple[str, str | None]]) -> Non
         task.task_id,
         task.status,
         made if task.finished else (),
-        task.progress,
-        task.created_time,
-        task.error_message,
-        "grok-imagine",
-        NOW,
+        progress=task.progress,
+        created_time=task.created_time,
+        error_message=task.error_message,
+        model="grok-imagine",
+        submitted_at=NOW,
     )
 
     assert submitted(data) == expected

@@ -123,11 +123,11 @@ def _refusal(response: Response, payload: dict[str, Any] | None, status: int) ->
     return _error_class(status, kind)(
         message or _standard_phrase(status),
         status,
-        _code(payload),
-        kind,
-        response.text,
-        retry_after(response.headers),
-        bool(message or kind),
+        code=_code(payload),
+        type=kind,
+        body=response.text,
+        retry_after=retry_after(response.headers),
+        documented=bool(message or kind),
     )
 
 

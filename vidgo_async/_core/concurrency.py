@@ -1,4 +1,4 @@
-"""Tasks that are seen to their end, and the event loop that a session belongs to."""
+"""Tasks that are owned, awaited and ended as one; cancellation that waits for them."""
 
 import asyncio
 import contextlib
@@ -10,8 +10,6 @@ from typing import Any, TypeVar, TypeVarTuple
 
 import anyio
 
-from vidgo_async._core.errors import SessionClosedError
-
 _Value = TypeVar("_Value")
 _Args = TypeVarTuple("_Args")
 
@@ -19,21 +17,6 @@ _Args = TypeVarTuple("_Args")
 def now() -> float:
     """Return the running loop's time, in seconds."""
     return asyncio.get_running_loop().time()
-
-
-def check_loop(loop: asyncio.AbstractEventLoop) -> None:
-    """Refuse the use of a session in another event loop than its own, or in none.
-
-    Raises:
-        SessionClosedError: This is not the session's loop.
-    """
-    try:
-        running = asyncio.get_running_loop()
-    except RuntimeError:
-        running = None
-    if running is not loop:
-        msg = "the session belongs to another event loop; open one session in each"
-        raise SessionClosedError(msg)
 
 
 async def wait_shielded(tasks: AbstractSet["asyncio.Task[Any]"]) -> None:

@@ -138,6 +138,7 @@ class APIError(VidgoError):
         self,
         message: str,
         status: int,
+        *,
         code: int | None = None,
         type: str | None = None,  # noqa: A002 - the API's own word
         body: str = "",

@@ -74,17 +74,17 @@ class Task:
     """The server's own word; compare it with `TaskStatus`."""
     files: tuple[MediaFile, ...] = attrs.field(default=(), converter=tuple[MediaFile, ...])
     """What was made; empty unless the task finished."""
-    progress: int | None = None
+    progress: int | None = attrs.field(default=None, kw_only=True)
     """0 to 100 by the status page; often missing, and not always truthful."""
-    created_time: datetime | None = None
+    created_time: datetime | None = attrs.field(default=None, kw_only=True)
     """The server's clock, without a zone (the zone is not documented)."""
-    error_message: str | None = None
+    error_message: str | None = attrs.field(default=None, kw_only=True)
     """Why the task failed, in the server's free text."""
-    model: str | None = None
+    model: str | None = attrs.field(default=None, kw_only=True)
     """The model id it was submitted with; None for a task known only by its id."""
-    submitted_at: datetime | None = None
+    submitted_at: datetime | None = attrs.field(default=None, kw_only=True)
     """When this machine submitted it (aware, UTC, local clock); None if it did not."""
-    raw: dict[str, Any] | None = attrs.field(default=None, eq=False, repr=False)
+    raw: dict[str, Any] | None = attrs.field(default=None, eq=False, repr=False, kw_only=True)
     """The task's JSON object as received, unknown fields included.
 
     Set on what a call answers; not kept for tasks in flight.
@@ -117,11 +117,11 @@ def without_raw(task: Task) -> Task:
         task.task_id,
         task.status,
         task.files,
-        task.progress,
-        task.created_time,
-        task.error_message,
-        task.model,
-        task.submitted_at,
+        progress=task.progress,
+        created_time=task.created_time,
+        error_message=task.error_message,
+        model=task.model,
+        submitted_at=task.submitted_at,
         duration=task.duration,
     )
 
@@ -144,21 +144,21 @@ class UploadedFile:
     """Where models fetch it."""
     uploaded_at: datetime
     """When this machine sent it (aware, UTC, local clock)."""
-    download_url: str | None = None
+    download_url: str | None = attrs.field(default=None, kw_only=True)
     """Where to download it; as this and all below, None where the server did not say."""
-    file_id: str | None = None
+    file_id: str | None = attrs.field(default=None, kw_only=True)
     """The server's name for it."""
-    file_name: str | None = None
+    file_name: str | None = attrs.field(default=None, kw_only=True)
     """The name under which it is kept."""
-    original_name: str | None = None
+    original_name: str | None = attrs.field(default=None, kw_only=True)
     """The name that it came with."""
-    file_size: int | None = None
+    file_size: int | None = attrs.field(default=None, kw_only=True)
     """Bytes."""
-    mime_type: str | None = None
+    mime_type: str | None = attrs.field(default=None, kw_only=True)
     """What it is, such as `image/png`."""
-    upload_path: str | None = None
+    upload_path: str | None = attrs.field(default=None, kw_only=True)
     """The folder in which it is kept."""
-    raw: dict[str, Any] | None = attrs.field(default=None, eq=False, repr=False)
+    raw: dict[str, Any] | None = attrs.field(default=None, eq=False, repr=False, kw_only=True)
     """The JSON object as received, unknown fields included."""
 
     @property

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import attrs
 
-from vidgo_async._core.concurrency import TaskSet, check_loop, mark_retrieved, wait_shielded
+from vidgo_async._core.concurrency import TaskSet, mark_retrieved, wait_shielded
 from vidgo_async._core.errors import SubmissionUnknownError, TaskFailedError, VidgoError
 from vidgo_async._core.models import Request, Task
 from vidgo_async._files.saving import Folder
@@ -118,7 +118,7 @@ class Engine:
 
     def start(self) -> None:
         """Begin to read requests, unless the session was closed before."""
-        check_loop(self.poller.loop)
+        self.poller.check_loop()
         if self._reading:
             self._reader = asyncio.create_task(self._read_all())
 

@@ -1,33 +1,33 @@
-"""When to look at a task again, from how long such tasks took: the default policy.
+"""When to poll a task again, from how long such tasks took: the default policy.
 
-Looks at a fixed interval are wasted early, when no task can have ended yet, and come late when
+Polls at a fixed interval are wasted early, when no task can have ended yet, and come late when
 it may end any moment. How likely that is at the age of t seconds says the hazard rate h(t): of
 the tasks that live to that age, the part that ends within the next second. Now let a request be
-worth `patience` = c seconds of noticing late. Looks with a density of n(t) a second then cost
+worth `patience` = c seconds of noticing late. Polls with a density of n(t) a second then cost
 c * n(t) for each second that a task lives, and notice its end 1 / 2n(t) seconds late on average.
 The sum is least for
 
     n(t) = sqrt(h(t) / 2c)
 
-and the next look is where the integral of n from the last one has grown to 1. So looks are rare
+and the next poll is where the integral of n from the last one has grown to 1. So polls are rare
 while hardly any task can end, dense around the usual duration, and rarer again for a task that
 has outlived all others. (Barlow, Hunter and Proschan, "Optimum checking procedures", J. SIAM 11,
 1963; Keller, "Optimum checking schedules for systems subject to random failure", Management
 Science 21, 1974.)
 
-The hazard is learned from the looks themselves: the ends that they found, over the seconds that
-they saw tasks live. Looks that found nothing count too, so that of a hundred tasks submitted
+The hazard is learned from the polls themselves: the ends that they found, over the seconds that
+they saw tasks live. Polls that found no end count too, so that of a hundred tasks submitted
 together the first to end are not taken for the usual ones.
 
 Progress is a second clock. Where it is truthful, a task that shows 80 % at 120 s will show 100 %
 at 150 s, so the hazard is learned over the extrapolated per cent just as it is over the age.
-Both clocks foretell each look; progress is used while it has foretold clearly better, and so it
+Both clocks predict each poll; progress is used while it has predicted clearly better, and so it
 is ignored where it is stuck, jumps or lies.
 
-A policy of your own is any object with the one method of `PollingPolicy`; what the looks found it
-hears through the second method of `LearningPolicy`. It may build on this one:
+A policy of your own is any object with the one method of `PollingPolicy`; what the polls found it
+learns through the second method of `LearningPolicy`. It may build on this one:
 
-    class LateRiser:  # never looks in the first minute
+    class LateRiser:  # never polls in the first minute
         def __init__(self) -> None:
             self.learned = AdaptivePolling().start()
 
@@ -58,13 +58,13 @@ _KEPT = 0.96
 _PRIOR = 0.01
 """Ends in each cell that the prior counts for: few, so that the first real ones outweigh it."""
 _CLEARLY = 3.0
-"""Log-likelihood by which progress must have foretold better than age before it is used."""
+"""Log-likelihood by which progress must have predicted better than age before it is used."""
 _MOST = 10.0
 """Bound of that advantage, so that a few lies end it."""
 _REMAINING = 100.0
 """Seconds that a task of unknown age may still have, on average."""
 _INSTANT = 1e-6
-"""Looks closer together than this teach nothing but rounding errors."""
+"""Polls closer together than this teach nothing but rounding errors."""
 _IMAGES = ("image", "banana", "flux", "seedream")
 """What the ids of image models have in them; "image-to-video" has "video" in it too."""
 
@@ -80,17 +80,17 @@ _ANY_TIME = (_PRIOR * 50.0,) * _CELLS
 
 @runtime_checkable
 class LearningPolicy(PollingPolicy, Protocol):
-    """A policy that is told what the looks found."""
+    """A policy that is told what the polls found."""
 
     def learn(self, before: Task, after: Task, earliest: float, latest: float) -> None:
-        """Take note of a look that succeeded, at a task of known age.
+        """Learn from a poll that succeeded, of a task of known age.
 
         If `after.done`, the task ended between the two ages; else it lived through them.
 
         Args:
             before: The state known until then.
             after: The state now seen.
-            earliest: Seconds from submit until `before` was seen: 0.0 before the first look.
+            earliest: Seconds from submit until `before` was seen: 0.0 before the first poll.
             latest: Seconds from submit until `after` was seen.
         """
         ...
@@ -104,7 +104,7 @@ def _at_least_min(policy: "AdaptivePolling", _: "attrs.Attribute[Any]", value: f
 
 @attrs.frozen
 class AdaptivePolling:
-    """Look when a task may have ended, by how long such tasks took in this session.
+    """Poll when a task may have ended, by how long such tasks took in this session.
 
     Learns for each model and requested length apart, and follows a server that becomes slower
     or faster within some 50 tasks. Before that it goes by the documented typical times.
@@ -113,11 +113,11 @@ class AdaptivePolling:
     """
 
     min_interval: float = attrs.field(default=2.0, validator=positive)
-    """Seconds; two looks at one task are never closer."""
+    """Seconds; two polls of one task are never closer."""
     max_interval: float = attrs.field(default=30.0, validator=[positive, _at_least_min])
     """Seconds; the longest wait, before jitter."""
     patience: float = attrs.field(default=0.25, validator=positive)
-    """Seconds of noticing late that one request is worth; four times as many halve the looks."""
+    """Seconds of noticing late that one request is worth; four times as many halve the polls."""
 
     def next_delay(self, task: Task, age: float | None) -> float:
         """Return what a session waits that has learned nothing yet."""
@@ -137,7 +137,7 @@ class _Learner:
 
     def next_delay(self, task: Task, age: float | None) -> float:
         settings = self.settings
-        if age is None:  # even looks are the best if the end may come at any time
+        if age is None:  # even polls are the best if the end may come at any time
             delay = math.sqrt(2 * settings.patience * _REMAINING)
         else:
             need = math.sqrt(2 * settings.patience)
@@ -145,7 +145,7 @@ class _Learner:
         return min(max(delay, settings.min_interval), settings.max_interval)
 
     def learn(self, before: Task, after: Task, earliest: float, latest: float) -> None:
-        # A failure is an end like any other: whoever waits wants to know.
+        # A failure is an end like any other.
         self._kind(before).learn(before, earliest, latest, ended=after.done)
 
     def _kind(self, task: Task) -> "_Kind":
@@ -168,7 +168,7 @@ class _Kind:
         self.by_age = by_age
         self.by_progress = _Clock(_ANY_TIME)
         self.advantage = 0.0
-        """Log-likelihood by which progress has lately foretold better than age."""
+        """Log-likelihood by which progress has lately predicted better than age."""
 
     def wait(self, task: Task, age: float, need: float, longest: float) -> float:
         """Return the seconds until the integral of sqrt(hazard) comes to `need`."""
@@ -221,7 +221,7 @@ class _Clock:
         return stop
 
     def learn(self, start: float, stop: float, *, ended: bool) -> float:
-        """Count a look; return the log-likelihood that its finding had before."""
+        """Count a poll; return the log-likelihood that its finding had before."""
         if stop - start < _INSTANT:
             return 0.0
         parts = _parts(start, stop)
@@ -231,7 +231,7 @@ class _Clock:
             for cell, span in parts:
                 _count(self.lived, cell, span)
             return -risk
-        # When between the looks it ended is not known: divide the end by what was expected.
+        # When between the polls it ended is not known: divide the end by what was expected.
         chance = -math.expm1(-risk)
         survival, alive = 1.0, 1.0
         for (cell, span), danger in zip(parts, risks, strict=True):
@@ -276,7 +276,7 @@ def _typical(images: bool) -> tuple[float, ...]:
     """Return the prior for images or videos, with some doubt which of them they are.
 
     The durations are log-logistic: like log-normal ones, but what has lasted very long may well
-    last as long again, so that the looks at it become rare.
+    last as long again, so that its polls become rare.
     """
     share = 0.9 if images else 0.1
     prior: list[float] = []

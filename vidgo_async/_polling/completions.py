@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self
 
-from vidgo_async._core.concurrency import call_when_dropped, check_loop
+from vidgo_async._core.concurrency import call_when_dropped
 from vidgo_async._core.errors import TaskTimeoutError, VidgoError
 from vidgo_async._core.models import UNSEEN, Task
 from vidgo_async._polling.poller import Poller
@@ -124,7 +124,7 @@ class Completions:
 
     def _start(self) -> Subscription:
         if self._subscription is None:
-            check_loop(self._poller.loop)
+            self._poller.check_loop()
             self._subscription = Subscription(self._timeout)
             self._poller.watch(self._tasks, self._subscription)
             # The poller knows the subscription, not this object: dropping it ends the polling.

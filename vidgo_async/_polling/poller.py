@@ -51,7 +51,7 @@ MAX_REFUSALS = 3
 _REFUSALS = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND})
 
 
-@attrs.define(eq=False, repr=False)
+@attrs.define(eq=False, repr=False, kw_only=True)
 class _Watch:
     """One watched task, however many subscribers it has."""
 
@@ -91,6 +91,20 @@ class Poller:
         self._timeout = PollTimeout(api.poll_timeout)
         self._failure: VidgoError | None = None
         self._random = random.Random()
+
+    def check_loop(self) -> None:
+        """Refuse the use of a session in another event loop than its own, or in none.
+
+        Raises:
+            SessionClosedError: This is not the session's loop.
+        """
+        try:
+            running = asyncio.get_running_loop()
+        except RuntimeError:
+            running = None
+        if running is not self.loop:
+            msg = "the session belongs to another event loop; open one session in each"
+            raise SessionClosedError(msg)
 
     # --- For consumers ----------------------------------------------------------------------
 
@@ -142,7 +156,13 @@ class Poller:
             now = self.loop.time()
             submitted_at = _submitted_at(task, now)
             polled_at = now if submitted_at is None else submitted_at
-            watch = _Watch(without_raw(task), subscribers, submitted_at, polled_at, polled_at)
+            watch = _Watch(
+                task=without_raw(task),
+                subscribers=subscribers,
+                submitted_at=submitted_at,
+                polled_at=polled_at,
+                last_success_at=polled_at,
+            )
             first = 0.0 if submitted_at is None else self._interval(watch)
             self._watches[task.task_id] = watch
             self._schedule(watch, first)

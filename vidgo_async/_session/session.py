@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from vidgo_async._api.transport import Connector, check_connector
-from vidgo_async._core.concurrency import check_loop, wait_shielded
+from vidgo_async._core.concurrency import wait_shielded
 from vidgo_async._core.errors import (
     SessionClosedError,
     SubmissionUnknownError,
@@ -145,7 +145,7 @@ class VidgoSession:
         if self._runtime is None or (self._closing is not None and self._closing.done()):
             self._closed = True
             return
-        check_loop(self._runtime.loop)
+        self._runtime.poller.check_loop()
         self._closed = True
         if self._closing is None:
             self._closing = self._runtime.loop.create_task(self._runtime.close())
@@ -449,7 +449,7 @@ class VidgoSession:
         if self._runtime is None:
             msg = "the session is not open yet: use `async with VidgoSession() as vidgo:`"
             raise SessionClosedError(msg)
-        check_loop(self._runtime.loop)
+        self._runtime.poller.check_loop()
         return self._runtime
 
     def _folder(self, runtime: Runtime, path: str | os.PathLike[str] | None) -> Folder | None:
