@@ -39,7 +39,7 @@ README = (Path(__file__).parent.parent / "README.md").read_text()
 ROWS = dict(
     re.findall(
         r"^\| (.*?) \| (.*?) \|$",
-        README.split("| what happens when … | then |\n| --- | --- |\n")[1].split("\n\n")[0],
+        README.split("| the POST gets … | then |\n| --- | --- |\n")[1].split("\n\n")[0],
         re.MULTILINE,
     )
 )
