@@ -344,11 +344,11 @@ TASKS = st.builds(
     TEXT,
     st.sampled_from(["not_started", "running", "finished", "failed"]) | st.text(),
     st.just(()),
-    st.none() | st.integers(),
-    st.none() | st.datetimes(),
-    st.none() | st.text(),
-    st.just("grok-imagine"),
-    st.just(NOW),
+    progress=st.none() | st.integers(),
+    created_time=st.none() | st.datetimes(),
+    error_message=st.none() | st.text(),
+    model=st.just("grok-imagine"),
+    submitted_at=st.just(NOW),
 )
 
 
