@@ -174,4 +174,5 @@ def test_each_fault_is_in_readme() -> None:
         "Shape",
         "SoldTask",
         "Upload",
+        "jumping_loop",
     }

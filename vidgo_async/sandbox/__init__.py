@@ -61,9 +61,13 @@ fetched: the address of an upload of this sandbox gives that file, and any other
 of more than 8 MiB is counted and its checksum taken, and then it is gone: its link is dead. And
 JSON with a file in it may have 32 MiB.
 
+`asyncio.Runner(loop_factory=jumping_loop)` runs a sandbox and its client on a clock that jumps over
+waits, so that minutes of polling take milliseconds.
+
 `python -m vidgo_async.sandbox` serves it on a port, for apps that run elsewhere.
 """
 
+from vidgo_async.sandbox.clock import jumping_loop
 from vidgo_async.sandbox.faults.answers import (
     DROPPED,
     Shape,
@@ -126,6 +130,7 @@ __all__ = [
     "gzipped",
     "hang",
     "hang_after",
+    "jumping_loop",
     "redirected",
     "refusal",
     "replaced",
