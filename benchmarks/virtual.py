@@ -1,4 +1,4 @@
-"""Run code that waits for timers only in virtual time: hours in seconds, the same in each run."""
+"""Run code that waits for timers only in virtual time: hours in seconds."""
 
 import asyncio
 from collections.abc import Coroutine

@@ -68,15 +68,6 @@ waits, so that minutes of polling take milliseconds.
 """
 
 from vidgo_async.sandbox.clock import jumping_loop
-from vidgo_async.sandbox.faults.answers import (
-    DROPPED,
-    Shape,
-    answer,
-    changed,
-    gzipped,
-    refusal,
-    with_headers,
-)
 from vidgo_async.sandbox.faults.connections import (
     Fault,
     after,
@@ -101,6 +92,15 @@ from vidgo_async.sandbox.faults.files import (
     replaced,
     shifted,
     without_ranges,
+)
+from vidgo_async.sandbox.faults.responses import (
+    DROPPED,
+    Shape,
+    answer,
+    changed,
+    gzipped,
+    refusal,
+    with_headers,
 )
 from vidgo_async.sandbox.http.calls import Call
 from vidgo_async.sandbox.server import REALISTIC, Sandbox

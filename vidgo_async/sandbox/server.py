@@ -14,12 +14,13 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from vidgo_async.sandbox.faults.connections import Fault
-from vidgo_async.sandbox.faults.rules import Rule, Rules, Times
+from vidgo_async.sandbox.faults.injection import Rule, Rules, Times
 from vidgo_async.sandbox.http.calls import Call, note_status, open_record
 from vidgo_async.sandbox.http.endpoints import Endpoints, hide_server, refusals
-from vidgo_async.sandbox.http.receiving import MAX_UPLOAD
+from vidgo_async.sandbox.http.request_bodies import MAX_UPLOAD
 from vidgo_async.sandbox.http.storage import Storage
-from vidgo_async.sandbox.state.tasks import SoldTask, World
+from vidgo_async.sandbox.state.account import World
+from vidgo_async.sandbox.state.tasks import SoldTask
 from vidgo_async.sandbox.state.uploads import Upload, Uploads
 
 QUICK = (0.3, 1.5)

@@ -19,7 +19,7 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from vidgo_async.sandbox.media.contents import PIECE, part_of
+from vidgo_async.sandbox.media.file_content import PIECE, part_of
 
 Fault = Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]
 """Answers a request in place of the handler it is given."""

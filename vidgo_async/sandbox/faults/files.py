@@ -8,7 +8,7 @@ from aiohttp.typedefs import Handler
 
 from vidgo_async.sandbox.faults.connections import Fault
 from vidgo_async.sandbox.http.storage import serve
-from vidgo_async.sandbox.media.contents import Part
+from vidgo_async.sandbox.media.file_content import Part
 
 
 async def redirected(request: web.Request, _handler: Handler) -> web.StreamResponse:

@@ -9,11 +9,13 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from vidgo_async.sandbox.http.calls import CALL, name_of
-from vidgo_async.sandbox.http.receiving import read_json, receive
+from vidgo_async.sandbox.http.request_bodies import read_json, receive
 from vidgo_async.sandbox.http.storage import Storage, serve
-from vidgo_async.sandbox.media.contents import Content
-from vidgo_async.sandbox.state.orders import RefusedError, read_order
-from vidgo_async.sandbox.state.tasks import SoldTask, World
+from vidgo_async.sandbox.media.file_content import Content
+from vidgo_async.sandbox.state.account import World
+from vidgo_async.sandbox.state.checks import RefusedError
+from vidgo_async.sandbox.state.submissions import read_order
+from vidgo_async.sandbox.state.tasks import SoldTask
 from vidgo_async.sandbox.state.uploads import Uploads
 
 CALLS_OF_SHAPE_A = frozenset({"submit", "balance"})

@@ -12,9 +12,10 @@ import attrs
 from aiohttp import web
 from yarl import URL
 
-from vidgo_async.sandbox.media.contents import Content, Part
+from vidgo_async.sandbox.media.file_content import Content, Part
+from vidgo_async.sandbox.media.film import Film
 from vidgo_async.sandbox.media.mp4 import make_mp4
-from vidgo_async.sandbox.state.orders import Film, RefusedError
+from vidgo_async.sandbox.state.checks import RefusedError
 
 RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII | re.IGNORECASE)
 SECONDS = [attrs.validators.gt(0.0), attrs.validators.lt(math.inf)]

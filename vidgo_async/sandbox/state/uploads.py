@@ -14,8 +14,8 @@ from typing import Any, cast
 
 import attrs
 
-from vidgo_async.sandbox.media.contents import Content
-from vidgo_async.sandbox.state.orders import RefusedError
+from vidgo_async.sandbox.media.file_content import Content
+from vidgo_async.sandbox.state.checks import RefusedError
 from vidgo_async.sandbox.state.tasks import SERVER_ZONE
 
 UPLOAD_LIFETIME = 72 * 3600.0

@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
-from vidgo_async.sandbox.state.orders import Film, Order, RefusedError, read_order
-from vidgo_async.sandbox.state.tasks import SoldTask, World
+from vidgo_async.sandbox.state.account import World
+from vidgo_async.sandbox.state.checks import RefusedError
+from vidgo_async.sandbox.state.submissions import Order
+from vidgo_async.sandbox.state.tasks import SoldTask
 
 WALL = datetime(2025, 11, 12, 2, 30, tzinfo=UTC)
 ORDER = Order("some/model-1.0", {"prompt": "a fox"})
@@ -30,91 +32,6 @@ def sell(world: World, now: float = 0.0, **wishes: Any) -> SoldTask:
 
 def fates(world: World) -> list[tuple[float, str | None]]:
     return [(task.seconds, task.failure) for task in (sell(world) for _ in range(50))]
-
-
-# --- What is asked for -----------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        {"model": "kling-3.0/pro"},
-        {"model": "m", "input": {"anything": [1, None]}},
-        {"model": "m", "input": {}, "callback_url": "https://app.example/hook?token=1"},
-        {"model": "m", "callback_url": "http://[::1]:8000"},
-        {"model": "grok-imagine", "input": {"prompt": "x" * 5000}},
-    ],
-)
-def test_valid_order_is_kept_as_received(body: dict[str, Any]) -> None:
-    """A valid submit loses and gains nothing."""
-    order = read_order(body)
-    assert order.model == body["model"]
-    assert order.input == body.get("input", {})
-    assert order.callback_url == body.get("callback_url")
-
-
-@pytest.mark.parametrize(
-    ("body", "about"),
-    [
-        (None, "the body"),
-        ([], "the body"),
-        ({}, "model"),
-        ({"model": ""}, "model"),
-        ({"model": ["m"]}, "model"),
-        ({"model": "m", "input": "text"}, "input"),
-        ({"model": "m", "input": None}, "input"),
-        ({"model": "grok-imagine"}, "prompt"),
-        ({"model": "grok-imagine", "input": {"prompt": " "}}, "prompt"),
-        ({"model": "grok-imagine", "input": {"prompt": 5}}, "prompt"),
-        ({"model": "grok-imagine", "input": {"prompt": "x" * 5001}}, "5000"),
-        ({"model": "m", "callback_url": None}, "callback_url"),
-        ({"model": "m", "callback_url": "ftp://app.example"}, "callback_url"),
-        ({"model": "m", "callback_url": "https://"}, "callback_url"),
-        ({"model": "m", "callback_url": "https://a b"}, "callback_url"),
-        ({"model": "m", "callback_url": "https://a/" + "x" * 2039}, "2048"),
-    ],
-)
-def test_invalid_order_is_refused(body: Any, about: str) -> None:
-    """A submit that the API would not take is refused, and the message says what is wrong."""
-    with pytest.raises(RefusedError) as caught:
-        read_order(body)
-    assert (caught.value.code, caught.value.kind) == (400, "validation_error")
-    assert about in caught.value.message
-
-
-@pytest.mark.parametrize(
-    ("wishes", "size"),
-    [
-        ({}, (256, 144)),
-        ({"aspect_ratio": "16:9"}, (256, 144)),
-        ({"aspect_ratio": "9:16"}, (144, 256)),
-        ({"aspect_ratio": "1:1"}, (144, 144)),
-        ({"aspect_ratio": "3:2"}, (216, 144)),
-        ({"aspect_ratio": "2:3"}, (144, 216)),
-        ({"aspect_ratio": "21:9"}, (336, 144)),
-        ({"size": "4:3"}, (192, 144)),
-        ({"size": "1280*720"}, (256, 144)),
-        ({"size": "720X1280"}, (144, 256)),
-        ({"aspect_ratio": "9:16", "size": "1:1"}, (144, 256)),
-        ({"aspect_ratio": "9999:1"}, (576, 144)),
-        ({"aspect_ratio": "0:9"}, (256, 144)),
-        ({"aspect_ratio": "auto"}, (256, 144)),
-        ({"size": {"width": 10}}, (256, 144)),
-    ],
-)
-def test_shape_follows_the_input(wishes: dict[str, Any], size: tuple[int, int]) -> None:
-    """A video is small and has the aspect ratio asked for, or 16:9."""
-    film = Film.asked_for(wishes, 0)
-    assert (film.width, film.height) == size
-
-
-@pytest.mark.parametrize(
-    ("duration", "seconds"),
-    [(None, 6), (10, 10), (5.5, 5.5), (0, 1), (-3, 1), (10**400, 30), ("8", 6), (True, 6)],
-)
-def test_length_follows_the_input(duration: Any, seconds: float) -> None:
-    """A video lasts as long as asked for within 1 to 30 seconds, or 6."""
-    assert Film.asked_for({"duration": duration}, 0).seconds == seconds
 
 
 # --- How a task ends -------------------------------------------------------------------------

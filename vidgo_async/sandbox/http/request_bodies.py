@@ -9,8 +9,8 @@ from urllib.parse import unquote, urlsplit
 from aiohttp import BodyPartReader, MultipartReader, web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from vidgo_async.sandbox.media.contents import PIECE
-from vidgo_async.sandbox.state.orders import RefusedError, as_object, check_url, require
+from vidgo_async.sandbox.media.file_content import PIECE
+from vidgo_async.sandbox.state.checks import RefusedError, as_object, check_url, require
 from vidgo_async.sandbox.state.uploads import Parcel, Uploads
 
 MAX_JSON = 2**20

@@ -10,7 +10,7 @@ import pytest
 from yarl import URL
 
 from raw_client import RawClient, Reply, running
-from vidgo_async.sandbox.media.contents import PERIOD, PIECE, Content, Part
+from vidgo_async.sandbox.media.file_content import PERIOD, PIECE
 
 pytestmark = pytest.mark.virtual_time
 
@@ -232,15 +232,3 @@ async def test_small_file_of_noise() -> None:
     """A file may have a single byte."""
     async with running(file_size=1) as raw:
         assert len((await ask(raw, await link_to_a_file(raw))).body) == 1
-
-
-def test_blocks_do_not_repeat_where_one_looks() -> None:
-    """No part of a made-up file is that of another place that is a power of two away."""
-    content = Content.made_up(2**26, "video/mp4", seed=0)
-    blocks = {next(content.pieces(2**power, 2**26, 64)) for power in range(26)}
-    assert len(blocks) == 26
-
-
-def test_part_can_be_read_as_text() -> None:
-    """A body can be read as text, as aiohttp asks it of each."""
-    assert Part(Content.of("füchse".encode(), "text/plain"), 1, 7).decode() == "üchse"

@@ -1,8 +1,6 @@
 """Prove that the sandbox knows what became of each request."""
 
 import asyncio
-import re
-from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -12,7 +10,6 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from raw_client import RawClient, running, until
-from vidgo_async import sandbox
 from vidgo_async.sandbox import (
     Call,
     Fault,
@@ -160,19 +157,3 @@ async def test_request_that_the_server_itself_refuses(headers: Any) -> None:
         async with aiohttp.request("GET", raw.sandbox.url, headers=headers) as response:
             assert response.status == 417
         assert raw.sandbox.calls == []
-
-
-def test_each_fault_is_in_readme() -> None:
-    """README's chapter on testing names all that the package has for it."""
-    readme = (Path(__file__).parents[2] / "README.md").read_text()
-    chapter = readme.split("## Testing your app")[1].split("\n## ")[0]
-    names = set(re.findall(r"\w+", chapter))
-    assert set(sandbox.__all__) - names == {
-        "REALISTIC",
-        "Call",
-        "Fault",
-        "Shape",
-        "SoldTask",
-        "Upload",
-        "jumping_loop",
-    }

@@ -8,7 +8,7 @@ import pytest
 
 from raw_client import running
 from vidgo_async.sandbox import DROPPED, Shape, answer, changed, gzipped, refusal, with_headers
-from vidgo_async.sandbox.faults.answers import TYPES
+from vidgo_async.sandbox.faults.responses import TYPES
 
 pytestmark = pytest.mark.virtual_time
 

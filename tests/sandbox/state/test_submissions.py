@@ -1,0 +1,55 @@
+"""Prove what a submit may ask for, and what is refused."""
+
+from typing import Any
+
+import pytest
+
+from vidgo_async.sandbox.state.checks import RefusedError
+from vidgo_async.sandbox.state.submissions import read_order
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"model": "kling-3.0/pro"},
+        {"model": "m", "input": {"anything": [1, None]}},
+        {"model": "m", "input": {}, "callback_url": "https://app.example/hook?token=1"},
+        {"model": "m", "callback_url": "http://[::1]:8000"},
+        {"model": "grok-imagine", "input": {"prompt": "x" * 5000}},
+    ],
+)
+def test_valid_order_is_kept_as_received(body: dict[str, Any]) -> None:
+    """A valid submit loses and gains nothing."""
+    order = read_order(body)
+    assert order.model == body["model"]
+    assert order.input == body.get("input", {})
+    assert order.callback_url == body.get("callback_url")
+
+
+@pytest.mark.parametrize(
+    ("body", "about"),
+    [
+        (None, "the body"),
+        ([], "the body"),
+        ({}, "model"),
+        ({"model": ""}, "model"),
+        ({"model": ["m"]}, "model"),
+        ({"model": "m", "input": "text"}, "input"),
+        ({"model": "m", "input": None}, "input"),
+        ({"model": "grok-imagine"}, "prompt"),
+        ({"model": "grok-imagine", "input": {"prompt": " "}}, "prompt"),
+        ({"model": "grok-imagine", "input": {"prompt": 5}}, "prompt"),
+        ({"model": "grok-imagine", "input": {"prompt": "x" * 5001}}, "5000"),
+        ({"model": "m", "callback_url": None}, "callback_url"),
+        ({"model": "m", "callback_url": "ftp://app.example"}, "callback_url"),
+        ({"model": "m", "callback_url": "https://"}, "callback_url"),
+        ({"model": "m", "callback_url": "https://a b"}, "callback_url"),
+        ({"model": "m", "callback_url": "https://a/" + "x" * 2039}, "2048"),
+    ],
+)
+def test_invalid_order_is_refused(body: Any, about: str) -> None:
+    """A submit that the API would not take is refused, and the message says what is wrong."""
+    with pytest.raises(RefusedError) as caught:
+        read_order(body)
+    assert (caught.value.code, caught.value.kind) == (400, "validation_error")
+    assert about in caught.value.message

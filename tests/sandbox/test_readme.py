@@ -1,0 +1,22 @@
+"""Prove that README tells of all that the sandbox has."""
+
+import re
+from pathlib import Path
+
+from vidgo_async import sandbox
+
+
+def test_each_fault_is_in_readme() -> None:
+    """README's chapter on testing names all that the package has for it."""
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    chapter = readme.split("## Testing your app")[1].split("\n## ")[0]
+    names = set(re.findall(r"\w+", chapter))
+    assert set(sandbox.__all__) - names == {
+        "REALISTIC",
+        "Call",
+        "Fault",
+        "Shape",
+        "SoldTask",
+        "Upload",
+        "jumping_loop",
+    }
