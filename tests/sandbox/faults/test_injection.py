@@ -72,8 +72,8 @@ def struck(seed: int, **rule: Any) -> list[int]:
     """Return which of a thousand requests a fault would strike."""
     sandbox = Sandbox(seed=seed)
     sandbox.inject(answer(500), call="balance", **rule)
-    [only] = sandbox._rules.all
-    return [index for index in range(1000) if only.strikes(Call("balance"))]
+    [only] = sandbox._faults.all
+    return [index for index in range(1000) if only.applies_to(Call("balance"))]
 
 
 def test_rate_strikes_its_share() -> None:

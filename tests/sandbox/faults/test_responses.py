@@ -8,7 +8,7 @@ import pytest
 
 from raw_client import running
 from vidgo_async.sandbox import DROPPED, Shape, answer, changed, gzipped, refusal, with_headers
-from vidgo_async.sandbox.faults.responses import TYPES
+from vidgo_async.sandbox.faults.responses import ERROR_TYPES
 
 pytestmark = pytest.mark.virtual_time
 
@@ -109,7 +109,7 @@ def test_refusal_that_nobody_could_tell_is_refused(shape: Shape) -> None:
 
 @pytest.mark.parametrize(
     ("status", "error"),
-    [(status, {"type": kind}) for status, kind in TYPES.items()]
+    [(status, {"type": kind}) for status, kind in ERROR_TYPES.items()]
     + [
         (599, {"message": "Error", "type": "server_error"}),
         (404, {"message": "Not Found", "type": "not_found_error"}),

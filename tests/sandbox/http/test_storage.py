@@ -10,7 +10,7 @@ import pytest
 from yarl import URL
 
 from raw_client import RawClient, Reply, running
-from vidgo_async.sandbox.media.file_content import PERIOD, PIECE
+from vidgo_async.sandbox.media.file_content import CHUNK_SIZE, NOISE_PERIOD
 
 pytestmark = pytest.mark.virtual_time
 
@@ -192,16 +192,16 @@ async def test_bad_setting_is_refused(setting: str, bad: Any) -> None:
 
 async def test_file_size() -> None:
     """Files can be of any size, are made up the same each time, and have parts too."""
-    size = 3 * PERIOD
+    size = 3 * NOISE_PERIOD
     async with running(file_size=size) as raw:
         url = await link_to_a_file(raw)
         whole = await ask(raw, url)
         assert len(whole.body) == size
         digest = base64.b64encode(hashlib.sha256(whole.body).digest()).decode()
         assert whole.headers["Repr-Digest"] == f"sha-256=:{digest}:"
-        start = PERIOD - 10
-        part = await ask(raw, url, range=f"bytes={start}-{start + PIECE}")
-        assert part.body == whole.body[start : start + PIECE + 1]
+        start = NOISE_PERIOD - 10
+        part = await ask(raw, url, range=f"bytes={start}-{start + CHUNK_SIZE}")
+        assert part.body == whole.body[start : start + CHUNK_SIZE + 1]
         other = await ask(raw, await link_to_a_file(raw))
         assert other.headers["ETag"] != whole.headers["ETag"]
     async with running(file_size=size) as raw:

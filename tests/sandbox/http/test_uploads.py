@@ -15,7 +15,13 @@ import pytest
 
 from raw_client import RawClient, Reply, running
 from vidgo_async.sandbox import DROPPED, Fault, changed, hang, refusal, reset_after, reset_before
-from vidgo_async.sandbox.state.uploads import HEAD, KEPT, MAGIC, TINY_PNG, Parcel
+from vidgo_async.sandbox.state.uploads import (
+    IMAGE_TYPES,
+    MAX_KEPT_SIZE,
+    ONE_PIXEL_PNG,
+    SIGNATURE_SIZE,
+    IncomingFile,
+)
 
 pytestmark = pytest.mark.virtual_time
 
@@ -133,7 +139,7 @@ async def test_url() -> None:
         assert (data["file_name"], data["mime_type"]) == ("a fox.jpg", "image/png")
         assert raw.sandbox.uploads[data["file_id"]].source_url == url
         assert raw.sandbox.received == {"upload": 1}
-        assert (await raw.file(data["file_url"])).body == TINY_PNG
+        assert (await raw.file(data["file_url"])).body == ONE_PIXEL_PNG
         bare = (await send_url(raw, "https://a.example")).data
         assert (bare["original_name"], bare["file_name"]) == (None, f"{bare['file_id']}.png")
 
@@ -158,7 +164,7 @@ async def test_content_tells_the_type(kind: str) -> None:
 
 def test_each_type_has_its_suffix() -> None:
     """The four types end differently."""
-    suffixes = {kind: suffix for _, kind, suffix in MAGIC}
+    suffixes = {kind: suffix for _, kind, suffix in IMAGE_TYPES}
     assert suffixes.keys() == IMAGES.keys()
     assert sorted(suffixes.values()) == ["gif", "jpg", "png", "webp"]
 
@@ -179,7 +185,7 @@ async def test_parts_that_nobody_asked_for() -> None:
 # --- How much --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("size", "is_served"), [(KEPT, True), (KEPT + 1, False)])
+@pytest.mark.parametrize(("size", "is_served"), [(MAX_KEPT_SIZE, True), (MAX_KEPT_SIZE + 1, False)])
 async def test_large_file(size: int, is_served: bool) -> None:
     """A large file is known by size and checksum, and served only up to 8 MiB."""
     content = PNG + bytes(size - len(PNG))
@@ -194,20 +200,20 @@ async def test_large_file(size: int, is_served: bool) -> None:
             assert served.body == content
         else:
             assert refused(served)[0] == 404
-            assert (await send_url(raw, data["file_url"])).data["file_size"] == len(TINY_PNG)
+            assert (await send_url(raw, data["file_url"])).data["file_size"] == len(ONE_PIXEL_PNG)
 
 
 def test_large_file_takes_no_memory() -> None:
     """Of a large file no more is kept than tells its type."""
-    parcel = Parcel()
+    file = IncomingFile()
     sizes = set[int]()
-    parcel.add(PNG)
+    file.add(PNG)
     for _ in range(20):
-        parcel.add(bytes(2**20))
-        sizes.add(len(parcel.data))
-    assert max(sizes) <= KEPT
-    assert bytes(parcel.data) == PNG[:HEAD]
-    assert parcel.kind() == ("image/png", "png")
+        file.add(bytes(2**20))
+        sizes.add(len(file.data))
+    assert max(sizes) <= MAX_KEPT_SIZE
+    assert bytes(file.data) == PNG[:SIGNATURE_SIZE]
+    assert file.image_type() == ("image/png", "png")
 
 
 async def test_large_json_is_refused() -> None:

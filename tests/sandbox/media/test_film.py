@@ -29,7 +29,7 @@ from vidgo_async.sandbox.media.film import Film
 )
 def test_shape_follows_the_input(wishes: dict[str, Any], size: tuple[int, int]) -> None:
     """A video is small and has the aspect ratio asked for, or 16:9."""
-    film = Film.asked_for(wishes, 0)
+    film = Film.from_input(wishes, 0)
     assert (film.width, film.height) == size
 
 
@@ -39,4 +39,4 @@ def test_shape_follows_the_input(wishes: dict[str, Any], size: tuple[int, int]) 
 )
 def test_length_follows_the_input(duration: Any, seconds: float) -> None:
     """A video lasts as long as asked for within 1 to 30 seconds, or 6."""
-    assert Film.asked_for({"duration": duration}, 0).seconds == seconds
+    assert Film.from_input({"duration": duration}, 0).seconds == seconds

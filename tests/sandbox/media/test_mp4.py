@@ -87,7 +87,7 @@ def test_every_frame_decodes(width: int, height: int, seconds: int) -> None:
 @pytest.mark.parametrize(("width", "height"), SHAPES + EDGE_SHAPES)
 def test_bare_stream_knows_its_size(width: int, height: int) -> None:
     """The stream itself crops the picture, also where no MP4 states the size."""
-    shape = h264.Shape(width, height)
+    shape = h264.FrameSize(width, height)
     units = [h264.sps(shape), h264.pps(), *h264.pictures(shape, 2, 0)]
     bare = b"".join(b"\0\0\0\1" + unit for unit in units)
     assert [(f.width, f.height) for f in decode(bare, "h264")] == [(width, height)] * 2
@@ -185,12 +185,12 @@ def test_size_beyond_every_level_is_refused(width: int, height: int) -> None:
 )
 def test_level_follows_the_size(width: int, height: int, level: int) -> None:
     """The stream claims the lowest level that allows its size."""
-    assert h264.sps(h264.Shape(width, height))[1:4] == bytes([66, 0xC0, level])
+    assert h264.sps(h264.FrameSize(width, height))[1:4] == bytes([66, 0xC0, level])
 
 
 def test_frame_numbers_wrap() -> None:
     """Pictures are numbered in the four bits that the SPS grants."""
-    units = [h264.next_picture(h264.Shape(32, 32), n, {}) for n in range(1, 40)]
+    units = [h264.next_picture(h264.FrameSize(32, 32), n, {}) for n in range(1, 40)]
     # The number comes after the seven bits of three Exp-Golomb codes.
     found = [int.from_bytes(unit[1:3], "big") >> 5 & 15 for unit in units]
     assert found == [n % 16 for n in range(1, 40)]
@@ -198,7 +198,7 @@ def test_frame_numbers_wrap() -> None:
 
 def test_no_skip_run_follows_the_last_macroblock() -> None:
     """A picture whose last macroblock is repainted ends with the stop bit."""
-    unit = h264.next_picture(h264.Shape(32, 16), 1, {1: h264.Colour(50, 60, 70)})
+    unit = h264.next_picture(h264.FrameSize(32, 16), 1, {1: h264.Colour(50, 60, 70)})
     assert unit.endswith(bytes([50] * 256 + [60] * 64 + [70] * 64 + [0x80]))
 
 

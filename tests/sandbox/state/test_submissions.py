@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from vidgo_async.sandbox.state.checks import RefusedError
-from vidgo_async.sandbox.state.submissions import read_order
+from vidgo_async.sandbox.state.submissions import read_submission
 
 
 @pytest.mark.parametrize(
@@ -20,7 +20,7 @@ from vidgo_async.sandbox.state.submissions import read_order
 )
 def test_valid_order_is_kept_as_received(body: dict[str, Any]) -> None:
     """A valid submit loses and gains nothing."""
-    order = read_order(body)
+    order = read_submission(body)
     assert order.model == body["model"]
     assert order.input == body.get("input", {})
     assert order.callback_url == body.get("callback_url")
@@ -50,6 +50,6 @@ def test_valid_order_is_kept_as_received(body: dict[str, Any]) -> None:
 def test_invalid_order_is_refused(body: Any, about: str) -> None:
     """A submit that the API would not take is refused, and the message says what is wrong."""
     with pytest.raises(RefusedError) as caught:
-        read_order(body)
+        read_submission(body)
     assert (caught.value.code, caught.value.kind) == (400, "validation_error")
     assert about in caught.value.message

@@ -1,4 +1,4 @@
-"""Whom a fault strikes, how often, and by what chance."""
+"""Which requests a fault applies to, how often, and with what probability."""
 
 import random
 from types import EllipsisType
@@ -7,11 +7,11 @@ import attrs
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from vidgo_async.sandbox.faults.connections import Fault, title_of
+from vidgo_async.sandbox.faults.connections import Fault, fault_name
 from vidgo_async.sandbox.http.calls import CALL, Call
 
 Times = int | EllipsisType | None
-"""How many requests to strike; None for ever, and `...` once, or for ever with a rate."""
+"""How many requests; None is no limit, and `...` is one, or no limit if there is a rate."""
 
 
 def _check_times(_: object, field: "attrs.Attribute[Times]", value: Times) -> None:
@@ -21,8 +21,8 @@ def _check_times(_: object, field: "attrs.Attribute[Times]", value: Times) -> No
 
 
 @attrs.define(eq=False)
-class Rule:
-    """One fault and the requests that it strikes."""
+class InjectedFault:
+    """One fault and the requests that it applies to; `Sandbox.inject` explains the fields."""
 
     fault: Fault
     call: str | None
@@ -33,45 +33,45 @@ class Rule:
         validator=attrs.validators.optional([attrs.validators.ge(0.0), attrs.validators.le(1.0)])
     )
     seed: str
-    _seen: int = attrs.field(init=False, default=0)
-    _struck: int = attrs.field(init=False, default=0)
-    _luck: random.Random = attrs.field(init=False)
+    _matched: int = attrs.field(init=False, default=0)
+    _applied: int = attrs.field(init=False, default=0)
+    _random: random.Random = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        # The rule's own, so that no other call in between decides whom it strikes.
-        self._luck = random.Random(self.seed)  # repeatable; it guards nothing
+        # Its own, so that the requests it applies to do not depend on other calls or faults.
+        self._random = random.Random(self.seed)
 
-    def strikes(self, call: Call) -> bool:
-        """Tell whether it is this request's turn, and count it."""
+    def applies_to(self, call: Call) -> bool:
+        """Tell whether it applies to this request, and count it."""
         if self.call not in {None, call.name} or self.task_id not in {None, call.task_id}:
             return False
-        self._seen += 1
-        if self._seen <= self.skip or self._is_over() or not self._is_lucky():
+        self._matched += 1
+        if self._matched <= self.skip or self._is_used_up() or not self._draw():
             return False
-        self._struck += 1
+        self._applied += 1
         return True
 
-    def _is_over(self) -> bool:
+    def _is_used_up(self) -> bool:
         if self.times is ...:
-            return self.rate is None and self._struck > 0
-        return self._struck == self.times
+            return self.rate is None and self._applied > 0
+        return self._applied == self.times
 
-    def _is_lucky(self) -> bool:
-        return self.rate is None or self._luck.random() < self.rate
+    def _draw(self) -> bool:
+        return self.rate is None or self._random.random() < self.rate
 
 
 @attrs.define(eq=False)
-class Rules:
-    """The rules, in order of installation."""
+class InjectedFaults:
+    """All injected faults, in order of injection."""
 
-    all: list[Rule] = attrs.field(factory=list[Rule])
+    all: list[InjectedFault] = attrs.field(factory=list[InjectedFault])
 
     @web.middleware
-    async def strike(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Let the first rule whose turn it is answer, or else the real thing."""
+    async def apply(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Apply the first fault that applies to the request; without one, handle it."""
         call = request[CALL]
-        for rule in self.all:
-            if rule.strikes(call):
-                call.fault = title_of(rule.fault)
-                return await rule.fault(request, handler)
+        for injected in self.all:
+            if injected.applies_to(call):
+                call.fault = fault_name(injected.fault)
+                return await injected.fault(request, handler)
         return await handler(request)

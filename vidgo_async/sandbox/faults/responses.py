@@ -1,7 +1,7 @@
-"""Misfortune in the answer: other ones than the real thing's, or its own with a twist.
+"""Faults of the response: another one, or the real one with changes.
 
-An `answer` and a `refusal` come in place of the real thing, so nothing is sold; `after` of
-`vidgo_async.sandbox.faults.connections` lets them come after it. `changed` and `gzipped` do the real thing.
+`answer` and `refusal` do not handle the request, so that nothing is sold; with `after` they come
+after the sale. The others handle it, and change the response.
 """
 
 import gzip
@@ -13,7 +13,8 @@ from typing import Any, Final, Literal
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from vidgo_async.sandbox.faults.connections import Fault, body_of
+from vidgo_async.sandbox.faults.connections import Fault
+from vidgo_async.sandbox.media.file_content import body_bytes
 
 Shape = Literal["A", "B", "C", "D"]
 """The error bodies that the API documents.
@@ -22,7 +23,7 @@ A is `{"code", "error": {"message", "type"}}`, B `{"detail": "text"}`,
 C `{"detail": [{"loc", "msg", "type"}]}`, and D `{"code", "message"}`.
 """
 
-TYPES = {
+ERROR_TYPES = {
     400: "validation_error",
     401: "authentication_error",
     402: "insufficient_credits_error",
@@ -37,10 +38,10 @@ TYPES = {
     502: "upstream_error",
     503: "service_error",
 }
-"""What the API calls its errors."""
+"""The usual `error.type` of each status."""
 
 DROPPED: Final = object()
-"""In place of a value in `changed`: the field is missing."""
+"""In place of a value: the field or header is left out."""
 
 
 def answer(
@@ -50,26 +51,27 @@ def answer(
     *,
     content_type: str | None = None,
 ) -> Fault:
-    """Make a fault that gives this answer, and does not do the real thing.
+    """Make a fault that sends this response, and does not handle the request.
 
     Args:
         status: The HTTP status.
-        body: Sent as it is; objects and lists as JSON.
+        body: The body; an object or a list is sent as JSON.
         headers: More headers, such as `Retry-After`.
-        content_type: JSON for objects and lists, else HTML as gateways send it.
+        content_type: By default that of JSON for an object or a list, else that of HTML, which
+            gateways send.
     """
     is_json = isinstance(body, dict | list)
     text = json.dumps(body) if is_json else body
     data = text.encode() if isinstance(text, str) else text
     kind = content_type or ("application/json" if is_json else "text/html")
 
-    async def strike(_request: web.Request, _handler: Handler) -> web.StreamResponse:
+    async def apply(_request: web.Request, _handler: Handler) -> web.StreamResponse:
         response = web.Response(status=status, body=data, headers={"Content-Type": kind})
         response.headers.update(headers or {})
         return response
 
-    strike.__name__ = f"answer({status})"
-    return strike
+    apply.__name__ = f"answer({status})"
+    return apply
 
 
 def refusal(
@@ -81,64 +83,64 @@ def refusal(
     headers: Mapping[str, str] | None = None,
     inside_200: bool = False,
 ) -> Fault:
-    """Make a fault that refuses in the API's own words, and does not do the real thing.
+    """Make a fault that refuses as the API does, and does not handle the request.
 
     Args:
-        status: The HTTP status, and the body's code where the shape has one.
+        status: The HTTP status, and the `code` of shapes A and D.
         shape: Which of the documented bodies; only A and C have a type.
-        message: What it says; the status's standard phrase by default.
-        type: The API's word for the error; the usual one of the status by default.
+        message: The message; by default the standard phrase of the status.
+        type: The error type; by default the usual one of the status.
         headers: More headers, such as `Retry-After`.
-        inside_200: Send it as HTTP 200, so that only the body's code tells.
+        inside_200: Send HTTP 200, so that only the `code` in the body tells of the error.
 
     Raises:
-        ValueError: The shape has no code that could tell of the error inside HTTP 200.
+        ValueError: `inside_200` with a shape that has no `code`.
     """
     if inside_200 and shape in {"B", "C"}:
         msg = f"shape {shape} has no code that could tell of the error inside HTTP 200"
         raise ValueError(msg)
     text = responses.get(status, "Error") if message is None else message
-    kind = TYPES.get(status, "server_error") if type is None else type
+    kind = ERROR_TYPES.get(status, "server_error") if type is None else type
     body = _refusal_body(status, shape, text, kind)
-    strike = answer(200 if inside_200 else status, body, headers)
-    strike.__name__ = f"refusal({status}, {shape}{', inside 200' * inside_200})"
-    return strike
+    apply = answer(200 if inside_200 else status, body, headers)
+    apply.__name__ = f"refusal({status}, {shape}{', inside 200' * inside_200})"
+    return apply
 
 
 def changed(**fields: object) -> Fault:
-    """Make a fault that does the real thing, then changes fields of the answer's `data`.
+    """Make a fault that handles the request, then changes fields of the response's `data`.
 
-    An answer without `data`, such as a refusal or a file, stays as it is.
+    A response without `data`, such as a refusal or a file, is not changed.
 
     Args:
-        fields: The new values, of any type that JSON has; `DROPPED` leaves a field out.
+        fields: The new values, of any JSON type; `DROPPED` leaves a field out.
     """
-    json.dumps([value for value in fields.values() if value is not DROPPED])
+    json.dumps([value for value in fields.values() if value is not DROPPED])  # raises early
 
-    async def strike(request: web.Request, handler: Handler) -> web.StreamResponse:
+    async def apply(request: web.Request, handler: Handler) -> web.StreamResponse:
         real = await handler(request)
         if real.content_type != "application/json":
             return real
-        body = json.loads(body_of(real))
+        body = json.loads(body_bytes(real))
         if "data" not in body:
             return real
         data = {**body["data"], **fields}
         body["data"] = {name: value for name, value in data.items() if value is not DROPPED}
         return web.json_response(body, status=real.status)
 
-    strike.__name__ = f"changed({', '.join(fields)})"
-    return strike
+    apply.__name__ = f"changed({', '.join(fields)})"
+    return apply
 
 
 def with_headers(headers: Mapping[str, object]) -> Fault:
-    """Make a fault that does the real thing, and changes headers of its answer.
+    """Make a fault that handles the request, then changes headers of the response.
 
     Args:
-        headers: The new values; `DROPPED` leaves a header out. The length is for `chunked` and
-            `wrong_length` to change.
+        headers: The new values; `DROPPED` leaves a header out. For `Content-Length` use
+            `chunked` or `wrong_length`.
     """
 
-    async def strike(request: web.Request, handler: Handler) -> web.StreamResponse:
+    async def apply(request: web.Request, handler: Handler) -> web.StreamResponse:
         real = await handler(request)
         for name, value in headers.items():
             real.headers.popall(name, None)
@@ -146,15 +148,15 @@ def with_headers(headers: Mapping[str, object]) -> Fault:
                 real.headers[name] = str(value)
         return real
 
-    strike.__name__ = f"with_headers({', '.join(headers)})"
-    return strike
+    apply.__name__ = f"with_headers({', '.join(headers)})"
+    return apply
 
 
 async def gzipped(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Do the real thing, and send its body compressed, even to who did not ask for it."""
+    """Handle the request, and send the body compressed, also to a client that did not ask so."""
     real = await handler(request)
     headers = {"Content-Type": real.headers["Content-Type"], "Content-Encoding": "gzip"}
-    return web.Response(status=real.status, body=gzip.compress(body_of(real)), headers=headers)
+    return web.Response(status=real.status, body=gzip.compress(body_bytes(real)), headers=headers)
 
 
 def _refusal_body(status: int, shape: Shape, message: str, kind: str) -> dict[str, Any]:

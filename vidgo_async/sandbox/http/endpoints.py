@@ -1,4 +1,4 @@
-"""The calls of the API, over the state: what a request means and how it is answered."""
+"""The calls of the API: what a request does to the state, and how it is answered."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -8,31 +8,31 @@ import attrs
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from vidgo_async.sandbox.http.calls import CALL, name_of
-from vidgo_async.sandbox.http.request_bodies import read_json, receive
-from vidgo_async.sandbox.http.storage import Storage, serve
+from vidgo_async.sandbox.http.calls import CALL, call_name
+from vidgo_async.sandbox.http.request_bodies import read_json, read_upload
+from vidgo_async.sandbox.http.storage import Storage, file_response
 from vidgo_async.sandbox.media.file_content import Content
-from vidgo_async.sandbox.state.account import World
+from vidgo_async.sandbox.state.account import Account
 from vidgo_async.sandbox.state.checks import RefusedError
-from vidgo_async.sandbox.state.submissions import read_order
+from vidgo_async.sandbox.state.submissions import read_submission
 from vidgo_async.sandbox.state.tasks import SoldTask
 from vidgo_async.sandbox.state.uploads import Uploads
 
 CALLS_OF_SHAPE_A = frozenset({"submit", "balance"})
-"""The calls that say no with `{"code", "error"}`; all others do it with `{"detail"}`."""
+"""The calls that refuse with `{"code", "error"}`; all others do it with `{"detail"}`."""
 
 
 @attrs.frozen
 class Endpoints:
-    """The API's calls over the state; the name of a route is the name of its call."""
+    """The handlers of the calls; the name of a route is the name of its call."""
 
     api_key: str
-    world: World
+    account: Account
     uploads: Uploads
     storage: Storage
 
     def routes(self) -> list[web.RouteDef]:
-        """List the calls."""
+        """List the routes."""
         return [
             web.post("/api/generate/submit", self.submit, name="submit"),
             web.get("/api/generate/status/{task_id:.+}", self.status, name="status"),
@@ -44,37 +44,37 @@ class Endpoints:
     async def submit(self, request: web.Request) -> web.Response:
         """Sell a task."""
         self._check_key(request)
-        order = read_order(await read_json(request))
-        self.uploads.check_input(order.input, _now())
-        task = self.world.sell(order, _now(), datetime.now(UTC))
+        submission = read_submission(await read_json(request))
+        self.uploads.check_input(submission.input, _now())
+        task = self.account.sell(submission, _now(), datetime.now(UTC))
         request[CALL].sold, request[CALL].task_id = True, task.task_id
         return _success(task_id=task.task_id, status="not_started", created_time=task.created_time)
 
     async def status(self, request: web.Request) -> web.Response:
-        """Tell how a task fares."""
+        """Return the state of a task."""
         self._check_key(request)
         task, now = self._task(request), _now()
         status = task.status(now)
         return _success(
             task_id=task.task_id,
             status=status,
-            files=[self._link(request, task)] if status == "finished" else [],
+            files=[self._file(request, task)] if status == "finished" else [],
             created_time=task.created_time,
             progress=task.progress(now),
             error_message=task.failure if status == "failed" else None,
         )
 
     async def balance(self, request: web.Request) -> web.Response:
-        """Tell what is left to spend."""
+        """Return the credits left."""
         self._check_key(request)
-        return _success(email="you@example.com", credits_amount=self.world.credits_left(_now()))
+        return _success(email="you@example.com", credits_amount=self.account.credits_left(_now()))
 
     async def upload(self, request: web.Request) -> web.Response:
-        """Keep a file that comes in one of three ways."""
+        """Keep a file."""
         self._check_key(request)
-        self.uploads.admit(_now())
-        parcel = await receive(request, self.uploads)
-        upload = self.uploads.store(parcel, _now(), datetime.now(UTC))
+        self.uploads.check_rate(_now())
+        file = await read_upload(request, self.uploads)
+        upload = self.uploads.store(file, _now(), datetime.now(UTC))
         request[CALL].task_id = upload.file_id
         url = f"{request.url.origin()}/files/{upload.file_id}.{upload.suffix}"
         data = {
@@ -93,19 +93,19 @@ class Endpoints:
         return web.json_response(body)
 
     async def file(self, request: web.Request) -> web.Response:
-        """Send a video or an uploaded image; whoever knows the link may have it."""
+        """Send a video or an uploaded image. As at the real host, no key is needed."""
         is_video = request.match_info["suffix"] == "mp4"
         content = self._video(request) if is_video else self._image(request)
         if content is None:
             raise RefusedError(404, "not_found_error", "File not found")
-        return await serve(request, content)
+        return await file_response(request, content)
 
     def _check_key(self, request: web.Request) -> None:
         if request.headers.get("Authorization") != f"Bearer {self.api_key}":
             raise RefusedError(401, "authentication_error", "Invalid API key")
 
     def _task(self, request: web.Request) -> SoldTask:
-        task = self.world.tasks.get(request.match_info["task_id"])
+        task = self.account.tasks.get(request.match_info["task_id"])
         if task is None:
             raise RefusedError(404, "not_found_error", "Task not found")
         return task
@@ -119,10 +119,10 @@ class Endpoints:
         upload = self.uploads.all.get(request.match_info["task_id"])
         return upload.content if upload and upload.is_alive(_now()) else None
 
-    def _link(self, request: web.Request, task: SoldTask) -> dict[str, str]:
-        # The host is the one that the client called, so the link works behind a proxy too.
+    def _file(self, request: web.Request, task: SoldTask) -> dict[str, str]:
+        # The host is the one that the client called, so that the link works behind a proxy too.
         url = request.url.origin() / "files" / f"{task.task_id}.mp4"
-        return {"file_url": str(self.storage.link(url, _now())), "file_type": "video"}
+        return {"file_url": str(self.storage.sign(url, _now())), "file_type": "video"}
 
 
 def _now() -> float:
@@ -134,15 +134,15 @@ def _success(**data: Any) -> web.Response:
 
 
 @web.middleware
-async def refusals(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Put every no into the error shape of its call."""
+async def error_bodies(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Write each refusal in the error shape of its call."""
     try:
         return await handler(request)
     except RefusedError as error:
         refused = error
     except web.HTTPException as error:
         refused = RefusedError(error.status, "invalid_request_error", error.reason)
-    if name_of(request) in CALLS_OF_SHAPE_A:
+    if call_name(request) in CALLS_OF_SHAPE_A:
         details = {"message": refused.message, "type": refused.kind}
         body: dict[str, Any] = {"code": refused.code, "error": details}
     elif refused.loc:
@@ -152,6 +152,6 @@ async def refusals(request: web.Request, handler: Handler) -> web.StreamResponse
     return web.json_response(body, status=refused.code)
 
 
-async def hide_server(_: web.Request, response: web.StreamResponse) -> None:
-    """Take out the header that would give the sandbox away."""
+async def remove_server_header(_: web.Request, response: web.StreamResponse) -> None:
+    """Remove the header that names aiohttp."""
     response.headers.popall("Server", None)

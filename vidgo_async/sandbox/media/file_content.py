@@ -1,4 +1,4 @@
-"""What files are made of: any part of any size, in pieces, without the whole in memory."""
+"""The bytes of a file: any range of any size, chunk by chunk, without the whole in memory."""
 
 import asyncio
 import functools
@@ -11,12 +11,12 @@ from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.payload import Payload
 
-PIECE = 2**18
+CHUNK_SIZE = 2**18
 """Bytes that are made, hashed and sent at once."""
-PERIOD = 1_048_573
-"""Bytes after which made-up content repeats: a prime, so that no block of a power of two that
-lands in the wrong place goes unnoticed."""
-FLIPPED = bytes(range(255, -1, -1))
+NOISE_PERIOD = 1_048_573
+"""Bytes after which noise repeats. A prime, so that two places in a file that are a power of two
+apart never hold the same bytes, and a block written to the wrong one is noticed."""
+INVERTED_BYTES = bytes(range(255, -1, -1))
 
 
 @attrs.define(eq=False)
@@ -30,45 +30,45 @@ class Content:
 
     @classmethod
     def of(cls, data: bytes, content_type: str) -> "Content":
-        """Take these bytes."""
+        """Make content of these bytes."""
         return cls(data, len(data), content_type)
 
     @classmethod
-    def made_up(cls, size: int, content_type: str, *, seed: int) -> "Content":
-        """Make up bytes: the same ones for the same seed."""
-        return cls(random.Random(seed).randbytes(min(size, PERIOD)), size, content_type)
+    def noise(cls, size: int, content_type: str, *, seed: int) -> "Content":
+        """Make content of random bytes, the same ones for the same seed."""
+        return cls(random.Random(seed).randbytes(min(size, NOISE_PERIOD)), size, content_type)
 
     @functools.cached_property
     def etag(self) -> str:
-        """A strong validator, with its quotes. It is nobody's MD5."""
+        """A strong ETag, with its quotes. It is not an MD5, as those of some hosts are."""
         return f'"{hashlib.sha256(self.block).hexdigest()[:16]}-{self.size:x}"'
 
     @functools.cached_property
-    def flipped(self) -> "Content":
-        """Other content of the same size: it differs in every bit."""
-        return Content(self.block.translate(FLIPPED), self.size, self.content_type)
+    def inverted(self) -> "Content":
+        """Content of the same size that differs in every bit."""
+        return Content(self.block.translate(INVERTED_BYTES), self.size, self.content_type)
 
     async def sha256(self) -> bytes:
-        """Return the digest; taken once, and the loop turns meanwhile."""
+        """Return the digest. It is computed once, without blocking the loop."""
         if self._sha256 is None:
             digest = hashlib.sha256()
-            for piece in self.pieces(0, self.size):
-                digest.update(piece)
+            for chunk in self.chunks(0, self.size):
+                digest.update(chunk)
                 await asyncio.sleep(0)
             self._sha256 = digest.digest()
         return self._sha256
 
-    def pieces(self, start: int, stop: int, size: int = PIECE) -> Iterator[bytes]:
-        """Yield a part, in pieces of at most so many bytes."""
+    def chunks(self, start: int, stop: int, chunk_size: int = CHUNK_SIZE) -> Iterator[bytes]:
+        """Yield the bytes from `start` to `stop`, at most `chunk_size` at once."""
         while start < stop:
-            at = start % len(self.block)
-            piece = self.block[at : at + min(size, stop - start)]
-            start += len(piece)
-            yield piece
+            offset = start % len(self.block)
+            chunk = self.block[offset : offset + min(chunk_size, stop - start)]
+            start += len(chunk)
+            yield chunk
 
 
-class Part(Payload):
-    """The body of an answer: a part of a file."""
+class FileRange(Payload):
+    """A range of a file, as the body of a response."""
 
     def __init__(self, content: Content, start: int, stop: int) -> None:
         super().__init__(content, content_type=content.content_type)
@@ -77,25 +77,30 @@ class Part(Payload):
         self.length: int = stop - start
         self._size = self.length
 
-    def pieces(self, limit: int | None = None, size: int = PIECE) -> Iterator[bytes]:
-        """Yield it, or so many bytes of it, in pieces of at most `size` bytes."""
+    def chunks(self, limit: int | None = None, chunk_size: int = CHUNK_SIZE) -> Iterator[bytes]:
+        """Yield all bytes, or the first `limit`, at most `chunk_size` at once."""
         length = self.length if limit is None else min(limit, self.length)
-        return self.content.pieces(self.start, self.start + length, size)
+        return self.content.chunks(self.start, self.start + length, chunk_size)
 
     async def write(self, writer: AbstractStreamWriter) -> None:
-        """Send it."""
-        for piece in self.pieces():
-            await writer.write(piece)
+        """Write all bytes to a connection."""
+        for chunk in self.chunks():
+            await writer.write(chunk)
 
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
-        """Read it as text, as aiohttp wants it of each body."""
-        return b"".join(self.pieces()).decode(encoding, errors)
+        """Return the bytes as text; aiohttp requires this method of each body."""
+        return b"".join(self.chunks()).decode(encoding, errors)
 
 
-def part_of(response: web.StreamResponse) -> Part:
-    """Return the body of an answer that was not sent yet."""
+def body_range(response: web.StreamResponse) -> FileRange:
+    """Return the body of a response that was not sent yet."""
     body = getattr(response, "body", None)
-    if isinstance(body, Part):
+    if isinstance(body, FileRange):
         return body
     content = Content.of(body or b"", response.content_type)
-    return Part(content, 0, content.size)
+    return FileRange(content, 0, content.size)
+
+
+def body_bytes(response: web.StreamResponse) -> bytes:
+    """Return the body of a response that was not sent yet, as bytes."""
+    return b"".join(body_range(response).chunks())

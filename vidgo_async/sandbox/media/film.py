@@ -1,4 +1,4 @@
-"""What a video looks like."""
+"""What a video looks like, as the input of a submit asks for it."""
 
 import re
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ ASPECT_RATIO = re.compile(r"([1-9]\d{0,3})[:x*]([1-9]\d{0,3})", re.IGNORECASE)
 
 @attrs.frozen
 class Film:
-    """The looks of a video: equal ones are the same file."""
+    """Size, length and colour of a video; equal ones are the same file."""
 
     width: int
     height: int
@@ -19,22 +19,22 @@ class Film:
     seed: int
 
     @classmethod
-    def asked_for(cls, wishes: Mapping[str, Any], seed: int) -> "Film":
-        """Read the wishes out of a submit's input; what makes no sense gets a default."""
-        width, height = _frame_size(wishes.get("aspect_ratio", wishes.get("size")))
-        return cls(width, height, _clip_length(wishes.get("duration")), seed)
+    def from_input(cls, parameters: Mapping[str, Any], seed: int) -> "Film":
+        """Read a submit's input; what is missing or invalid gets a default."""
+        width, height = _frame_size(parameters.get("aspect_ratio", parameters.get("size")))
+        return cls(width, height, _clip_length(parameters.get("duration")), seed)
 
 
-def _frame_size(shape: Any) -> tuple[int, int]:
-    """Return a small picture of the shape, its short side 144 pixels."""
-    found = ASPECT_RATIO.fullmatch(shape) if isinstance(shape, str) else None
+def _frame_size(aspect_ratio: Any) -> tuple[int, int]:
+    """Return a small size of this aspect ratio, its short side 144 pixels."""
+    found = ASPECT_RATIO.fullmatch(aspect_ratio) if isinstance(aspect_ratio, str) else None
     width, height = (int(found[1]), int(found[2])) if found else (16, 9)
     short = min(width, height)
     return _side(width / short), _side(height / short)
 
 
 def _side(ratio: float) -> int:
-    # Even, as the codec wants it; a strip longer than this would only be slow to make.
+    # Even, as the codec requires. Longer strips take long to make and show nothing more.
     return 2 * round(72 * min(ratio, 4))
 
 

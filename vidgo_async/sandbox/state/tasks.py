@@ -1,60 +1,64 @@
-"""What the sandbox knows: the tasks it sold, how each one ends, and the credits left.
+"""A sold task.
 
-Pure state without HTTP and without a clock: whoever asks says what time it is, in seconds
-of any clock that does not go back. How a task ends is settled when it is sold, and its
-state follows from the time at which one looks, so nothing has to run in between.
+How it ends is decided when it is sold, and its state at any time follows from that, so that
+nothing runs in between. The caller passes the time, in seconds of any clock that never goes back.
 """
 
-from datetime import timedelta, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import attrs
 
 from vidgo_async.sandbox.media.film import Film
 
-LINK_LIFETIME = 24 * 3600.0
-"""Seconds from the end of a task to the death of its links."""
+FILE_LIFETIME = 24 * 3600.0
+"""Seconds from the end of a task to the deletion of its file."""
 WAITING_SHARE = 0.1
-"""The part of a task's time that it spends as `not_started`."""
+"""The share of a task's time in which it is `not_started`."""
 
-# The vendor's examples fit this zone; they are sent without naming it.
+# The times in the vendor's examples fit this zone; they are sent without naming it.
 SERVER_ZONE = timezone(timedelta(hours=8))
+
+
+def server_time(wall: datetime) -> str:
+    """Write an aware time as the API does: ISO 8601 in the server's zone, without naming it."""
+    return f"{wall.astimezone(SERVER_ZONE):%Y-%m-%dT%H:%M:%S}"
 
 
 @attrs.frozen(kw_only=True)
 class SoldTask:
-    """One sold task: what was asked for, and all that will ever happen to it."""
+    """One sold task: its request, and how and when it ends."""
 
     task_id: str
     model: str
     input: dict[str, Any]
     callback_url: str | None
     created_time: str
-    """The server's wall clock, ISO 8601 without a zone."""
+    """On the server's wall clock, ISO 8601 without a zone."""
     sold_at: float
-    """Seconds, on the clock of whoever asks."""
+    """In seconds of the loop's clock."""
     seconds: float
     """How long the generation takes."""
     failure: str | None
-    """The error message it ends with; None where it ends well."""
+    """The error message of a task that fails; None for one that succeeds."""
     film: Film
-    """What its file looks like."""
+    """What its video looks like."""
 
     @property
     def ends_at(self) -> float:
-        """The moment at which the task finishes or fails."""
+        """The time at which it finishes or fails, in seconds of the loop's clock."""
         return self.sold_at + self.seconds
 
     def status(self, now: float) -> str:
-        """Return the state in the API's own word."""
-        # The words are written out, so that a slip in the client's cannot hide here.
+        """Return the API's word for its state."""
+        # Literals, not the client's enum, so that a typo there cannot go unnoticed here.
         if now >= self.ends_at:
             return "failed" if self.failure else "finished"
-        waiting = now < self.sold_at + WAITING_SHARE * self.seconds
-        return "not_started" if waiting else "running"
+        is_waiting = now < self.sold_at + WAITING_SHARE * self.seconds
+        return "not_started" if is_waiting else "running"
 
     def progress(self, now: float) -> int | None:
-        """Return 0 to 100; the API may say null, which a failed task does."""
+        """Return 0 to 100, or None once it failed, as the API may."""
         match self.status(now):
             case "running":
                 return min(99, int(100 * (now - self.sold_at) / self.seconds))
@@ -62,5 +66,5 @@ class SoldTask:
                 return {"not_started": 0, "finished": 100}.get(status)
 
     def has_file(self, now: float) -> bool:
-        """Tell whether its link is alive."""
-        return self.status(now) == "finished" and now < self.ends_at + LINK_LIFETIME
+        """Tell whether its file exists."""
+        return self.status(now) == "finished" and now < self.ends_at + FILE_LIFETIME
