@@ -49,7 +49,7 @@ async def test_an_hour_passes_at_once() -> None:
 
 
 async def test_more_than_a_day_passes_at_once() -> None:
-    """A sleep beyond the day that asyncio waits at most at a time is slept to its end."""
+    """A sleep beyond the day that asyncio waits at most at a time ends on time."""
     began = anyio.current_time()
 
     await anyio.sleep(100 * HOUR)
@@ -75,7 +75,7 @@ async def test_timers_keep_their_order() -> None:
 
 
 async def test_deadlines_are_jumped_to() -> None:
-    """A deadline of anyio's, and one of asyncio's, end a wait for what never comes."""
+    """A deadline of anyio's, and one of asyncio's, end a wait for an event that is never set."""
     began, really_began = anyio.current_time(), time.monotonic()
 
     with anyio.move_on_after(HOUR) as scope:
@@ -89,7 +89,7 @@ async def test_deadlines_are_jumped_to() -> None:
 
 
 async def test_socket_traffic_is_not_overtaken() -> None:
-    """A server over loopback answers 500 times, and no 10 s timeout strikes meanwhile."""
+    """A server over loopback answers 500 times, and no 10 s timeout expires meanwhile."""
 
     async def echo(stream: SocketStream) -> None:
         async with stream:
@@ -99,7 +99,7 @@ async def test_socket_traffic_is_not_overtaken() -> None:
     async with anyio.create_task_group() as group:
         listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
         group.start_soon(listener.serve, echo)
-        port = listener.extra(SocketAttribute.local_port)  # noqa: S610 - not Django's
+        port = listener.extra(SocketAttribute.local_port)  # noqa: S610 - unrelated to Django
         began = anyio.current_time()
         async with await anyio.connect_tcp("127.0.0.1", port) as client:
             for _ in range(500):
@@ -112,7 +112,7 @@ async def test_socket_traffic_is_not_overtaken() -> None:
 
 
 async def test_what_has_arrived_is_read_before_a_jump() -> None:
-    """Data that waits in a socket is seen before the clock jumps to a timer."""
+    """Data in a socket is read before the clock jumps to a timer."""
     ours, theirs = socket.socketpair()
     with ours, theirs:
         theirs.sendall(b"ping")
@@ -122,17 +122,17 @@ async def test_what_has_arrived_is_read_before_a_jump() -> None:
 
 
 async def test_computing_takes_hardly_any_time() -> None:
-    """What holds the loop up for a while is over in a millisecond of the loop's time."""
+    """A callback that blocks the loop takes a millisecond of the loop's time at most."""
     began = anyio.current_time()
 
-    time.sleep(THREAD_WORK)  # noqa: ASYNC251 - that is the point
+    time.sleep(THREAD_WORK)  # noqa: ASYNC251 - blocks on purpose
     await asyncio.sleep(0)
 
     assert anyio.current_time() - began <= 2 * ITERATION_TIME
 
 
 async def test_a_jump_waits_for_the_grace_time() -> None:
-    """Before it jumps, the loop gives events a grace time, in real time, to arrive."""
+    """Before a jump the loop waits for events for the grace time, in real time."""
     really_began = time.monotonic()
 
     await anyio.sleep(HOUR)
@@ -151,7 +151,7 @@ def test_without_grace_runs_are_repeatable() -> None:
     async def measure() -> list[float]:
         times = list[float]()
         for delay in (0.1, HOUR, 0.25):
-            time.sleep(ITERATION_TIME)  # noqa: ASYNC251 - that is the point
+            time.sleep(ITERATION_TIME)  # noqa: ASYNC251 - blocks on purpose
             await asyncio.sleep(delay)
             times.append(asyncio.get_running_loop().time())
         return times
@@ -179,7 +179,7 @@ async def test_a_thread_is_not_overtaken(
 
 
 async def test_a_busy_thread_beside_an_idle_one_is_not_overtaken() -> None:
-    """The clock waits for the second of two threads, after the first has nothing more to do."""
+    """The clock waits for a busy thread while another one is idle."""
     began = anyio.current_time()
 
     with anyio.fail_after(10):
@@ -191,7 +191,7 @@ async def test_a_busy_thread_beside_an_idle_one_is_not_overtaken() -> None:
 
 
 async def test_an_abandoned_thread_is_not_overtaken() -> None:
-    """A thread that a cancelled task left behind is busy until its work ends."""
+    """The thread of a cancelled task is busy until its work ends."""
     ended = threading.Event()
 
     def work() -> None:
@@ -238,7 +238,7 @@ async def test_it_jumps_again_after_a_thread(
 
 
 async def test_a_wait_without_timers_is_real() -> None:
-    """With no timer to jump to, the loop waits until another thread calls."""
+    """Without a timer the loop waits, in real time, for a call from another thread."""
     loop = asyncio.get_running_loop()
     called = asyncio.Event()
     waiting = loop.time()

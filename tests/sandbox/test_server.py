@@ -1,4 +1,4 @@
-"""Prove that the sandbox speaks the API as it is documented, and comes and goes cleanly."""
+"""Prove that the sandbox starts, counts, refuses connections and stops cleanly."""
 
 import asyncio
 import contextlib
@@ -18,11 +18,8 @@ pytestmark = pytest.mark.virtual_time
 DAY = 24 * 3600
 
 
-# --- The server ------------------------------------------------------------------------------
-
-
 async def test_received_counts_calls() -> None:
-    """Requests are counted by the name of their call, refused ones too."""
+    """Requests are counted by the name of their call, also those that are refused."""
     async with running(credits=1.5) as raw:
         task = await raw.ended(await raw.buy())
         polls = raw.sandbox.received["status"]
@@ -33,7 +30,7 @@ async def test_received_counts_calls() -> None:
 
 
 async def test_no_header_names_the_software() -> None:
-    """No answer says what made it."""
+    """No response names aiohttp."""
     async with running() as raw:
         task = await raw.ended(await raw.buy())
         replies = [
@@ -49,7 +46,7 @@ async def test_no_header_names_the_software() -> None:
 
 @pytest.mark.parametrize(("settings", "seconds"), [({}, 5.0), ({"keepalive": 0.2}, 0.2)])
 async def test_idle_connection_is_closed(settings: dict[str, Any], seconds: float) -> None:
-    """A kept-alive connection is closed on time, after five seconds unless told otherwise."""
+    """An idle connection is closed on time, by default after five seconds."""
     async with Sandbox(**settings) as sandbox:
         reader, writer = await asyncio.open_connection("127.0.0.1", port_of(sandbox))
         for _ in range(3):
@@ -60,12 +57,12 @@ async def test_idle_connection_is_closed(settings: dict[str, Any], seconds: floa
         assert await reader.read() == b""
         writer.close()
         await writer.wait_closed()
-    # The server counts from its answer, which was read a moment later.
+    # The server's timer started when it responded, a moment before that was read.
     assert seconds - 0.01 <= anyio.current_time() - start < seconds + 0.2
 
 
 async def test_closing_is_quick_with_requests_hanging() -> None:
-    """Closing ends what hangs at once, and nobody listens any more."""
+    """Closing ends hanging requests at once, and closes the port."""
     clients: list[asyncio.Task[Any]] = []
     async with aiohttp.ClientSession() as http:
         async with Sandbox() as sandbox:
@@ -82,26 +79,26 @@ async def test_closing_is_quick_with_requests_hanging() -> None:
 
 
 async def test_closing_amid_new_connections_is_silent(caplog: pytest.LogCaptureFixture) -> None:
-    """Connections that come in while the sandbox closes are neither logged nor forgotten."""
+    """Connections that come in while the sandbox closes are neither logged as errors nor leaked."""
 
-    async def knock(port: int) -> None:
+    async def connect_repeatedly(port: int) -> None:
         with contextlib.suppress(ConnectionError):
             while True:
                 _, writer = await asyncio.open_connection("127.0.0.1", port)
                 writer.close()
                 await writer.wait_closed()
 
-    for turns in range(5):
+    for iterations in range(5):
         async with Sandbox() as sandbox:
-            clients = [asyncio.create_task(knock(port_of(sandbox))) for _ in range(20)]
-            for _ in range(turns):
+            clients = [asyncio.create_task(connect_repeatedly(port_of(sandbox))) for _ in range(20)]
+            for _ in range(iterations):
                 await asyncio.sleep(0)
         await asyncio.gather(*clients)
     assert [each for each in caplog.records if each.levelname == "ERROR"] == []
 
 
 async def test_closing_ends_also_in_a_cancelled_scope() -> None:
-    """A sandbox left by cancellation closes all the same."""
+    """A sandbox also closes when its task is cancelled."""
     with anyio.CancelScope() as scope:
         async with Sandbox() as sandbox:
             scope.cancel()
@@ -111,7 +108,7 @@ async def test_closing_ends_also_in_a_cancelled_scope() -> None:
 
 
 async def test_two_sandboxes_share_nothing() -> None:
-    """Each sandbox has a port and an account of its own."""
+    """Each sandbox has its own port and account."""
     async with running() as one, running() as other:
         assert one.sandbox.url != other.sandbox.url
         await one.buy()
@@ -119,7 +116,7 @@ async def test_two_sandboxes_share_nothing() -> None:
 
 
 async def test_account_outlives_the_server() -> None:
-    """What was sold can be read after the end."""
+    """What was sold can be read after the sandbox has closed."""
     async with running() as raw:
         task_id = await raw.buy()
     assert list(raw.sandbox.tasks) == [task_id]
@@ -127,7 +124,7 @@ async def test_account_outlives_the_server() -> None:
 
 
 async def test_port_can_be_chosen() -> None:
-    """A sandbox listens on the port that it is given, and says when it is taken."""
+    """A sandbox listens on the port that it is given, and raises if that is in use."""
     async with Sandbox() as first:
         port = port_of(first)
         with pytest.raises(OSError, match="in use"):
@@ -137,8 +134,8 @@ async def test_port_can_be_chosen() -> None:
         assert second.url == first.url
 
 
-def test_address_needs_a_server() -> None:
-    """A sandbox that was not entered says so, and has its credits already."""
+def test_url_needs_a_server() -> None:
+    """A sandbox that was not started has credits, and no URL."""
     sandbox = Sandbox(credits=7.0)
     with pytest.raises(RuntimeError, match="async with"):
         _ = sandbox.url
@@ -167,7 +164,7 @@ def test_bad_setting_is_refused(setting: str, bad: Any) -> None:
 
 
 async def test_realistic_times_are_minutes() -> None:
-    """Real-life times are at hand as a constant."""
+    """REALISTIC sets the generation times of real videos."""
     async with running(seconds=REALISTIC) as raw:
         task_id = await raw.buy()
         assert 90 <= raw.sandbox.tasks[task_id].seconds <= 300
@@ -177,7 +174,7 @@ async def test_realistic_times_are_minutes() -> None:
 
 
 async def test_refusing_refuses_and_returns() -> None:
-    """Nobody listens in the body of `refusing`, and the same address serves after it."""
+    """The port is closed in the body of `refusing`, and open again after it."""
     async with running() as raw:
         url = raw.sandbox.url
         async with raw.sandbox.refusing():
@@ -189,7 +186,7 @@ async def test_refusing_refuses_and_returns() -> None:
 
 
 async def test_refusing_closes_idle_connections() -> None:
-    """A pooled connection does not get past a refusing server."""
+    """A pooled connection cannot be used with a refusing server."""
     async with running() as raw:
         await raw.balance()
         async with raw.sandbox.refusing():
@@ -199,11 +196,11 @@ async def test_refusing_closes_idle_connections() -> None:
 
 
 async def test_refusing_lets_requests_end() -> None:
-    """A request under way is answered, and its connection is then closed."""
-    go_on = anyio.Event()
+    """A request that has begun is answered, and then its connection is closed."""
+    may_continue = anyio.Event()
 
     async def wait(request: aiohttp.web.Request, handler: Any) -> Any:
-        await go_on.wait()
+        await may_continue.wait()
         return await handler(request)
 
     async with running() as raw:
@@ -211,14 +208,14 @@ async def test_refusing_lets_requests_end() -> None:
         asking = asyncio.create_task(raw.balance())
         await until(lambda: raw.sandbox.received["balance"])
         async with raw.sandbox.refusing():
-            go_on.set()
+            may_continue.set()
             assert (await asking).status == 200
             with pytest.raises(aiohttp.ClientConnectorError):
                 await raw.balance()
 
 
 async def test_refusing_ends_also_by_an_error() -> None:
-    """A body that raises leaves the server listening."""
+    """The port is open again after a body that raises."""
     async with running() as raw:
         with pytest.raises(KeyError):
             async with raw.sandbox.refusing():
@@ -227,5 +224,5 @@ async def test_refusing_ends_also_by_an_error() -> None:
 
 
 def port_of(sandbox: Sandbox) -> int:
-    """Return the port of a sandbox's address."""
+    """Return the port in a sandbox's URL."""
     return int(sandbox.url.rpartition(":")[2])

@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m vidgo_async.sandbox",
-        description="Serve the Vidgo API on this machine, with videos and credits that cost nothing.",
+        description="Serve the Vidgo API on this machine, for tests: it costs nothing.",
     )
     parser.add_argument("--port", type=int, default=8765, help="default 8765; 0 is any free one")
     parser.add_argument("--seed", type=int, default=0, help="decides generation times and failures")

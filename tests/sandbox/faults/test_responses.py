@@ -1,4 +1,4 @@
-"""Prove that faults of an answer send what they say, and sell what they say."""
+"""Prove what each fault of the response sends, and whether it sells."""
 
 import gzip
 from typing import Any
@@ -12,7 +12,7 @@ from vidgo_async.sandbox.faults.responses import ERROR_TYPES
 
 pytestmark = pytest.mark.virtual_time
 
-# --- Any answer ------------------------------------------------------------------------------
+# --- Any response ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.virtual_time
     ],
 )
 async def test_answer(body: Any, sent: bytes, kind: str) -> None:
-    """Any answer can be put in place of the real thing, and nothing is sold."""
+    """Any response can be sent, and nothing is sold."""
     async with running() as raw:
         raw.sandbox.inject(answer(503, body))
         reply = await raw.submit()
@@ -35,24 +35,24 @@ async def test_answer(body: Any, sent: bytes, kind: str) -> None:
 
 
 async def test_answer_with_headers() -> None:
-    """An answer takes headers and a content type, and serves more than one request."""
+    """A response can have headers and a content type, and applies to more than one request."""
     async with running() as raw:
-        headers = {"Retry-After": "2", "X-Odd": "é"}
+        headers = {"Retry-After": "2", "X-Other": "é"}
         raw.sandbox.inject(answer(429, headers=headers, content_type="text/plain"), times=2)
         for reply in (await raw.submit(), await raw.submit()):
             assert reply.headers["Retry-After"] == "2"
-            assert reply.headers["X-Odd"] == "é"
+            assert reply.headers["X-Other"] == "é"
             assert reply.headers["Content-Type"] == "text/plain"
 
 
 def test_answer_must_be_sendable() -> None:
-    """A body that is no JSON is refused where it is written."""
+    """A body that JSON cannot hold is refused when the fault is made."""
     with pytest.raises(TypeError, match="serializable"):
         answer(200, {"when": object()})
 
 
 async def test_redirect_to_another_host() -> None:
-    """An answer may send a client elsewhere, which sees who follows."""
+    """A response can redirect to another sandbox, which counts who follows."""
     async with running() as raw, running() as other:
         target = f"{other.sandbox.url}/api/user/balance"
         raw.sandbox.inject(answer(307, headers={"Location": target}), call="balance")
@@ -61,7 +61,7 @@ async def test_redirect_to_another_host() -> None:
 
 
 async def test_garbage_called_gzip() -> None:
-    """What is called gzip need not be gzip."""
+    """A body can claim to be gzip and be something else."""
     async with running() as raw:
         raw.sandbox.inject(answer(200, b"{}", {"Content-Encoding": "gzip"}))
         with pytest.raises(aiohttp.ClientPayloadError):
@@ -92,7 +92,7 @@ async def test_refusal_has_its_shape(shape: Shape, body: Any) -> None:
 
 @pytest.mark.parametrize("shape", ["A", "D"])
 async def test_refusal_inside_200(shape: Shape) -> None:
-    """A refusal can hide in a success, where its shape has a code to tell it by."""
+    """A refusal can be HTTP 200 if its shape has a code."""
     async with running() as raw:
         raw.sandbox.inject(refusal(402, shape, inside_200=True))
         reply = await raw.submit()
@@ -101,7 +101,7 @@ async def test_refusal_inside_200(shape: Shape) -> None:
 
 
 @pytest.mark.parametrize("shape", ["B", "C"])
-def test_refusal_that_nobody_could_tell_is_refused(shape: Shape) -> None:
+def test_refusal_inside_200_without_a_code_is_refused(shape: Shape) -> None:
     """A refusal inside 200 needs a shape with a code."""
     with pytest.raises(ValueError, match=f"shape {shape} has no code"):
         refusal(402, shape, inside_200=True)
@@ -115,8 +115,8 @@ def test_refusal_that_nobody_could_tell_is_refused(shape: Shape) -> None:
         (404, {"message": "Not Found", "type": "not_found_error"}),
     ],
 )
-async def test_refusal_knows_the_usual_words(status: int, error: dict[str, str]) -> None:
-    """A refusal without words of its own takes those that the status usually has."""
+async def test_refusal_defaults(status: int, error: dict[str, str]) -> None:
+    """By default a refusal has the usual message and type of its status."""
     async with running() as raw:
         raw.sandbox.inject(refusal(status))
         reply = await raw.submit()
@@ -125,19 +125,19 @@ async def test_refusal_knows_the_usual_words(status: int, error: dict[str, str])
 
 
 async def test_refusal_takes_any_type() -> None:
-    """A refusal may have any type and no text."""
+    """A refusal can have any type and an empty message."""
     async with running() as raw:
         raw.sandbox.inject(refusal(400, message="", type="content_moderation_error"))
         error = {"message": "", "type": "content_moderation_error"}
         assert (await raw.submit()).json["error"] == error
 
 
-# --- The real thing, with a twist ------------------------------------------------------------
+# --- Changes of the real response ------------------------------------------------------------
 
 
 @pytest.mark.parametrize("fields", [{"status": "dreaming"}, {"files": None}, {"progress": 150}])
 async def test_changed(fields: dict[str, Any]) -> None:
-    """A changed answer is the real one but for the fields named."""
+    """A changed response is the real one except for the named fields."""
     async with running(seconds=(1000.0, 1000.0)) as raw:
         task_id = await raw.buy()
         real = (await raw.status(task_id)).data
@@ -147,7 +147,7 @@ async def test_changed(fields: dict[str, Any]) -> None:
 
 
 async def test_dropped_fields() -> None:
-    """A field can be left out, whether it was there or not."""
+    """A field can be left out, whether the real response has it or not."""
     async with running() as raw:
         raw.sandbox.inject(changed(status=DROPPED, nothing=DROPPED, task_id=7))
         reply = await raw.submit()
@@ -157,7 +157,7 @@ async def test_dropped_fields() -> None:
 
 
 async def test_nothing_to_change() -> None:
-    """An answer without data stays as it is."""
+    """A response without data is not changed."""
     async with running() as raw:
         task = await raw.ended(await raw.buy())
         raw.sandbox.inject(changed(status="x"), call=None, times=None)
@@ -166,13 +166,13 @@ async def test_nothing_to_change() -> None:
 
 
 def test_change_must_be_sendable() -> None:
-    """A value that is no JSON is refused where it is written."""
+    """A value that JSON cannot hold is refused when the fault is made."""
     with pytest.raises(TypeError, match="serializable"):
         changed(files=object())
 
 
 async def test_other_headers() -> None:
-    """Headers can be replaced, added and left out, of a file and of any answer."""
+    """Headers can be replaced, added and left out, in a file and in any other response."""
     async with running() as raw:
         task = await raw.ended(await raw.buy())
         url = task["files"][0]["file_url"]
@@ -188,7 +188,7 @@ async def test_other_headers() -> None:
 
 
 async def test_gzipped() -> None:
-    """A compressed answer is the real one, whoever reads it."""
+    """A compressed response is the real one, also for a client that did not ask for it."""
     async with running() as raw, aiohttp.ClientSession(auto_decompress=False) as http:
         raw.sandbox.inject(gzipped, call=None, times=None)
         task = await raw.ended(await raw.buy())

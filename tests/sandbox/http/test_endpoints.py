@@ -1,4 +1,4 @@
-"""Prove that the sandbox speaks the API as it is documented."""
+"""Prove that the calls behave as the API documents them."""
 
 import io
 import re
@@ -36,7 +36,7 @@ def shape_b(reply: Reply) -> int:
 
 
 async def test_submit_sells() -> None:
-    """A submit answers as documented, and the record holds what was sent."""
+    """A submit is answered as documented, and the sold task holds what was sent."""
     async with running() as raw:
         fields = {"input": {"prompt": "a fox", "n": [1]}, "callback_url": "https://a.example/x"}
         data = (await raw.submit("grok-imagine", **fields)).data
@@ -51,7 +51,7 @@ async def test_submit_sells() -> None:
 
 
 async def test_created_time_is_naive_and_eight_hours_ahead() -> None:
-    """The time of creation names no zone and fits UTC+8, as the vendor's does."""
+    """The time of creation has no zone and fits UTC+8, as the vendor's does."""
     async with running() as raw:
         created = datetime.fromisoformat((await raw.submit()).data["created_time"])
     assert created.tzinfo is None
@@ -63,7 +63,7 @@ async def test_created_time_is_naive_and_eight_hours_ahead() -> None:
     "body", [b"", b"{", b"\xff", b"[" * 100_000, b"[]", b'{"model": 1}', b'{"model": ""}']
 )
 async def test_broken_submit_is_refused(body: bytes) -> None:
-    """A body that is no order is a validation error, and nothing is sold."""
+    """An invalid body is a validation error, and nothing is sold."""
     async with running() as raw:
         reply = await raw.call("POST", "/api/generate/submit", data=body)
         assert shape_a(reply) == (400, "validation_error")
@@ -71,7 +71,7 @@ async def test_broken_submit_is_refused(body: bytes) -> None:
 
 
 async def test_huge_submit_is_refused() -> None:
-    """A body beyond a megabyte is refused in the shape of its call."""
+    """A body of more than a megabyte is refused in the shape of its call."""
     async with running() as raw:
         body = io.BytesIO(b" " * (2**20 + 1))
         reply = await raw.call("POST", "/api/generate/submit", data=body)
@@ -79,7 +79,7 @@ async def test_huge_submit_is_refused() -> None:
 
 
 async def test_submit_without_credits_is_refused() -> None:
-    """What the credits do not pay for is not sold."""
+    """A submit without enough credits is refused, and nothing is sold."""
     async with running(credits=3.0) as raw:
         assert [(await raw.submit()).status for _ in range(2)] == [200, 200]
         assert shape_a(await raw.submit()) == (402, "insufficient_credits_error")
@@ -96,7 +96,7 @@ async def test_submit_without_credits_is_refused() -> None:
     ],
 )
 async def test_wrong_key_is_refused(method: str, path: str, has_shape_a: bool) -> None:
-    """A wrong or missing key is refused before anything else is looked at."""
+    """A wrong or missing key is refused before anything else is checked."""
     async with running() as raw:
         wrong = await raw.call(method, path, key="wrong")
         async with raw.http.request(method, raw.sandbox.url + path) as response:
@@ -112,7 +112,7 @@ async def test_wrong_key_is_refused(method: str, path: str, has_shape_a: bool) -
 
 
 async def test_task_runs_and_finishes() -> None:
-    """Polls see a task wait, run with growing progress, and finish with a file."""
+    """A task waits, runs with growing progress, and finishes with a file."""
     async with running(seconds=(10.0, 10.0)) as raw:
         task_id = await raw.buy()
         polls = []
@@ -134,8 +134,8 @@ async def test_task_runs_and_finishes() -> None:
         assert polls[-1]["error_message"] is None
 
 
-async def test_failed_task_is_a_good_answer() -> None:
-    """A failure is HTTP 200 with a message, and gives the credits back."""
+async def test_failed_task_is_http_200() -> None:
+    """A failed task is HTTP 200 with a message, and its credits come back."""
     async with running(failure_rate=1.0, credits=1.5) as raw:
         task_id = await raw.buy()
         assert raw.sandbox.credits == 0.0
@@ -148,14 +148,14 @@ async def test_failed_task_is_a_good_answer() -> None:
 
 @pytest.mark.parametrize("task_id", ["unknown", "a%2Fb", "a/b", "a%252Fb", "..", "%ff", "%20"])
 async def test_unknown_task_is_not_found(task_id: str) -> None:
-    """A strange id is looked up like any other."""
+    """Any unknown id, however it is written, is a status call that finds nothing."""
     async with running() as raw:
         assert shape_b(await raw.status(task_id)) == 404
         assert raw.sandbox.received == {"status": 1}
 
 
 async def test_balance() -> None:
-    """The balance tells what is left after the sales."""
+    """The balance is what is left after the sales."""
     async with running(credits=10.0, price=2.5) as raw:
         await raw.buy()
         data = (await raw.balance()).data
@@ -184,7 +184,7 @@ async def test_other_requests_are_refused(method: str, path: str, status: int) -
 
 
 async def test_file_is_a_video_of_the_shape_asked_for() -> None:
-    """A finished task's file is an MP4 of its ratio and length, served without a key."""
+    """A file is an MP4 of the aspect ratio and length asked for, served without a key."""
     async with running() as raw:
         task = await raw.ended(await raw.buy(aspect_ratio="2:3", duration=2))
         reply = await raw.file(task["files"][0]["file_url"])
@@ -195,7 +195,7 @@ async def test_file_is_a_video_of_the_shape_asked_for() -> None:
 
 
 async def test_neighbours_look_different() -> None:
-    """Two equal orders give two different videos."""
+    """Two equal requests give two different videos."""
     async with running() as raw:
         tasks = [await raw.ended(await raw.buy(duration=1)) for _ in range(2)]
         bodies = [(await raw.file(task["files"][0]["file_url"])).body for task in tasks]
@@ -203,7 +203,7 @@ async def test_neighbours_look_different() -> None:
 
 
 async def test_file_lives_from_the_end_for_a_day() -> None:
-    """A file is not found before its task's end, nor a day after it."""
+    """A file is not found before its task has finished, nor a day after."""
     async with running(seconds=(10.0, 10.0)) as raw:
         task_id = await raw.buy()
         url = f"{raw.sandbox.url}/files/{task_id}.mp4"
@@ -216,6 +216,6 @@ async def test_file_lives_from_the_end_for_a_day() -> None:
 
 
 async def test_unknown_file_is_not_found() -> None:
-    """A link that was never given out is not found."""
+    """A link that was never handed out is not found."""
     async with running() as raw:
         assert shape_b(await raw.file(raw.sandbox.url + "/files/x.mp4")) == 404

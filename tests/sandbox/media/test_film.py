@@ -1,4 +1,4 @@
-"""Prove that a video has the shape and the length that were asked for."""
+"""Prove that a video has the aspect ratio and the length that were asked for."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from vidgo_async.sandbox.media.film import Film
 
 
 @pytest.mark.parametrize(
-    ("wishes", "size"),
+    ("parameters", "size"),
     [
         ({}, (256, 144)),
         ({"aspect_ratio": "16:9"}, (256, 144)),
@@ -27,9 +27,9 @@ from vidgo_async.sandbox.media.film import Film
         ({"size": {"width": 10}}, (256, 144)),
     ],
 )
-def test_shape_follows_the_input(wishes: dict[str, Any], size: tuple[int, int]) -> None:
+def test_size_follows_the_input(parameters: dict[str, Any], size: tuple[int, int]) -> None:
     """A video is small and has the aspect ratio asked for, or 16:9."""
-    film = Film.from_input(wishes, 0)
+    film = Film.from_input(parameters, 0)
     assert (film.width, film.height) == size
 
 

@@ -1,4 +1,4 @@
-"""Prove what the sandbox sells, for how much, and how it ends."""
+"""Prove what the account sells, for how much, and how tasks end."""
 
 import re
 from datetime import UTC, datetime
@@ -29,7 +29,7 @@ def sell(account: Account, now: float = 0.0, **parameters: Any) -> SoldTask:
     return account.sell(Submission("m", parameters), now, WALL)
 
 
-def fates(account: Account) -> list[tuple[float, str | None]]:
+def times_and_failures(account: Account) -> list[tuple[float, str | None]]:
     return [(task.seconds, task.failure) for task in (sell(account) for _ in range(50))]
 
 
@@ -37,7 +37,7 @@ def fates(account: Account) -> list[tuple[float, str | None]]:
 
 
 def test_record_holds_the_request() -> None:
-    """A sold task remembers what was asked for and when."""
+    """A sold task holds its request and its time."""
     account = make_account()
     submission = Submission("m", {"prompt": "a fox"}, "https://app.example/hook")
     task = account.sell(submission, 5.0, WALL)
@@ -51,7 +51,7 @@ def test_record_holds_the_request() -> None:
 
 
 def test_id_looks_like_the_vendors() -> None:
-    """An id has the vendor's form and comes once."""
+    """An id has the vendor's form and is unique."""
     account = make_account()
     ids = [sell(account, price=0).task_id for _ in range(50)]
     assert len(set(ids)) == 50
@@ -61,22 +61,22 @@ def test_id_looks_like_the_vendors() -> None:
 def test_task_goes_through_its_states() -> None:
     """A task waits for a tenth of its time, runs, and finishes at its end."""
     task = sell(make_account(seconds=(100.0, 100.0)), now=1000.0)
-    seen = {at: (task.status(1000.0 + at), task.progress(1000.0 + at)) for at in range(102)}
-    assert seen[0] == seen[9] == ("not_started", 0)
-    assert seen[10] == ("running", 10)
-    assert seen[50] == ("running", 50)
-    assert seen[99] == ("running", 99)
-    assert seen[100] == seen[101] == ("finished", 100)
+    states = {at: (task.status(1000.0 + at), task.progress(1000.0 + at)) for at in range(102)}
+    assert states[0] == states[9] == ("not_started", 0)
+    assert states[10] == ("running", 10)
+    assert states[50] == ("running", 50)
+    assert states[99] == ("running", 99)
+    assert states[100] == states[101] == ("finished", 100)
     assert task.progress(1099.9999) == 99
 
 
 def test_task_may_take_no_time() -> None:
-    """A task of no duration is over at once."""
+    """A task that takes no time has finished at once."""
     assert sell(make_account(seconds=(0.0, 0.0))).status(0.0) == "finished"
 
 
 def test_failed_task_says_why() -> None:
-    """A task that fails runs like others and then has a message and no file."""
+    """A task that fails runs like others, and then has a message and no file."""
     task = sell(make_account(failure_rate=1.0))
     assert task.status(task.ends_at - 0.1) == "running"
     assert (task.status(task.ends_at), task.progress(task.ends_at)) == ("failed", None)
@@ -84,8 +84,8 @@ def test_failed_task_says_why() -> None:
     assert not task.has_file(task.ends_at)
 
 
-def test_link_lives_a_day() -> None:
-    """A file is there from the end of its task to 24 hours later."""
+def test_file_exists_for_a_day() -> None:
+    """A file exists from the end of its task to 24 hours later."""
     task = sell(make_account())
     day = 24 * 3600
     assert not task.has_file(task.ends_at - 0.1)
@@ -94,27 +94,29 @@ def test_link_lives_a_day() -> None:
     assert not task.has_file(task.ends_at + day)
 
 
-def test_seed_decides_fates() -> None:
-    """The same seed gives the same times and failures and another seed others."""
+def test_seed_decides_times_and_failures() -> None:
+    """The same seed gives the same times and failures, and another seed others."""
     settings = {"failure_rate": 0.5, "price": 0.0}
-    first = fates(make_account(seed=1, **settings))
-    assert first == fates(make_account(seed=1, **settings))
-    assert first != fates(make_account(seed=2, **settings))
+    first = times_and_failures(make_account(seed=1, **settings))
+    assert first == times_and_failures(make_account(seed=1, **settings))
+    assert first != times_and_failures(make_account(seed=2, **settings))
     assert all(10 <= seconds <= 20 for seconds, _ in first)
     assert 10 < sum(failure is not None for _, failure in first) < 40
 
 
 def test_failure_rate_leaves_times_alone() -> None:
-    """A sale draws the same time whatever the part of failures."""
-    calm, stormy = (fates(make_account(failure_rate=rate, price=0.0)) for rate in (0.0, 1.0))
-    assert [seconds for seconds, _ in calm] == [seconds for seconds, _ in stormy]
+    """The times do not depend on the failure rate."""
+    none, all_failed = (
+        times_and_failures(make_account(failure_rate=rate, price=0.0)) for rate in (0.0, 1.0)
+    )
+    assert [seconds for seconds, _ in none] == [seconds for seconds, _ in all_failed]
 
 
 # --- The credits -----------------------------------------------------------------------------
 
 
 def test_credits_run_out() -> None:
-    """A sale costs its price, and what is too dear is refused and not sold."""
+    """A sale costs its price, and one without enough credits is refused."""
     account = make_account(credits=3.5)
     assert account.credits_left(sell(account).sold_at) == 2.0
     assert account.credits_left(sell(account).sold_at) == 0.5
@@ -125,7 +127,7 @@ def test_credits_run_out() -> None:
 
 
 def test_fractions_add_up() -> None:
-    """Ten tenths buy ten tasks, to the last one."""
+    """Ten times a tenth of the credits buys exactly ten tasks."""
     account = make_account(credits=1.0, price=0.1)
     assert len({sell(account).task_id for _ in range(10)}) == 10
     assert account.credits_left(0.0) == 0
@@ -142,7 +144,7 @@ def test_failure_gives_the_credits_back_once() -> None:
 
 
 def test_finished_task_keeps_its_credits() -> None:
-    """A task that ends well was paid for."""
+    """The credits of a finished task do not come back."""
     account = make_account()
     assert account.credits_left(sell(account).ends_at) == 98.5
 

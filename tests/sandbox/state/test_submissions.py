@@ -1,4 +1,4 @@
-"""Prove what a submit may ask for, and what is refused."""
+"""Prove which submits are valid."""
 
 from typing import Any
 
@@ -18,12 +18,12 @@ from vidgo_async.sandbox.state.submissions import read_submission
         {"model": "grok-imagine", "input": {"prompt": "x" * 5000}},
     ],
 )
-def test_valid_order_is_kept_as_received(body: dict[str, Any]) -> None:
-    """A valid submit loses and gains nothing."""
-    order = read_submission(body)
-    assert order.model == body["model"]
-    assert order.input == body.get("input", {})
-    assert order.callback_url == body.get("callback_url")
+def test_valid_submit_is_kept_as_received(body: dict[str, Any]) -> None:
+    """A valid submit is kept unchanged."""
+    submission = read_submission(body)
+    assert submission.model == body["model"]
+    assert submission.input == body.get("input", {})
+    assert submission.callback_url == body.get("callback_url")
 
 
 @pytest.mark.parametrize(
@@ -47,8 +47,8 @@ def test_valid_order_is_kept_as_received(body: dict[str, Any]) -> None:
         ({"model": "m", "callback_url": "https://a/" + "x" * 2039}, "2048"),
     ],
 )
-def test_invalid_order_is_refused(body: Any, about: str) -> None:
-    """A submit that the API would not take is refused, and the message says what is wrong."""
+def test_invalid_submit_is_refused(body: Any, about: str) -> None:
+    """An invalid submit is refused, and the message says why."""
     with pytest.raises(RefusedError) as caught:
         read_submission(body)
     assert (caught.value.code, caught.value.kind) == (400, "validation_error")

@@ -1,7 +1,8 @@
 """Write a tiny H.264 video of a moving box without an encoder library.
 
 The first picture has one macroblock of plain samples, and DC prediction spreads
-its colour; later pictures skip all macroblocks but the few that changed. Clause and table numbers refer to ITU-T H.264.
+its colour; later pictures skip all macroblocks but the few that changed.
+Clause and table numbers refer to ITU-T H.264.
 """
 
 import hashlib
