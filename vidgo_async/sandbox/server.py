@@ -34,6 +34,9 @@ HOST = "127.0.0.1"
 class Sandbox:
     """A complete Vidgo server on a port of this machine, which records what it sells.
 
+    Behind a proxy, links to files have the scheme and host that the client called, by the
+    proxy's `X-Forwarded-Proto` and `X-Forwarded-Host`, or by `Host`.
+
     Example:
         async with Sandbox(seconds=(0.01, 0.02)) as sandbox:
             sandbox.inject(reset_after, call="submit")

@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import anyio
 import pytest
+from yarl import URL
 
 from raw_client import Reply, running
 from vidgo_async.sandbox.media.mp4 import make_mp4
@@ -213,6 +214,57 @@ async def test_file_lives_from_the_end_for_a_day() -> None:
         await anyio.sleep(DAY)
         assert shape_b(await raw.file(url)) == 404
         assert (await raw.status(task_id)).data["files"][0]["file_url"] == url
+
+
+@pytest.mark.parametrize(
+    ("headers", "origin"),
+    [
+        ({"Host": "vidgo.test:8443"}, "http://vidgo.test:8443"),
+        ({"Host": "vidgo.test", "X-Forwarded-Proto": "https"}, "https://vidgo.test"),
+        (
+            {"Host": "vidgo.test:8443", "X-Forwarded-Proto": "HTTPS, http"},
+            "https://vidgo.test:8443",
+        ),
+        ({"Host": "vidgo.test", "X-Forwarded-Proto": "gopher"}, "http://vidgo.test"),
+        ({"Host": "inner.test", "X-Forwarded-Host": "vidgo.test, a.test"}, "http://vidgo.test"),
+        ({"Host": "vidgo.test", "X-Forwarded-Host": ""}, "http://vidgo.test"),
+    ],
+)
+async def test_links_have_the_origin_that_the_client_called(
+    headers: dict[str, str], origin: str
+) -> None:
+    """Links to videos and uploads have the client's scheme and host, also behind a proxy."""
+    async with running() as raw:
+        task_id = await raw.buy()
+        await raw.ended(task_id)
+        headers["Authorization"] = f"Bearer {raw.sandbox.api_key}"
+        status_url = f"{raw.sandbox.url}/api/generate/status/{task_id}"
+        async with raw.http.get(status_url, headers=headers) as response:
+            [file] = (await response.json())["data"]["files"]
+        assert file["file_url"] == f"{origin}/files/{task_id}.mp4"
+        upload_url = f"{raw.sandbox.url}/api/common/upload/url"
+        fields = {"file_url": "https://a.example/x.png"}
+        async with raw.http.post(upload_url, headers=headers, json=fields) as response:
+            upload = (await response.json())["data"]
+        assert upload["file_url"] == f"{origin}/files/{upload['file_id']}.png"
+        assert upload["download_url"] == upload["file_url"]
+
+
+@pytest.mark.parametrize("link_lifetime", [None, 60.0])
+async def test_link_of_a_tls_proxy_works(link_lifetime: float | None) -> None:
+    """A link that a proxy ends TLS for is found, signed or not, when the proxy passes it on."""
+    async with running(link_lifetime=link_lifetime) as raw:
+        task_id = await raw.buy()
+        await raw.ended(task_id)
+        proxied = {"Host": "vidgo.test", "X-Forwarded-Proto": "https"}
+        headers = {**proxied, "Authorization": f"Bearer {raw.sandbox.api_key}"}
+        status_url = f"{raw.sandbox.url}/api/generate/status/{task_id}"
+        async with raw.http.get(status_url, headers=headers) as response:
+            link = URL((await response.json())["data"]["files"][0]["file_url"])
+        assert link.origin() == URL("https://vidgo.test")
+        passed_on = URL(raw.sandbox.url).join(link.relative())
+        async with raw.http.get(passed_on, headers=proxied) as response:
+            assert response.status == 200
 
 
 async def test_unknown_file_is_not_found() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import attrs
 from aiohttp import web
 from aiohttp.typedefs import Handler
+from yarl import URL
 
 from vidgo_async.sandbox.http.calls import CALL, call_name
 from vidgo_async.sandbox.http.request_bodies import read_json, read_upload
@@ -76,7 +77,7 @@ class Endpoints:
         file = await read_upload(request, self.uploads)
         upload = self.uploads.store(file, _now(), datetime.now(UTC))
         request[CALL].task_id = upload.file_id
-        url = f"{request.url.origin()}/files/{upload.file_id}.{upload.suffix}"
+        url = str(_client_origin(request) / "files" / f"{upload.file_id}.{upload.suffix}")
         data = {
             "file_id": upload.file_id,
             "file_name": upload.file_name,
@@ -120,13 +121,29 @@ class Endpoints:
         return upload.content if upload and upload.is_alive(_now()) else None
 
     def _file(self, request: web.Request, task: SoldTask) -> dict[str, str]:
-        # The host is the one that the client called, so that the link works behind a proxy too.
-        url = request.url.origin() / "files" / f"{task.task_id}.mp4"
+        url = _client_origin(request) / "files" / f"{task.task_id}.mp4"
         return {"file_url": str(self.storage.sign(url, _now())), "file_type": "video"}
 
 
 def _now() -> float:
     return asyncio.get_running_loop().time()
+
+
+def _client_origin(request: web.Request) -> URL:
+    """Return the scheme and host that the client called, so that links work behind a proxy.
+
+    A proxy that ends TLS or changes `Host` tells what the client used in `X-Forwarded-Proto` and
+    `X-Forwarded-Host`. Of several proxies the first one is the client's.
+    """
+    scheme = _first_value(request, "X-Forwarded-Proto").lower()
+    if scheme not in {"http", "https"}:
+        scheme = request.scheme
+    host = _first_value(request, "X-Forwarded-Host") or request.host
+    return URL.build(scheme=scheme, authority=host)
+
+
+def _first_value(request: web.Request, name: str) -> str:
+    return request.headers.get(name, "").partition(",")[0].strip()
 
 
 def _success(**data: Any) -> web.Response:
