@@ -18,5 +18,6 @@ def test_each_fault_is_in_readme() -> None:
         "Shape",
         "SoldTask",
         "Upload",
+        "failed_at_once",
         "jumping_loop",
     }

@@ -35,8 +35,13 @@ not be async.
   `chunked`, `wrong_length(-1)`, `gzipped`, `with_headers({"ETag": DROPPED})`,
   `changed(status="dreaming", files=None, progress=DROPPED)`, and `after(fault)` for any of the
   first kind, such as `after(answer(502))` for a gateway that lost the response.
+- `changed(task_id=None)` loses the id of a sale, `changed(status="running")` begins at once, and
+  `failed_at_once()` sells a task that has failed already. A function gets the real value:
+  `changed(files=lambda files: files[1:])` has a file too few, and `changed(files=lambda files:
+  [{**file, "file_type": "audio"} for file in files])` calls each file audio.
 - For `call="file"` there are `redirected` to another host, `without_ranges`, `shifted(1)` to
-  another range, `replaced` by another file, and `corrupted`.
+  another range, `replaced` by another file, and `corrupted`; `answer(200, "<html>")`,
+  `answer(200, {"error": "not found"})` and `answer(200)` are no file at all.
 - `both(cut_at(1000), without_ranges)` applies two of those at once.
 - `slow(60)` handles the request late, and `after(slow(60))` only responds late. Any coroutine
   function like these is a fault too.
@@ -54,7 +59,8 @@ headers of uploads and downloads.
 
 `Sandbox(failure_rate=0.2, seed=7)` fails the same tasks in each run, and `Sandbox(credits=3)` runs
 out of credits after two. The links of `Sandbox(link_lifetime=60)` expire after a minute, and each
-poll gives a new one; the files of `Sandbox(file_size=2**30)` have a gigabyte.
+poll gives a new one; those of `Sandbox(link_delay=5.0)` are not found for the first five seconds
+after the end of the task; the files of `Sandbox(file_size=2**30)` have a gigabyte.
 `Sandbox(uploads_per_minute=None)` takes any number of uploads.
 
 Uploads work as at the real server, with three exceptions. `upload/url` fetches nothing: the
@@ -99,6 +105,7 @@ from vidgo_async.sandbox.faults.responses import (
     Shape,
     answer,
     changed,
+    failed_at_once,
     gzipped,
     refusal,
     with_headers,
@@ -128,6 +135,7 @@ __all__ = [
     "cut_headers",
     "drip",
     "endless",
+    "failed_at_once",
     "gzipped",
     "hang",
     "hang_after",

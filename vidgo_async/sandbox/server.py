@@ -66,6 +66,7 @@ class Sandbox:
         keepalive: float = 5.0,
         uploads_per_minute: int | None = 5,
         link_lifetime: float | None = None,
+        link_delay: float = 0.0,
         file_size: int | None = None,
     ) -> None:
         """Prepare a server; `async with` starts it.
@@ -86,6 +87,8 @@ class Sandbox:
             link_lifetime: Seconds for which the link to a video works; each poll gives a new
                 link. With None links work as long as the video exists, 24 hours from the end of
                 its task.
+            link_delay: Seconds from the end of a task in which the link to its video is not found
+                yet, as at hosts that copy files to a CDN.
             file_size: Bytes of each file, which is then not a video but noise, generated while
                 it is sent; None gives real videos of some kilobytes. Its checksum is computed
                 before the first download, in about a second per gigabyte.
@@ -111,7 +114,7 @@ class Sandbox:
             seed=seed, seconds=seconds, failure_rate=failure_rate, credits=credits, price=price
         )
         self._uploads = Uploads(uploads_per_minute=uploads_per_minute)
-        storage = Storage(link_lifetime=link_lifetime, file_size=file_size)
+        storage = Storage(link_lifetime=link_lifetime, link_delay=link_delay, file_size=file_size)
         endpoints = Endpoints(api_key, self._account, self._uploads, storage)
         self._faults = InjectedFaults()
         self._busy_connections = set[web.RequestHandler]()

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+from typing import Any
 
 import pytest
 from yarl import URL
@@ -10,6 +11,7 @@ from raw_client import RawClient, Reply, running
 from vidgo_async.sandbox import (
     DROPPED,
     Fault,
+    answer,
     both,
     corrupted,
     cut_at,
@@ -157,6 +159,25 @@ async def test_faults_of_uploads() -> None:
         statuses = [(await get_range(raw, url, Range="bytes=1-")).status for url in links]
         assert statuses == [206, 200, 206]
         assert raw.sandbox.calls[-1].task_id == other["file_id"]
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        ("<html>Not here</html>", "text/html"),
+        ({"error": "no"}, "application/json"),
+        ("", "text/html"),
+    ],
+)
+async def test_a_file_that_is_none(body: Any, content_type: str) -> None:
+    """A file host can send a page, a JSON error or nothing with HTTP 200."""
+    async with running() as raw:
+        url, whole = await whole_file(raw)
+        raw.sandbox.inject(answer(200, body), call="file")
+        reply = await raw.file(url)
+        assert (reply.status, reply.headers["Content-Type"]) == (200, content_type)
+        assert reply.body != whole.body
+        assert (await raw.file(url)).body == whole.body
 
 
 async def test_two_at_once() -> None:

@@ -7,7 +7,16 @@ import aiohttp
 import pytest
 
 from raw_client import running
-from vidgo_async.sandbox import DROPPED, Shape, answer, changed, gzipped, refusal, with_headers
+from vidgo_async.sandbox import (
+    DROPPED,
+    Shape,
+    answer,
+    changed,
+    failed_at_once,
+    gzipped,
+    refusal,
+    with_headers,
+)
 from vidgo_async.sandbox.faults.responses import ERROR_TYPES
 
 pytestmark = pytest.mark.virtual_time
@@ -154,6 +163,67 @@ async def test_dropped_fields() -> None:
         assert reply.data.keys() == {"task_id", "created_time"}
         assert reply.data["task_id"] == 7
         assert raw.sandbox.sold == 1
+
+
+async def test_lost_task_id() -> None:
+    """A submit can be answered with HTTP 200 and no id, after the sale."""
+    async with running() as raw:
+        raw.sandbox.inject(changed(task_id=None))
+        reply = await raw.submit()
+        assert (reply.status, reply.data["task_id"]) == (200, None)
+        assert raw.sandbox.sold == 1
+
+
+@pytest.mark.parametrize("status", ["running", "failed", "finished"])
+async def test_submit_with_another_status(status: str) -> None:
+    """A submit can be answered with any status; polls have the real one."""
+    async with running(seconds=(1000.0, 1000.0)) as raw:
+        raw.sandbox.inject(changed(status=status))
+        task_id = (bought := (await raw.submit()).data)["task_id"]
+        assert bought["status"] == status
+        assert (await raw.status(task_id)).data["status"] == "not_started"
+
+
+async def test_failed_at_once() -> None:
+    """A task can have failed when it is bought; its polls tell why, and its credits are back."""
+    async with running(credits=3.0) as raw:
+        raw.sandbox.inject(failed_at_once("no cats"))
+        failed, other = (await raw.submit()).data, (await raw.submit()).data
+        assert (failed["status"], other["status"]) == ("failed", "not_started")
+        task = (await raw.status(failed["task_id"])).data
+        assert (task["status"], task["error_message"], task["files"]) == ("failed", "no cats", [])
+        assert (raw.sandbox.sold, raw.sandbox.credits) == (2, 1.5)
+        assert [call.fault for call in raw.sandbox.calls[:2]] == ["failed_at_once", None]
+
+
+@pytest.mark.parametrize(
+    ("change", "types"),
+    [
+        (lambda files: files[1:], []),
+        (lambda files: files * 2, ["video", "video"]),
+        (lambda files: [{**file, "file_type": "audio"} for file in files], ["audio"]),
+    ],
+    ids=["too few", "more", "audio"],
+)
+async def test_change_of_the_real_value(change: Any, types: list[str]) -> None:
+    """A function changes the real value of a field, so that links in it still work."""
+    async with running() as raw:
+        task_id = await raw.buy()
+        await raw.ended(task_id)
+        raw.sandbox.inject(changed(files=change), call="status")
+        files = (await raw.status(task_id)).data["files"]
+        assert [file["file_type"] for file in files] == types
+        for file in files:
+            assert (await raw.file(file["file_url"])).status == 200
+
+
+async def test_change_of_a_missing_value() -> None:
+    """A function gets None for a field that the real response does not have."""
+    async with running() as raw:
+        raw.sandbox.inject(changed(progress=lambda real: [real], status=lambda _: DROPPED))
+        data = (await raw.submit()).data
+        assert data["progress"] == [None]
+        assert "status" not in data
 
 
 async def test_nothing_to_change() -> None:

@@ -140,6 +140,21 @@ async def test_link_expires_and_a_poll_gives_a_new_one() -> None:
         assert (await get(raw, new)).status == 200
 
 
+@pytest.mark.parametrize("link_lifetime", [None, 60.0])
+async def test_link_delay(link_lifetime: float | None) -> None:
+    """A link is not found until `link_delay` after the end of its task, and works from then on."""
+    async with running(seconds=(10.0, 10.0), link_delay=5.0, link_lifetime=link_lifetime) as raw:
+        task_id = await raw.buy()
+        ends_at = raw.sandbox.tasks[task_id].ends_at
+        await anyio.sleep_until(ends_at)
+        url = (await raw.status(task_id)).data["files"][0]["file_url"]
+        assert (await get(raw, url)).status == 404
+        await anyio.sleep_until(ends_at + 4.9)
+        assert (await get(raw, url)).status == 404
+        await anyio.sleep_until(ends_at + 5)
+        assert (await get(raw, url)).status == 200
+
+
 async def test_new_link_of_a_deleted_file() -> None:
     """A day after the end of its task a file is not found, even by a new link."""
     async with running(link_lifetime=60) as raw:
@@ -176,6 +191,8 @@ async def test_links_are_unsigned_by_default() -> None:
     [
         ("link_lifetime", 0.0),
         ("link_lifetime", float("inf")),
+        ("link_delay", -1.0),
+        ("link_delay", float("inf")),
         ("file_size", 0),
         ("uploads_per_minute", 0),
     ],

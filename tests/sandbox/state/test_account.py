@@ -84,6 +84,17 @@ def test_failed_task_says_why() -> None:
     assert not task.has_file(task.ends_at)
 
 
+def test_task_that_is_to_fail_at_once() -> None:
+    """A task can fail at its sale; it costs nothing then, and the next tasks are the same."""
+    account, usual = make_account(), make_account()
+    failed = account.sell(Submission("m", {}), 5.0, WALL, "no cats")
+    usual_first = sell(usual)
+    assert (failed.status(5.0), failed.failure, failed.ends_at) == ("failed", "no cats", 5.0)
+    assert (failed.task_id, usual_first.failure) == (usual_first.task_id, None)
+    assert account.credits_left(5.0) == 100.0
+    assert times_and_failures(account) == times_and_failures(usual)
+
+
 def test_file_exists_for_a_day() -> None:
     """A file exists from the end of its task to 24 hours later."""
     task = sell(make_account())

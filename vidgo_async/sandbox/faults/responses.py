@@ -1,19 +1,20 @@
 """Faults of the response: another one, or the real one with changes.
 
 `answer` and `refusal` do not handle the request, so that nothing is sold; with `after` they come
-after the sale. The others handle it, and change the response.
+after the sale. The others handle it, and change the response, or the task that was bought.
 """
 
 import gzip
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http.client import responses
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, cast
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from vidgo_async.sandbox.faults.connections import Fault
+from vidgo_async.sandbox.http.calls import FORCED_FAILURE
 from vidgo_async.sandbox.media.file_content import body_bytes
 
 Shape = Literal["A", "B", "C", "D"]
@@ -110,12 +111,15 @@ def refusal(
 def changed(**fields: object) -> Fault:
     """Make a fault that handles the request, then changes fields of the response's `data`.
 
-    A response without `data`, such as a refusal or a file, is not changed.
+    A response without `data`, such as a refusal or a file, is not changed. A function gets the
+    real value: `changed(files=lambda files: files[1:])` has a file too few.
 
     Args:
-        fields: The new values, of any JSON type; `DROPPED` leaves a field out.
+        fields: The new values, of any JSON type; a function of the real value, None if there is
+            none, that returns the new one; or `DROPPED`, which leaves a field out.
     """
-    json.dumps([value for value in fields.values() if value is not DROPPED])  # raises early
+    constants = [each for each in fields.values() if each is not DROPPED and not callable(each)]
+    json.dumps(constants)  # raises early
 
     async def apply(request: web.Request, handler: Handler) -> web.StreamResponse:
         real = await handler(request)
@@ -124,7 +128,9 @@ def changed(**fields: object) -> Fault:
         body = json.loads(body_bytes(real))
         if "data" not in body:
             return real
-        data = {**body["data"], **fields}
+        data = body["data"]
+        for name, change in fields.items():
+            data[name] = _new_value(change, data.get(name))
         body["data"] = {name: value for name, value in data.items() if value is not DROPPED}
         return web.json_response(body, status=real.status)
 
@@ -152,11 +158,33 @@ def with_headers(headers: Mapping[str, object]) -> Fault:
     return apply
 
 
+def failed_at_once(message: str = "Content moderation: the prompt was rejected") -> Fault:
+    """Make a fault that sells a task which has failed when the submit is answered.
+
+    Its `status` is `failed` from the submit's response on, the polls tell why, and its credits
+    come back at once.
+
+    Args:
+        message: The `error_message` of its polls.
+    """
+
+    async def apply(request: web.Request, handler: Handler) -> web.StreamResponse:
+        request[FORCED_FAILURE] = message
+        return await handler(request)
+
+    apply.__name__ = "failed_at_once"
+    return apply
+
+
 async def gzipped(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Handle the request, and send the body compressed, also to a client that did not ask so."""
     real = await handler(request)
     headers = {"Content-Type": real.headers["Content-Type"], "Content-Encoding": "gzip"}
     return web.Response(status=real.status, body=gzip.compress(body_bytes(real)), headers=headers)
+
+
+def _new_value(change: object, real: object) -> object:
+    return cast("Callable[[object], object]", change)(real) if callable(change) else change
 
 
 def _refusal_body(status: int, shape: Shape, message: str, kind: str) -> dict[str, Any]:

@@ -29,6 +29,9 @@ class Call:
 CALLS_WITH_HEADERS = frozenset({"file", "upload"})
 """The calls whose headers are kept; polls are too many for that."""
 
+FORCED_FAILURE = web.RequestKey("vidgo_forced_failure", str)
+"""The key of the error message with which the task of a submit is to fail at once."""
+
 CALL = web.RequestKey("vidgo_call", Call)
 """The key of the record among the data of a request."""
 

@@ -9,7 +9,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 from yarl import URL
 
-from vidgo_async.sandbox.http.calls import CALL, call_name
+from vidgo_async.sandbox.http.calls import CALL, FORCED_FAILURE, call_name
 from vidgo_async.sandbox.http.request_bodies import read_json, read_upload
 from vidgo_async.sandbox.http.storage import Storage, file_response
 from vidgo_async.sandbox.media.file_content import Content
@@ -47,9 +47,11 @@ class Endpoints:
         self._check_key(request)
         submission = read_submission(await read_json(request))
         self.uploads.check_input(submission.input, _now())
-        task = self.account.sell(submission, _now(), datetime.now(UTC))
+        now, failure = _now(), request.get(FORCED_FAILURE)
+        task = self.account.sell(submission, now, datetime.now(UTC), failure)
         request[CALL].sold, request[CALL].task_id = True, task.task_id
-        return _success(task_id=task.task_id, status="not_started", created_time=task.created_time)
+        status = "failed" if task.status(now) == "failed" else "not_started"
+        return _success(task_id=task.task_id, status=status, created_time=task.created_time)
 
     async def status(self, request: web.Request) -> web.Response:
         """Return the state of a task."""
@@ -114,7 +116,8 @@ class Endpoints:
     def _video(self, request: web.Request) -> Content | None:
         task, now = self._task(request), _now()
         self.storage.check_link(request.url, now)
-        return self.storage.video(task.film) if task.has_file(now) else None
+        is_ready = now >= task.ends_at + self.storage.link_delay
+        return self.storage.video(task.film) if is_ready and task.has_file(now) else None
 
     def _image(self, request: web.Request) -> Content | None:
         upload = self.uploads.all.get(request.match_info["task_id"])

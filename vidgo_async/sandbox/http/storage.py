@@ -27,6 +27,10 @@ class Storage:
 
     link_lifetime: float | None = attrs.field(validator=attrs.validators.optional(SECONDS))
     """Seconds for which a link works; with None links are unsigned and work as long as files."""
+    link_delay: float = attrs.field(
+        validator=[attrs.validators.ge(0.0), attrs.validators.lt(math.inf)]
+    )
+    """Seconds from the end of a task in which its link is not found yet."""
     file_size: int | None = attrs.field(validator=attrs.validators.optional(attrs.validators.ge(1)))
     """Bytes of each file, which is then noise; with None it is a real video."""
     _secret: bytes = attrs.field(init=False, repr=False, factory=lambda: secrets.token_bytes(16))

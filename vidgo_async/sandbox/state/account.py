@@ -65,13 +65,17 @@ class Account:
         # Rounded, so that ten times 0.1 buys ten.
         return round(self.credits - self.price * paid_tasks, 6)
 
-    def sell(self, submission: Submission, now: float, wall: datetime) -> SoldTask:
+    def sell(
+        self, submission: Submission, now: float, wall: datetime, failure: str | None = None
+    ) -> SoldTask:
         """Take the credits for a task, and decide how it ends.
 
         Args:
             submission: What to generate.
             now: The time of the sale.
             wall: The same time on the wall clock, aware.
+            failure: The error message of a task that is to fail at once; None leaves its end to
+                the seed.
 
         Raises:
             RefusedError: There are not enough credits (402).
@@ -79,6 +83,8 @@ class Account:
         if self.credits_left(now) < self.price:
             raise RefusedError(402, "insufficient_credits_error", "Insufficient credits")
         task = self._new_task(submission, now, wall)
+        if failure is not None:
+            task = attrs.evolve(task, seconds=0.0, failure=failure)
         self.tasks[task.task_id] = task
         if task.failure:
             bisect.insort(self._refund_times, task.ends_at)
