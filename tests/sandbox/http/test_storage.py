@@ -10,7 +10,7 @@ import pytest
 from yarl import URL
 
 from raw_client import RawClient, Reply, running
-from vidgo_async.sandbox.media.file_content import CHUNK_SIZE, NOISE_PERIOD
+from vidgo_async.sandbox.media.file_content import NOISE_PERIOD, PIECE_SIZE
 
 pytestmark = pytest.mark.virtual_time
 
@@ -217,8 +217,8 @@ async def test_file_size() -> None:
         digest = base64.b64encode(hashlib.sha256(whole.body).digest()).decode()
         assert whole.headers["Repr-Digest"] == f"sha-256=:{digest}:"
         start = NOISE_PERIOD - 10
-        part = await get(raw, url, range=f"bytes={start}-{start + CHUNK_SIZE}")
-        assert part.body == whole.body[start : start + CHUNK_SIZE + 1]
+        part = await get(raw, url, range=f"bytes={start}-{start + PIECE_SIZE}")
+        assert part.body == whole.body[start : start + PIECE_SIZE + 1]
         other = await get(raw, await link_to_a_file(raw))
         assert other.headers["ETag"] != whole.headers["ETag"]
     async with running(file_size=size) as raw:

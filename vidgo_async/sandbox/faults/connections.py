@@ -19,7 +19,7 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from vidgo_async.sandbox.media.file_content import CHUNK_SIZE, body_range
+from vidgo_async.sandbox.media.file_content import PIECE_SIZE, body_range
 
 Fault = Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]
 """Responds to a request in place of the handler that it is given."""
@@ -133,7 +133,7 @@ def drip(size: int = 1024, pause: float = 1.0) -> Fault:
     """
 
     async def apply(request: web.Request, handler: Handler) -> web.StreamResponse:
-        return await _send(request, await handler(request), chunk_size=size, pause=pause)
+        return await _send(request, await handler(request), piece_size=size, pause=pause)
 
     apply.__name__ = f"drip({size}, {pause})"
     return apply
@@ -244,7 +244,7 @@ async def _send(
     limit: int | None = None,
     *,
     length_error: int | None = 0,
-    chunk_size: int = CHUNK_SIZE,
+    piece_size: int = PIECE_SIZE,
     pause: float = 0.0,
 ) -> web.StreamResponse:
     """Send a response; its end is left to aiohttp, which writes it once a handler returns it.
@@ -254,7 +254,7 @@ async def _send(
         real: The response.
         limit: Bytes of the body to send; None sends all.
         length_error: What to add to `Content-Length`; with None there is none.
-        chunk_size: Bytes to send at once.
+        piece_size: Bytes to send at once.
         pause: Seconds after each.
     """
     body = body_range(real)
@@ -262,7 +262,7 @@ async def _send(
     sent.content_length = None if length_error is None else max(0, body.length + length_error)
     with contextlib.suppress(ConnectionError):  # the client may disconnect at any time
         await sent.prepare(request)
-        for chunk in body.chunks(limit, chunk_size):
-            await sent.write(chunk)
+        for piece in body.pieces(limit, piece_size):
+            await sent.write(piece)
             await asyncio.sleep(pause)
     return sent

@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 from aiohttp import BodyPartReader, MultipartReader, web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from vidgo_async.sandbox.media.file_content import CHUNK_SIZE
+from vidgo_async.sandbox.media.file_content import PIECE_SIZE
 from vidgo_async.sandbox.state.checks import RefusedError, as_object, check_url, require
 from vidgo_async.sandbox.state.uploads import IncomingFile, Uploads
 
@@ -94,7 +94,7 @@ async def _read_form(form: MultipartReader) -> IncomingFile | None:
             require(file is None, "Only one file can be uploaded at a time")
             file = IncomingFile(original_name=part.filename)
             while not part.at_eof():
-                file.add(await part.read_chunk(CHUNK_SIZE))
+                file.add(await part.read_chunk(PIECE_SIZE))
         elif part.name in texts:
             texts[part.name] = await part.text()
     if file:

@@ -1,4 +1,4 @@
-"""The bytes of a file: any range of any size, chunk by chunk, without the whole in memory."""
+"""The bytes of a file: any range of any size, piece by piece, without the whole in memory."""
 
 import asyncio
 import functools
@@ -11,7 +11,7 @@ from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.payload import Payload
 
-CHUNK_SIZE = 2**18
+PIECE_SIZE = 2**18
 """Bytes that are made, hashed and sent at once."""
 NOISE_PERIOD = 1_048_573
 """Bytes after which noise repeats. A prime, so that two places in a file that are a power of two
@@ -52,19 +52,19 @@ class Content:
         """Return the digest. It is computed once, without blocking the loop."""
         if self._sha256 is None:
             digest = hashlib.sha256()
-            for chunk in self.chunks(0, self.size):
-                digest.update(chunk)
+            for piece in self.pieces(0, self.size):
+                digest.update(piece)
                 await asyncio.sleep(0)
             self._sha256 = digest.digest()
         return self._sha256
 
-    def chunks(self, start: int, stop: int, chunk_size: int = CHUNK_SIZE) -> Iterator[bytes]:
-        """Yield the bytes from `start` to `stop`, at most `chunk_size` at once."""
+    def pieces(self, start: int, stop: int, piece_size: int = PIECE_SIZE) -> Iterator[bytes]:
+        """Yield the bytes from `start` to `stop`, at most `piece_size` at once."""
         while start < stop:
             offset = start % len(self.block)
-            chunk = self.block[offset : offset + min(chunk_size, stop - start)]
-            start += len(chunk)
-            yield chunk
+            piece = self.block[offset : offset + min(piece_size, stop - start)]
+            start += len(piece)
+            yield piece
 
 
 class FileRange(Payload):
@@ -77,19 +77,19 @@ class FileRange(Payload):
         self.length: int = stop - start
         self._size = self.length
 
-    def chunks(self, limit: int | None = None, chunk_size: int = CHUNK_SIZE) -> Iterator[bytes]:
-        """Yield all bytes, or the first `limit`, at most `chunk_size` at once."""
+    def pieces(self, limit: int | None = None, piece_size: int = PIECE_SIZE) -> Iterator[bytes]:
+        """Yield all bytes, or the first `limit`, at most `piece_size` at once."""
         length = self.length if limit is None else min(limit, self.length)
-        return self.content.chunks(self.start, self.start + length, chunk_size)
+        return self.content.pieces(self.start, self.start + length, piece_size)
 
     async def write(self, writer: AbstractStreamWriter) -> None:
         """Write all bytes to a connection."""
-        for chunk in self.chunks():
-            await writer.write(chunk)
+        for piece in self.pieces():
+            await writer.write(piece)
 
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
         """Return the bytes as text; aiohttp requires this method of each body."""
-        return b"".join(self.chunks()).decode(encoding, errors)
+        return b"".join(self.pieces()).decode(encoding, errors)
 
 
 def body_range(response: web.StreamResponse) -> FileRange:
@@ -103,4 +103,4 @@ def body_range(response: web.StreamResponse) -> FileRange:
 
 def body_bytes(response: web.StreamResponse) -> bytes:
     """Return the body of a response that was not sent yet, as bytes."""
-    return b"".join(body_range(response).chunks())
+    return b"".join(body_range(response).pieces())
