@@ -9,7 +9,7 @@ import pytest
 from blockbuster import blockbuster_ctx
 from hypothesis import settings
 
-from clock import new_loop
+from vidgo_async.sandbox import jumping_loop
 
 LOOP_TURNS = 3
 """How many turns of the loop a cancelled task or a finaliser gets to come to its end."""
@@ -23,7 +23,7 @@ settings.load_profile("vidgo_async")
 def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
     """Run on asyncio, and on the jumping clock where `virtual_time` marks a test or a module."""
     if request.node.get_closest_marker("virtual_time"):
-        return "asyncio", {"loop_factory": new_loop}
+        return "asyncio", {"loop_factory": jumping_loop}
     return "asyncio", {}
 
 

@@ -26,11 +26,10 @@ from aiohttp.typedefs import Handler
 from anyio.abc import Process
 from anyio.streams.text import TextReceiveStream
 
-from clock import new_loop
 from upload_support import picture
 from vidgo_async import GrokImagine, Task, VidgoSession, __version__
 from vidgo_async.cli.program import app
-from vidgo_async.sandbox import Fault, Sandbox, answer, hang_after, reset_after
+from vidgo_async.sandbox import Fault, Sandbox, answer, hang_after, jumping_loop, reset_after
 
 FOX = "a fox in snow"
 PROGRAM = [sys.executable, "-m", "vidgo_async"]
@@ -101,7 +100,7 @@ def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 @pytest.fixture
 def start(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Generator[Start]:
     """Give a function that starts a server, and returns the program set up for it."""
-    with asyncio.Runner(loop_factory=new_loop) as runner:
+    with asyncio.Runner(loop_factory=jumping_loop) as runner:
         sandboxes = list[Sandbox]()
 
         def start_one(**settings: Any) -> Program:

@@ -32,7 +32,6 @@ from hypothesis.stateful import (
 )
 
 from accounts import CLEAR, FAULTS, Desk, Ledger
-from clock import new_loop
 from support import open_session
 from vidgo_async import (
     Batch,
@@ -47,6 +46,7 @@ from vidgo_async import (
 )
 from vidgo_async.sandbox import (
     Sandbox,
+    jumping_loop,
 )
 
 STUCK = 2000.0
@@ -107,7 +107,7 @@ class Machine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.runner = asyncio.Runner(loop_factory=new_loop)
+        self.runner = asyncio.Runner(loop_factory=jumping_loop)
         self.loop = self.runner.get_loop()
         self.wrongs: list[object] = []
         self.loop.set_exception_handler(lambda _, context: self.wrongs.append(context))

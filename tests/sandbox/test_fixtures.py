@@ -1,4 +1,4 @@
-"""Prove that the fixture serves any kind of test, as a user would write it."""
+"""Prove that the fixture works in any kind of test that a user may write."""
 
 import asyncio
 import os
@@ -20,8 +20,8 @@ PROMPT = GrokImagine(prompt="a fox in snow")
 SOON = FixedPolling(0.1)
 
 
-def ask() -> int:
-    """Ask for the balance, as an app without asyncio does."""
+def request_balance() -> int:
+    """Request the balance, as an app without asyncio does."""
     request = urllib.request.Request(  # noqa: S310 - the sandbox's own address
         os.environ["VIDGO_BASE_URL"] + "/api/user/balance",
         headers={"Authorization": f"Bearer {os.environ['VIDGO_API_KEY']}"},
@@ -31,13 +31,13 @@ def ask() -> int:
 
 
 def test_without_asyncio(vidgo_sandbox: Sandbox) -> None:
-    """A test that knows nothing of asyncio talks to it, and sees what came in."""
-    assert ask() == 200
+    """A test without asyncio can call the sandbox, and sees its requests."""
+    assert request_balance() == 200
     assert vidgo_sandbox.received == {"balance": 1}
 
 
 async def test_with_asyncio(vidgo_sandbox: Sandbox) -> None:
-    """An async test finds it by the environment, and its faults strike."""
+    """An async test finds the sandbox by the environment, and faults apply."""
     vidgo_sandbox.inject(answer(429, headers={"Retry-After": "0"}))
     async with VidgoSession(polling=SOON) as vidgo:
         task = await vidgo.generate(PROMPT)
@@ -47,7 +47,7 @@ async def test_with_asyncio(vidgo_sandbox: Sandbox) -> None:
 
 
 def test_with_a_loop_of_its_own(vidgo_sandbox: Sandbox) -> None:
-    """An app that runs a loop of its own is served like any other."""
+    """An app may run its own event loop."""
 
     async def buy() -> None:
         async with VidgoSession() as vidgo:
@@ -62,7 +62,7 @@ def test_with_a_loop_of_its_own(vidgo_sandbox: Sandbox) -> None:
     "vidgo_sandbox", [{"credits": 3.0, "price": 1.0, "failure_rate": 1.0}], indirect=True
 )
 async def test_with_other_settings(vidgo_sandbox: Sandbox) -> None:
-    """A test may run it with settings of its own, and ask for the account at any time."""
+    """A test may set the sandbox's settings, and read the account at any time."""
     async with VidgoSession(polling=SOON) as vidgo:
         tasks = await vidgo.submit_many([PROMPT] * 3)
         assert [task.failed async for task in vidgo.as_completed(tasks)] == [True] * 3
@@ -70,28 +70,28 @@ async def test_with_other_settings(vidgo_sandbox: Sandbox) -> None:
 
 
 def test_faults_from_another_thread(vidgo_sandbox: Sandbox) -> None:
-    """Faults can be installed while requests come in: each strikes exactly once."""
+    """Faults can be injected while requests come in, and each applies exactly once."""
     stop = threading.Event()
 
-    def install() -> None:
+    def inject() -> None:
         for _ in range(100):
             vidgo_sandbox.inject(answer(204), call="balance")
         stop.set()
 
-    thread = threading.Thread(target=install)
+    thread = threading.Thread(target=inject)
     thread.start()
     seen: list[int] = []
     over = False
     while not over:
-        all_installed = stop.is_set()
-        seen.append(ask())
-        over = all_installed and seen[-1] != 204
+        all_injected = stop.is_set()
+        seen.append(request_balance())
+        over = all_injected and seen[-1] != 204
     thread.join()
     assert seen.count(204) == 100
 
 
 async def test_conftest_of_a_user(tmp_path: Path) -> None:
-    """One line in a conftest brings the fixture, with no setting and no other plugin."""
+    """One line in a conftest adds the fixture, without a setting or another plugin."""
     (tmp_path / "conftest.py").write_text('pytest_plugins = ["vidgo_async.sandbox.fixtures"]')
     (tmp_path / "test_app.py").write_text(
         textwrap.dedent("""

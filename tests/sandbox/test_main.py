@@ -1,4 +1,4 @@
-"""Prove that `python -m vidgo_async.sandbox` serves, and leaves quietly."""
+"""Prove that `python -m vidgo_async.sandbox` serves, and exits without output."""
 
 import signal
 import sys
@@ -17,20 +17,20 @@ COMMAND = [sys.executable, "-m", "vidgo_async.sandbox"]
 
 
 async def environment(line: str) -> dict[str, str]:
-    """Let a shell read the line, and return what it then knows."""
+    """Run the line in a shell, and return the shell's environment."""
     shell = await anyio.run_process(f"{line.strip()}; env")
     return dict(each.split("=", 1) for each in shell.stdout.decode().splitlines())
 
 
 async def test_serves_until_interrupted() -> None:
-    """The line printed is all a shell needs, and Ctrl-C ends it without a word."""
+    """The printed line sets a shell's environment, and Ctrl-C exits without further output."""
     async with await anyio.open_process([*COMMAND, "--port", "0", "--key", "k'y"]) as process:
         assert process.stdout
         assert process.stderr
         output = BufferedByteReceiveStream(process.stdout)
-        known = await environment((await output.receive_until(b"\n", 200)).decode())
-        headers = {"Authorization": f"Bearer {known['VIDGO_API_KEY']}"}
-        async with aiohttp.ClientSession(known["VIDGO_BASE_URL"], headers=headers) as http:
+        variables = await environment((await output.receive_until(b"\n", 200)).decode())
+        headers = {"Authorization": f"Bearer {variables['VIDGO_API_KEY']}"}
+        async with aiohttp.ClientSession(variables["VIDGO_BASE_URL"], headers=headers) as http:
             async with http.get("/api/user/balance") as response:
                 assert response.status == 200
             process.send_signal(signal.SIGINT)
@@ -51,7 +51,7 @@ async def test_serves_until_interrupted() -> None:
     ],
 )
 def test_options_reach_the_sandbox(arguments: list[str], settings: dict[str, Any]) -> None:
-    """Each option is a setting, and an interrupt ends `main` like a return."""
+    """Each option sets a setting, and `main` returns on an interrupt."""
     make = mock.create_autospec(Sandbox)
     make.return_value.__aenter__ = mock.AsyncMock(side_effect=KeyboardInterrupt)
     with mock.patch.object(__main__, "Sandbox", make):
@@ -63,18 +63,18 @@ def test_options_reach_the_sandbox(arguments: list[str], settings: dict[str, Any
     ("arguments", "about"),
     [(["--failure-rate", "2"], "failure_rate"), (["--key", ""], "api_key"), (["x"], "x")],
 )
-def test_bad_option_is_told(
+def test_bad_option_is_reported(
     arguments: list[str], about: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A bad option ends with status 2 and its name."""
+    """A bad option exits with status 2, and its name is printed."""
     with pytest.raises(SystemExit) as caught:
         __main__.main(arguments)
     assert caught.value.code == 2
     assert about in capsys.readouterr().err
 
 
-async def test_taken_port_is_told() -> None:
-    """A port in use ends with status 2 and a message, without a traceback."""
+async def test_taken_port_is_reported() -> None:
+    """A port in use exits with status 2 and a message, without a traceback."""
     async with Sandbox() as sandbox:
         port = sandbox.url.rpartition(":")[2]
         ended = await anyio.run_process([*COMMAND, "--port", port], check=False)

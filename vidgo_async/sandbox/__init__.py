@@ -1,7 +1,7 @@
 """A complete Vidgo server for one machine, to test apps against.
 
-It answers like the real one and sends real videos, takes milliseconds and costs nothing,
-breaks in whatever way a test asks for, and counts what it sold:
+It responds like the real one and sends real videos, takes milliseconds and costs nothing,
+fails in any way that a test asks for, and records what it sold:
 
     from vidgo_async import GrokImagine, SubmissionUnknownError, VidgoSession
     from vidgo_async.sandbox import Sandbox, reset_after
@@ -19,60 +19,62 @@ An app that reads `VIDGO_BASE_URL` and `VIDGO_API_KEY` needs no change at all:
     monkeypatch.setenv("VIDGO_BASE_URL", sandbox.url)
     monkeypatch.setenv("VIDGO_API_KEY", sandbox.api_key)
 
-Under pytest, `pytest_plugins = ["vidgo_async.sandbox.fixtures"]` in a `conftest.py` brings the
-fixture `vidgo_sandbox`, which does all that, for tests of any kind: the server has a thread of
-its own.
+With pytest, `pytest_plugins = ["vidgo_async.sandbox.fixtures"]` in a `conftest.py` adds the
+fixture `vidgo_sandbox`, which does all that. The server runs in its own thread, so that tests need
+not be async.
 
-`sandbox.inject(fault, call="submit")` lets a fault strike the next submit. What may go wrong:
+`sandbox.inject(fault, call="submit")` applies a fault to the next submit. There are these:
 
-- Nothing is sold by `reset_before`, `hang`, `endless()`, `answer(...)` and `refusal(...)`:
-  `answer(502, "<h1>Bad Gateway")`, `answer(200, [])`, `answer(200, b"{", {"Content-Encoding":
-  "gzip"})`, `answer(307, headers={"Location": "http://other.example/"})` send anything at all,
-  `refusal(429, "D", headers={"Retry-After": "-1"})` says no in any of the API's own ways, and
-  `refusal(402, inside_200=True)` hides it in a success.
-- The task is sold, and the answer does not arrive as it should: `reset_after`, `hang_after`,
+- Nothing is sold by `reset_before`, `hang`, `endless()`, `answer(...)` and `refusal(...)`.
+  `answer` sends any response: `answer(502, "<h1>Bad Gateway")`, `answer(200, [])`, `answer(200,
+  b"{", {"Content-Encoding": "gzip"})`, `answer(307, headers={"Location":
+  "http://other.example/"})`. `refusal(429, "D", headers={"Retry-After": "-1"})` refuses in any of
+  the API's error shapes, and `refusal(402, inside_200=True)` does so with HTTP 200.
+- The task is sold, and the response is not as it should be: `reset_after`, `hang_after`,
   `cut_headers`, `cut_body`, `cut_at(1000)`, `stall_at(1000)`, `drip(size=100, pause=1.0)`,
   `chunked`, `wrong_length(-1)`, `gzipped`, `with_headers({"ETag": DROPPED})`,
   `changed(status="dreaming", files=None, progress=DROPPED)`, and `after(fault)` for any of the
-  first kind, such as `after(answer(502))` for a gateway that lost it.
+  first kind, such as `after(answer(502))` for a gateway that lost the response.
+- `changed(task_id=None)` loses the id of a sale, `changed(status="running")` begins at once, and
+  `failed_at_once()` sells a task that has failed already. A function gets the real value:
+  `changed(files=lambda files: files[1:])` has a file too few, and `changed(files=lambda files:
+  [{**file, "file_type": "audio"} for file in files])` calls each file audio.
 - For `call="file"` there are `redirected` to another host, `without_ranges`, `shifted(1)` to
-  another part, `replaced` by another file, and `corrupted`.
-- `both(cut_at(1000), without_ranges)` is two of those at once.
-- `slow(60)` is late with all of it, and `after(slow(60))` only with the answer. Any coroutine
+  another range, `replaced` by another file, and `corrupted`; `answer(200, "<html>")`,
+  `answer(200, {"error": "not found"})` and `answer(200)` are no file at all.
+- `both(cut_at(1000), without_ranges)` applies two of those at once.
+- `slow(60)` handles the request late, and `after(slow(60))` only responds late. Any coroutine
   function like these is a fault too.
-- `async with sandbox.refusing():` is a server that is down; `Sandbox(keepalive=0.2)` soon
-  closes idle connections.
+- `async with sandbox.refusing():` is a server that is down; `Sandbox(keepalive=0.2)` closes idle
+  connections soon.
 
-Whom it strikes: `times=3` the next three, `times=None` all, `skip=2` not before the third,
-`task_id=...` this task's, and `rate=0.1` every tenth or so, the same ones for the same seed.
+A fault applies to the next request of the call; `times=3` is the next three, `times=None` all,
+`skip=2` not the first two, `task_id=...` only this task's, and `rate=0.1` about one in ten, the
+same ones for the same seed.
 
-What to look at: `sandbox.sold`, `sandbox.tasks` and `sandbox.credits` for the account,
-`sandbox.uploads` for the files it was sent, `sandbox.received` for how many requests came in,
-and `sandbox.calls` for what became of each: its name, task, fault and status, whether it was
-`sold`, and with which headers a file was asked for or sent.
+What to assert: `sandbox.sold`, `sandbox.tasks` and `sandbox.credits` are the account,
+`sandbox.uploads` the uploaded files, `sandbox.received` counts the requests, and `sandbox.calls`
+tells what became of each: its name, task, fault and status, whether it was `sold`, and the
+headers of uploads and downloads.
 
-`Sandbox(failure_rate=0.2, seed=7)` lets the same tasks fail in each run, and
-`Sandbox(credits=3)` runs out of credits after two. `Sandbox(link_lifetime=60)` gives links that
-are dead after a minute, and the status gives a new one; `Sandbox(file_size=2**30)` has files of
-a gigabyte. `Sandbox(uploads_per_minute=None)` takes any number of uploads.
+`Sandbox(failure_rate=0.2, seed=7)` fails the same tasks in each run, and `Sandbox(credits=3)` runs
+out of credits after two. The links of `Sandbox(link_lifetime=60)` expire after a minute, and each
+poll gives a new one; those of `Sandbox(link_delay=5.0)` are not found for the first five seconds
+after the end of the task; the files of `Sandbox(file_size=2**30)` have a gigabyte.
+`Sandbox(uploads_per_minute=None)` takes any number of uploads.
 
-Uploads work as they do at the real server, with three exceptions. At `upload/url` nothing is
-fetched: the address of an upload of this sandbox gives that file, and any other one pixel. A file
-of more than 8 MiB is counted and its checksum taken, and then it is gone: its link is dead. And
-JSON with a file in it may have 32 MiB.
+Uploads work as at the real server, with three exceptions. `upload/url` fetches nothing: the
+address of an upload of this sandbox gives that file, and any other address one pixel. Of a file of
+more than 8 MiB only size and checksum are kept, and its link does not work. And JSON with a file
+in it may have 32 MiB.
+
+`asyncio.Runner(loop_factory=jumping_loop)` runs a sandbox and its client on a clock that jumps
+over waits, so that minutes of polling take milliseconds.
 
 `python -m vidgo_async.sandbox` serves it on a port, for apps that run elsewhere.
 """
 
-from vidgo_async.sandbox.faults.answers import (
-    DROPPED,
-    Shape,
-    answer,
-    changed,
-    gzipped,
-    refusal,
-    with_headers,
-)
+from vidgo_async.sandbox.clock import jumping_loop
 from vidgo_async.sandbox.faults.connections import (
     Fault,
     after,
@@ -97,6 +99,16 @@ from vidgo_async.sandbox.faults.files import (
     replaced,
     shifted,
     without_ranges,
+)
+from vidgo_async.sandbox.faults.responses import (
+    DROPPED,
+    Shape,
+    answer,
+    changed,
+    failed_at_once,
+    gzipped,
+    refusal,
+    with_headers,
 )
 from vidgo_async.sandbox.http.calls import Call
 from vidgo_async.sandbox.server import REALISTIC, Sandbox
@@ -123,9 +135,11 @@ __all__ = [
     "cut_headers",
     "drip",
     "endless",
+    "failed_at_once",
     "gzipped",
     "hang",
     "hang_after",
+    "jumping_loop",
     "redirected",
     "refusal",
     "replaced",

@@ -12,14 +12,14 @@ from vidgo_async.sandbox.server import QUICK, REALISTIC, Sandbox
 def main(arguments: Sequence[str] | None = None) -> None:
     """Serve until Ctrl-C."""
     parser = _parser()
-    wanted = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     try:
         sandbox = Sandbox(
-            api_key=wanted.key,
-            seed=wanted.seed,
-            seconds=REALISTIC if wanted.realistic else QUICK,
-            failure_rate=wanted.failure_rate,
-            port=wanted.port,
+            api_key=options.key,
+            seed=options.seed,
+            seconds=REALISTIC if options.realistic else QUICK,
+            failure_rate=options.failure_rate,
+            port=options.port,
         )
         with contextlib.suppress(KeyboardInterrupt):
             asyncio.run(_serve(sandbox))
@@ -30,15 +30,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m vidgo_async.sandbox",
-        description="Serve the Vidgo API on this machine, with made-up videos and credits.",
+        description="Serve the Vidgo API on this machine, for tests: it costs nothing.",
     )
-    parser.add_argument("--port", type=int, default=8765, help="default 8765; 0 takes a free one")
-    parser.add_argument("--seed", type=int, default=0, help="decides the times and the failures")
+    parser.add_argument("--port", type=int, default=8765, help="default 8765; 0 is any free one")
+    parser.add_argument("--seed", type=int, default=0, help="decides generation times and failures")
     parser.add_argument(
-        "--realistic", action="store_true", help="let videos take minutes, as real ones do"
+        "--realistic", action="store_true", help="take minutes for a video, as the real API does"
     )
     parser.add_argument(
-        "--failure-rate", type=float, default=0.0, metavar="P", help="how many fail, 0 to 1"
+        "--failure-rate",
+        type=float,
+        default=0.0,
+        metavar="P",
+        help="the share of the tasks that fail, 0 to 1",
     )
     parser.add_argument("--key", default="sandbox-key", help="the API key to accept")
     return parser
@@ -47,7 +51,7 @@ def _parser() -> argparse.ArgumentParser:
 async def _serve(sandbox: Sandbox) -> None:
     async with sandbox:
         key = shlex.quote(sandbox.api_key)
-        # Flushed, so that a program that started this one learns the port at once.
+        # Flushed, so that a program that reads this through a pipe gets it at once.
         print(  # noqa: T201 - what this command is for
             f"export VIDGO_BASE_URL={sandbox.url} VIDGO_API_KEY={key}", flush=True
         )

@@ -1,6 +1,6 @@
-"""A sandbox as a pytest fixture, for any test: async by whatever plugin, or not async at all.
+"""A sandbox as a pytest fixture, for tests of any async plugin, and for those that are not async.
 
-Name this module in your `conftest.py`, and ask for the fixture by its name:
+Name this module in your `conftest.py`, and the fixture in your test:
 
     pytest_plugins = ["vidgo_async.sandbox.fixtures"]
 
@@ -9,7 +9,7 @@ Name this module in your `conftest.py`, and ask for the fixture by its name:
         my_app.main()  # reads VIDGO_BASE_URL and VIDGO_API_KEY
         assert vidgo_sandbox.sold == 1
 
-The only file here that needs pytest, so nothing else imports it.
+Only this module needs pytest, so nothing else imports it.
 """
 
 from collections.abc import Iterator
@@ -25,11 +25,11 @@ from vidgo_async.sandbox.server import Sandbox
 def vidgo_sandbox(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Sandbox]:
-    """Run a sandbox in a thread, and point `VIDGO_BASE_URL` and `VIDGO_API_KEY` at it.
+    """Run a sandbox in a thread, and set `VIDGO_BASE_URL` and `VIDGO_API_KEY` to it.
 
-    Videos take milliseconds. Other settings come with
+    Videos take milliseconds. To change settings of the sandbox, mark the test with
     `@pytest.mark.parametrize("vidgo_sandbox", [{"credits": 3.0}], indirect=True)`.
-    All but `refusing` may be used from the test's thread.
+    Everything but `refusing` may be used from the test's thread.
     """
     settings: dict[str, Any] = {"seconds": (0.01, 0.05), **getattr(request, "param", {})}
     with (

@@ -1,4 +1,4 @@
-"""The sandbox as a server: its life, its faults, and what it tells of itself."""
+"""The sandbox: starting and stopping the server, injecting faults, and reading its account."""
 
 import asyncio
 import contextlib
@@ -14,24 +14,28 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from vidgo_async.sandbox.faults.connections import Fault
-from vidgo_async.sandbox.faults.rules import Rule, Rules, Times
-from vidgo_async.sandbox.http.calls import Call, note_status, open_record
-from vidgo_async.sandbox.http.endpoints import Endpoints, hide_server, refusals
-from vidgo_async.sandbox.http.receiving import MAX_UPLOAD
+from vidgo_async.sandbox.faults.injection import InjectedFault, InjectedFaults, Times
+from vidgo_async.sandbox.http.calls import Call, record_status, start_record
+from vidgo_async.sandbox.http.endpoints import Endpoints, error_bodies, remove_server_header
+from vidgo_async.sandbox.http.request_bodies import MAX_UPLOAD
 from vidgo_async.sandbox.http.storage import Storage
-from vidgo_async.sandbox.state.tasks import SoldTask, World
+from vidgo_async.sandbox.state.account import Account
+from vidgo_async.sandbox.state.tasks import SoldTask
 from vidgo_async.sandbox.state.uploads import Upload, Uploads
 
 QUICK = (0.3, 1.5)
-"""Seconds that the sandbox takes unless told otherwise."""
+"""The default generation times, in seconds."""
 REALISTIC = (90.0, 300.0)
-"""Seconds that real videos take, for `Sandbox(seconds=REALISTIC)`."""
+"""The generation times of real videos, in seconds, for `Sandbox(seconds=REALISTIC)`."""
 
 HOST = "127.0.0.1"
 
 
 class Sandbox:
-    """A complete Vidgo server on a port of this machine, that counts what it sells.
+    """A complete Vidgo server on a port of this machine, which records what it sells.
+
+    Behind a proxy, links to files have the scheme and host that the client called, by the
+    proxy's `X-Forwarded-Proto` and `X-Forwarded-Host`, or by `Host`.
 
     Example:
         async with Sandbox(seconds=(0.01, 0.02)) as sandbox:
@@ -43,10 +47,10 @@ class Sandbox:
     Attributes:
         api_key: The key it accepts.
         received: How many requests came in, by the name of the call (`submit`, `status`,
-            `balance`, `upload`, `file`, and `unknown` for any other path), those struck by
-            faults too.
-        calls: Each of them in order of arrival, and what became of it; `calls.clear()` forgets
-            them.
+            `balance`, `upload`, `file`, and `unknown` for any other path), those with faults
+            too.
+        calls: Each request in order of arrival, and what became of it; `calls.clear()` empties
+            the list.
     """
 
     def __init__(
@@ -62,28 +66,32 @@ class Sandbox:
         keepalive: float = 5.0,
         uploads_per_minute: int | None = 5,
         link_lifetime: float | None = None,
+        link_delay: float = 0.0,
         file_size: int | None = None,
     ) -> None:
         """Prepare a server; `async with` starts it.
 
         Args:
             api_key: The key it accepts, printable ASCII without spaces.
-            seed: Decides the generation times, the failures, and whom faults at a rate strike.
-            seconds: The shortest and the longest generation, in seconds of the loop's clock.
-            failure_rate: The part of the tasks that fail, 0 to 1.
+            seed: Decides the generation times, the failures, and which requests a fault with a
+                rate applies to.
+            seconds: The shortest and the longest generation time, in seconds of the loop's clock.
+            failure_rate: The share of the tasks that fail, 0 to 1.
             credits: Credits at the start.
             price: Credits for one task.
             port: The port to listen on; 0 takes a free one.
-            keepalive: Seconds after which an idle connection is closed; servers of this kind
-                take 5, and clients must live with it.
+            keepalive: Seconds after which an idle connection is closed; 5 is usual for servers of
+                this kind.
             uploads_per_minute: How many uploads are allowed in any minute; None allows any
                 number.
-            link_lifetime: Seconds that the link to a video lives; asking for the status again
-                gives a new one. With None links live as long as the video, 24 hours from the
-                end of its task.
-            file_size: Bytes of each file, which is then no video but noise, made up as it is
-                sent; None gives real videos of some kilobytes. Before the first answer its
-                checksum is taken, at about a second for a gigabyte.
+            link_lifetime: Seconds for which the link to a video works; each poll gives a new
+                link. With None links work as long as the video exists, 24 hours from the end of
+                its task.
+            link_delay: Seconds from the end of a task in which the link to its video is not found
+                yet, as at hosts that copy files to a CDN.
+            file_size: Bytes of each file, which is then not a video but noise, generated while
+                it is sent; None gives real videos of some kilobytes. Its checksum is computed
+                before the first download, in about a second per gigabyte.
 
         Raises:
             ValueError: An argument is out of its range.
@@ -101,22 +109,22 @@ class Sandbox:
         self.received: Counter[str] = Counter()
         self.calls: list[Call] = []
         self._port = port
-        self._now: Callable[[], float] = float  # 0.0, as nothing happens before the start
-        self._world = World(
+        self._now: Callable[[], float] = float  # 0.0 before the start
+        self._account = Account(
             seed=seed, seconds=seconds, failure_rate=failure_rate, credits=credits, price=price
         )
         self._uploads = Uploads(uploads_per_minute=uploads_per_minute)
-        storage = Storage(link_lifetime=link_lifetime, file_size=file_size)
-        endpoints = Endpoints(api_key, self._world, self._uploads, storage)
-        self._rules = Rules()
-        self._busy = set[web.RequestHandler]()
+        storage = Storage(link_lifetime=link_lifetime, link_delay=link_delay, file_size=file_size)
+        endpoints = Endpoints(api_key, self._account, self._uploads, storage)
+        self._faults = InjectedFaults()
+        self._busy_connections = set[web.RequestHandler]()
         self._app = web.Application(
-            middlewares=[self._receive, self._rules.strike, refusals],
+            middlewares=[self._record, self._faults.apply, error_bodies],
             client_max_size=MAX_UPLOAD,
         )
         self._app.add_routes(endpoints.routes())
-        self._app.on_response_prepare.append(hide_server)
-        self._app.on_response_prepare.append(note_status)
+        self._app.on_response_prepare.append(remove_server_header)
+        self._app.on_response_prepare.append(record_status)
         self._runner = web.AppRunner(
             self._app,
             access_log=None,
@@ -141,36 +149,36 @@ class Sandbox:
             await self._stop_listening()
             for connection in self._connections():
                 connection.force_close()
-            await _turns()
+            await _run_callbacks()
             await self._runner.cleanup()
 
     @property
     def url(self) -> str:
-        """The address to give to a client as its base URL."""
+        """The base URL for a client."""
         if not self._port:
-            msg = "the sandbox has no address before `async with` starts it"
+            msg = "the sandbox has no URL before `async with` starts it"
             raise RuntimeError(msg)
         return f"http://{HOST}:{self._port}"
 
     @property
     def tasks(self) -> Mapping[str, SoldTask]:
-        """All that was ever sold, by id, in order of sale."""
-        return self._world.tasks
+        """All sold tasks by id, in order of sale."""
+        return self._account.tasks
 
     @property
     def sold(self) -> int:
-        """How many tasks were ever sold."""
-        return len(self._world.tasks)
+        """How many tasks were sold."""
+        return len(self._account.tasks)
 
     @property
     def uploads(self) -> Mapping[str, Upload]:
-        """All that was ever uploaded, by `file_id`, in order of arrival."""
+        """All uploaded files by `file_id`, in order of arrival."""
         return self._uploads.all
 
     @property
     def credits(self) -> float:
         """The credits left."""
-        return self._world.credits_left(self._now())
+        return self._account.credits_left(self._now())
 
     def inject(
         self,
@@ -182,21 +190,21 @@ class Sandbox:
         task_id: str | None = None,
         rate: float | None = None,
     ) -> None:
-        """Let a fault strike some of the requests to come.
+        """Apply a fault to some of the requests to come.
 
-        Faults are tried in the order of their installation and one strikes a request at
-        most; the next one never sees, and so never counts, a request that was struck. May be
-        called from any thread.
+        At most one fault applies to a request: the first injected one that matches. The others
+        do not count that request. May be called from any thread.
 
         Args:
-            fault: What happens; one of `vidgo_async.sandbox` or of your own.
-            call: The call to strike; None strikes any.
-            times: How many requests to strike; None strikes for ever. By default once, or for
-                ever with a rate.
-            skip: How many requests to let pass first.
-            task_id: The only task whose polls and downloads are struck, or the `file_id` of the
-                only upload whose downloads are; None strikes any.
-            rate: The share of these requests to strike, 0 to 1, by the sandbox's seed.
+            fault: A fault of `vidgo_async.sandbox`, or your own.
+            call: The name of the call; None is any.
+            times: To how many requests it applies; None is no limit. By default one, or no limit
+                with a rate.
+            skip: How many matching requests to handle first.
+            task_id: Only polls and downloads of this task, or downloads of the upload with this
+                `file_id`; None is any.
+            rate: To which share of these requests it applies, 0 to 1; the sandbox's seed decides
+                to which.
 
         Raises:
             ValueError: There is no such call, or a number is out of its range.
@@ -206,26 +214,27 @@ class Sandbox:
             msg = f"call must be None or one of {', '.join(calls)}, not {call!r}"
             raise ValueError(msg)
         if task_id is not None and call in {"submit", "balance", "upload"}:
-            msg = f"task_id is for status and file: a {call} is about no task yet known"
+            msg = f"task_id is for status and file: the path of {call} names no task"
             raise ValueError(msg)
-        luck = f"{self._world.seed}/{len(self._rules.all)}"  # each rule has its own
-        self._rules.all.append(Rule(fault, call, times, skip, task_id, rate, luck))
+        seed = f"{self._account.seed}/{len(self._faults.all)}"  # another one for each fault
+        injected = InjectedFault(fault, call, times, skip, task_id, rate, seed)
+        self._faults.all.append(injected)
 
     @contextlib.asynccontextmanager
     async def refusing(self) -> AsyncGenerator[None]:
         """Refuse connections in the body of `async with`, as a stopped server does.
 
-        Nobody listens meanwhile, because that alone makes TCP refuse: a fault strikes only
-        once a connection was made. Idle connections are closed; requests under way are
-        answered first.
+        The port is closed meanwhile, which no fault can do: a fault applies only once a
+        connection was made. Idle connections are closed; those with a request are closed after
+        its response.
         """
         await self._stop_listening()
         for connection in self._connections():
-            if connection in self._busy:
+            if connection in self._busy_connections:
                 connection.close()
             else:
                 connection.force_close()
-        await _turns()
+        await _run_callbacks()
         try:
             yield
         finally:
@@ -238,30 +247,31 @@ class Sandbox:
         self._port = site.port
 
     async def _stop_listening(self) -> None:
-        # A connection that is half-way in when its server closes makes asyncio log an
-        # AssertionError and forget the socket (Server._attach). None is when a timer is due.
+        # A connection that is being accepted while its server closes makes asyncio log an
+        # AssertionError and leak the socket (Server._attach). No connection is in that state when
+        # a timer fires.
         await asyncio.sleep(1e-6)
         for site in self._runner.sites:
             await site.stop()
-        await _turns()
+        await _run_callbacks()
 
     def _connections(self) -> list[web.RequestHandler]:
         return self._runner.server.connections if self._runner.server else []
 
     @web.middleware
-    async def _receive(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Record the request, and know its connection as busy."""
-        call = open_record(request)
+    async def _record(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Record the request, and its connection as busy."""
+        call = start_record(request)
         self.calls.append(call)
         self.received[call.name] += 1
-        self._busy.add(request.protocol)
+        self._busy_connections.add(request.protocol)
         try:
             return await handler(request)
         finally:
-            self._busy.discard(request.protocol)
+            self._busy_connections.discard(request.protocol)
 
 
-async def _turns() -> None:
-    """Let connections come up or down, and clients in this loop see it."""
+async def _run_callbacks() -> None:
+    """Let connections open or close, and clients in this loop notice."""
     for _ in range(4):
         await asyncio.sleep(0)

@@ -1,10 +1,10 @@
-"""Misfortune on the way: what can go wrong with a connection, before and after the sale.
+"""Faults of the connection, before and after the sale: resets, cuts, stalls and delays.
 
-A fault is a coroutine function that gets a request and the handler of the real thing. It
-decides whether, and when, the real thing happens: one that strikes before `await
-handler(request)` has sold nothing, one that strikes after it has.
+A fault is a coroutine function of a request and the handler of the real server. It decides
+whether and when the handler runs: what happens before `await handler(request)` sells nothing,
+what happens after it comes after the sale.
 
-    async def pick_cats(request: web.Request, handler: Handler) -> web.StreamResponse:
+    async def refuse_cats(request: web.Request, handler: Handler) -> web.StreamResponse:
         if b"cat" in await request.read():
             return web.json_response({"detail": "no cats today"}, status=400)
         return await handler(request)
@@ -19,210 +19,223 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from vidgo_async.sandbox.media.contents import PIECE, part_of
+from vidgo_async.sandbox.media.file_content import PIECE_SIZE, body_range
 
 Fault = Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]
-"""Answers a request in place of the handler it is given."""
+"""Responds to a request in place of the handler that it is given."""
 
 
-# --- Without the real thing ------------------------------------------------------------------
+# --- The request is not handled --------------------------------------------------------------
 
 
 async def reset_before(request: web.Request, _handler: Handler) -> web.StreamResponse:
-    """Reset the connection before anything happened."""
+    """Reset the connection without handling the request."""
     _reset(request)
-    return await _never()
+    return await _wait_forever()
 
 
 async def hang(_request: web.Request, _handler: Handler) -> web.StreamResponse:
-    """Do nothing and never answer, until the client leaves or the sandbox closes."""
-    return await _never()
+    """Never respond, and do not handle the request."""
+    return await _wait_forever()
 
 
 def endless(chunk: bytes = b" " * 65536, pause: float = 0.0) -> Fault:
-    """Make a fault that answers 200 and sends a body that never ends, and sells nothing.
+    """Make a fault that sends 200 and a body without an end, and does not handle the request.
 
     Args:
-        chunk: What is sent over and over again.
+        chunk: What is sent again and again.
         pause: Seconds between two chunks.
     """
 
-    async def strike(request: web.Request, _handler: Handler) -> web.StreamResponse:
+    async def apply(request: web.Request, _handler: Handler) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "application/json"})
-        with contextlib.suppress(ConnectionError):  # the client may leave at any time
+        with contextlib.suppress(ConnectionError):  # the client may disconnect at any time
             await response.prepare(request)
             while True:
                 await response.write(chunk)
                 await asyncio.sleep(pause)
-        return await _never()
+        return await _wait_forever()
 
-    strike.__name__ = "endless"
-    return strike
+    apply.__name__ = "endless"
+    return apply
 
 
-# --- With the real thing ---------------------------------------------------------------------
+# --- The request is handled ------------------------------------------------------------------
 
 
 async def reset_after(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Do the real thing, then reset the connection in place of an answer."""
+    """Handle the request, then reset the connection instead of responding."""
     await handler(request)
     _reset(request)
-    return await _never()
+    return await _wait_forever()
 
 
 async def hang_after(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Do the real thing, then never answer."""
+    """Handle the request, then never respond."""
     await handler(request)
-    return await _never()
+    return await _wait_forever()
 
 
 async def cut_headers(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Do the real thing, and close the connection amid the answer's headers."""
+    """Handle the request, and close the connection in the middle of the response's headers."""
     real = await handler(request)
-    if request.transport is not None:  # the client may have left meanwhile
+    if request.transport is not None:  # None if the client has disconnected meanwhile
         request.transport.write(f"HTTP/1.1 {real.status} {real.reason}\r\nContent-Ty".encode())
     request.protocol.force_close()
-    return await _never()
+    return await _wait_forever()
 
 
 async def cut_body(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Do the real thing, and close the connection after half of the answer's body."""
+    """Handle the request, and close the connection after half of the response's body."""
     real = await handler(request)
-    await _send(request, real, part_of(real).length // 2)
+    await _send(request, real, body_range(real).length // 2)
     request.protocol.force_close()
-    return await _never()
+    return await _wait_forever()
 
 
 def cut_at(size: int) -> Fault:
-    """Make a fault that does the real thing, and closes after so many bytes of the body."""
+    """Make a fault that closes the connection after so many bytes of the body.
 
-    async def strike(request: web.Request, handler: Handler) -> web.StreamResponse:
+    Args:
+        size: Bytes of the body that are sent.
+    """
+
+    async def apply(request: web.Request, handler: Handler) -> web.StreamResponse:
         await _send(request, await handler(request), size)
         request.protocol.force_close()
-        return await _never()
+        return await _wait_forever()
 
-    strike.__name__ = f"cut_at({size})"
-    return strike
+    apply.__name__ = f"cut_at({size})"
+    return apply
 
 
 def stall_at(size: int) -> Fault:
-    """Make a fault that does the real thing, sends so many bytes of the body, then nothing."""
+    """Make a fault that sends so many bytes of the body, and then nothing more.
 
-    async def strike(request: web.Request, handler: Handler) -> web.StreamResponse:
+    Args:
+        size: Bytes of the body that are sent.
+    """
+
+    async def apply(request: web.Request, handler: Handler) -> web.StreamResponse:
         await _send(request, await handler(request), size)
-        return await _never()
+        return await _wait_forever()
 
-    strike.__name__ = f"stall_at({size})"
-    return strike
+    apply.__name__ = f"stall_at({size})"
+    return apply
 
 
 def drip(size: int = 1024, pause: float = 1.0) -> Fault:
-    """Make a fault that does the real thing, and lets the answer's body come in drops.
+    """Make a fault that sends the body slowly.
 
     Args:
-        size: Bytes in a drop.
+        size: Bytes that are sent at once.
         pause: Seconds after each.
     """
 
-    async def strike(request: web.Request, handler: Handler) -> web.StreamResponse:
-        return await _send(request, await handler(request), size=size, pause=pause)
+    async def apply(request: web.Request, handler: Handler) -> web.StreamResponse:
+        return await _send(request, await handler(request), piece_size=size, pause=pause)
 
-    strike.__name__ = f"drip({size}, {pause})"
-    return strike
+    apply.__name__ = f"drip({size}, {pause})"
+    return apply
 
 
 async def chunked(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Do the real thing, and do not say how long the answer's body is."""
-    return await _send(request, await handler(request), says=None)
+    """Handle the request, and send the body without a `Content-Length`."""
+    return await _send(request, await handler(request), length_error=None)
 
 
 def wrong_length(difference: int) -> Fault:
-    """Make a fault that does the real thing, and is mistaken about the length of its answer.
+    """Make a fault that sends a wrong `Content-Length`.
 
     Args:
-        difference: Bytes by which `Content-Length` is off. An answer that is too short for it
-            ends in a closed connection; one that is too long is cut to fit.
+        difference: Bytes to add to the right length. If it is then too large the connection
+            closes before it is reached; if it is too small the body is cut to it.
     """
 
-    async def strike(request: web.Request, handler: Handler) -> web.StreamResponse:
-        sent = await _send(request, await handler(request), says=difference)
+    async def apply(request: web.Request, handler: Handler) -> web.StreamResponse:
+        sent = await _send(request, await handler(request), length_error=difference)
         if difference < 0:
             return sent
         request.protocol.force_close()
-        return await _never()
+        return await _wait_forever()
 
-    strike.__name__ = f"wrong_length({difference})"
-    return strike
+    apply.__name__ = f"wrong_length({difference})"
+    return apply
 
 
 def slow(seconds: float) -> Fault:
-    """Make a fault that does the real thing only after a while; `after` makes its answer late."""
+    """Make a fault that handles the request late; `after(slow(...))` only responds late.
 
-    async def strike(request: web.Request, handler: Handler) -> web.StreamResponse:
+    Args:
+        seconds: How late.
+    """
+
+    async def apply(request: web.Request, handler: Handler) -> web.StreamResponse:
         await asyncio.sleep(seconds)
         return await handler(request)
 
-    strike.__name__ = f"slow({seconds})"
-    return strike
+    apply.__name__ = f"slow({seconds})"
+    return apply
 
 
 def after(fault: Fault) -> Fault:
-    """Make a fault that does the real thing first, and only then lets the other one strike.
+    """Make a fault that handles the request first, and only then applies another fault.
 
-    So `after(answer(502))` is a gateway that loses the answer to a sale.
+    So `after(answer(502))` is a gateway that loses the response to a sale.
+
+    Args:
+        fault: Any fault.
     """
 
-    async def strike(request: web.Request, handler: Handler) -> web.StreamResponse:
+    async def apply(request: web.Request, handler: Handler) -> web.StreamResponse:
         real = await handler(request)
 
-        async def done(_: web.Request) -> web.StreamResponse:
+        async def already_handled(_: web.Request) -> web.StreamResponse:
             return real
 
-        return await fault(request, done)
+        return await fault(request, already_handled)
 
-    strike.__name__ = f"after({title_of(fault)})"
-    return strike
+    apply.__name__ = f"after({fault_name(fault)})"
+    return apply
 
 
 def both(outer: Fault, inner: Fault) -> Fault:
-    """Make a fault of two: the real thing of the outer one is what the inner one answers.
+    """Make a fault that applies one fault to the response of another.
 
-    So `both(cut_at(1000), with_headers({"ETag": DROPPED}))` cuts an answer without an ETag. Only
-    the outer one may be of the kind that sends by itself: one that cuts, stalls, drips or errs
-    about the length.
+    So `both(cut_at(1000), with_headers({"ETag": DROPPED}))` cuts a response without an ETag.
+
+    Args:
+        outer: Applied to what the inner one responds. Faults that send the body themselves (those
+            that cut, stall or drip it, or change its length) can only stand here.
+        inner: Applied to the real response.
     """
 
-    async def strike(request: web.Request, handler: Handler) -> web.StreamResponse:
+    async def apply(request: web.Request, handler: Handler) -> web.StreamResponse:
         return await outer(request, lambda request: inner(request, handler))
 
-    strike.__name__ = f"both({title_of(outer)}, {title_of(inner)})"
-    return strike
+    apply.__name__ = f"both({fault_name(outer)}, {fault_name(inner)})"
+    return apply
 
 
-# --- What they share -------------------------------------------------------------------------
+# --- Shared ----------------------------------------------------------------------------------
 
 
-def title_of(fault: Fault) -> str:
-    """Return what a fault is called in records."""
+def fault_name(fault: Fault) -> str:
+    """Return the name of a fault, as records show it."""
     return getattr(fault, "__name__", type(fault).__name__)
 
 
-def body_of(response: web.StreamResponse) -> bytes:
-    """Return the body of an answer of the real thing."""
-    return b"".join(part_of(response).pieces())
-
-
 def _reset(request: web.Request) -> None:
-    # A socket that does not linger sends RST as it closes, where others send FIN.
+    # A socket that does not linger sends RST when it is closed; others send FIN.
     connection = request.get_extra_info("socket")
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     request.protocol.force_close()
 
 
-async def _never() -> web.StreamResponse:
-    """Wait for the server to cancel us, as it does once the connection is gone."""
-    nothing: asyncio.Future[web.StreamResponse] = asyncio.get_running_loop().create_future()
-    return await nothing
+async def _wait_forever() -> web.StreamResponse:
+    """Wait until the server cancels the handler, as it does once the connection is closed."""
+    forever: asyncio.Future[web.StreamResponse] = asyncio.get_running_loop().create_future()
+    return await forever
 
 
 async def _send(
@@ -230,26 +243,26 @@ async def _send(
     real: web.StreamResponse,
     limit: int | None = None,
     *,
-    says: int | None = 0,
-    size: int = PIECE,
+    length_error: int | None = 0,
+    piece_size: int = PIECE_SIZE,
     pause: float = 0.0,
 ) -> web.StreamResponse:
-    """Send an answer ourselves, as far as its end, which the server adds to what we return.
+    """Send a response; its end is left to aiohttp, which writes it once a handler returns it.
 
     Args:
-        request: What is answered.
-        real: The answer.
-        limit: How much of its body to send; None is all.
-        says: By how much `Content-Length` is off; with None there is none.
-        size: Bytes to send at once.
-        pause: Seconds between them.
+        request: The request.
+        real: The response.
+        limit: Bytes of the body to send; None sends all.
+        length_error: What to add to `Content-Length`; with None there is none.
+        piece_size: Bytes to send at once.
+        pause: Seconds after each.
     """
-    part = part_of(real)
+    body = body_range(real)
     sent = web.StreamResponse(status=real.status, headers=real.headers)
-    sent.content_length = None if says is None else max(0, part.length + says)
-    with contextlib.suppress(ConnectionError):  # the client may leave at any time
+    sent.content_length = None if length_error is None else max(0, body.length + length_error)
+    with contextlib.suppress(ConnectionError):  # the client may disconnect at any time
         await sent.prepare(request)
-        for piece in part.pieces(limit, size):
+        for piece in body.pieces(limit, piece_size):
             await sent.write(piece)
             await asyncio.sleep(pause)
     return sent

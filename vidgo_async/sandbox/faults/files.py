@@ -1,73 +1,73 @@
-"""Misfortune at the file host: other files, or other parts of one, than were asked for.
+"""Faults of the file host: it sends other bytes than were asked for, or redirects.
 
-Each does the real thing with a twist; an answer that is no file stays as it is.
+All but `redirected` change the real response, and only if it is a file.
 """
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from vidgo_async.sandbox.faults.connections import Fault
-from vidgo_async.sandbox.http.storage import serve
-from vidgo_async.sandbox.media.contents import Part
+from vidgo_async.sandbox.http.storage import file_response
+from vidgo_async.sandbox.media.file_content import FileRange
 
 
 async def redirected(request: web.Request, _handler: Handler) -> web.StreamResponse:
-    """Redirect to the same path at another host, where the sandbox listens too.
+    """Redirect to the same path at another host name, which is the sandbox too.
 
-    That is `localhost` for who asked 127.0.0.1, and else 127.0.0.1.
+    That is `localhost` if the client asked 127.0.0.1, else 127.0.0.1.
     """
     other = "localhost" if request.url.host == "127.0.0.1" else "127.0.0.1"
     return web.Response(status=302, headers={"Location": str(request.url.with_host(other))})
 
 
 async def without_ranges(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Send the whole file whatever part is asked for, as servers do that know no ranges."""
-    real = await handler(_asking(request, ""))
+    """Send the whole file for any range, as a server does that supports none."""
+    real = await handler(_with_range(request, ""))
     real.headers.popall("Accept-Ranges", None)
     return real
 
 
 def shifted(by: int) -> Fault:
-    """Make a fault that sends another part than was asked for, as its `Content-Range` says.
+    """Make a fault that sends another range than was asked for, with a true `Content-Range`.
 
     Args:
-        by: Bytes by which it begins too late; below 0, too early.
+        by: Bytes by which it starts too late; negative if too early.
     """
 
-    async def strike(request: web.Request, handler: Handler) -> web.StreamResponse:
+    async def apply(request: web.Request, handler: Handler) -> web.StreamResponse:
         real = await handler(request)
-        part = _file_of(real)
-        if part is None or "Content-Range" not in real.headers:
+        body = _file_range(real)
+        if body is None or "Content-Range" not in real.headers:
             return real
-        start = min(max(0, part.start + by), part.content.size - 1)
-        return await serve(_asking(request, f"bytes={start}-"), part.content)
+        start = min(max(0, body.start + by), body.content.size - 1)
+        return await file_response(_with_range(request, f"bytes={start}-"), body.content)
 
-    strike.__name__ = f"shifted({by})"
-    return strike
+    apply.__name__ = f"shifted({by})"
+    return apply
 
 
 async def replaced(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Serve another file of the same size: other bytes, another ETag, another checksum."""
+    """Send another file of the same size: other bytes, another ETag, another checksum."""
     real = await handler(request)
-    part = _file_of(real)
-    return await serve(request, part.content.flipped) if part else real
+    body = _file_range(real)
+    return await file_response(request, body.content.inverted) if body else real
 
 
 async def corrupted(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Send wrong bytes under the right headers, so that only the checksum tells."""
+    """Send wrong bytes with the right headers, so that only the checksum tells."""
     real = await handler(request)
-    part = _file_of(real)
-    if part is None:
+    body = _file_range(real)
+    if body is None:
         return real
-    wrong = Part(part.content.flipped, part.start, part.start + part.length)
+    wrong = FileRange(body.content.inverted, body.start, body.start + body.length)
     return web.Response(status=real.status, headers=real.headers, body=wrong)
 
 
-def _asking(request: web.Request, part: str) -> web.Request:
-    """Return the request as if it had asked for another part."""
-    return request.clone(headers={**request.headers, "Range": part})
+def _with_range(request: web.Request, value: str) -> web.Request:
+    """Return the request with another `Range` header."""
+    return request.clone(headers={**request.headers, "Range": value})
 
 
-def _file_of(response: web.StreamResponse) -> Part | None:
+def _file_range(response: web.StreamResponse) -> FileRange | None:
     body = getattr(response, "body", None)
-    return body if isinstance(body, Part) else None
+    return body if isinstance(body, FileRange) else None

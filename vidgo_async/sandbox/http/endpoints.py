@@ -1,4 +1,4 @@
-"""The calls of the API, over the state: what a request means and how it is answered."""
+"""The calls of the API: what a request does to the state, and how it is answered."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -7,30 +7,33 @@ from typing import Any
 import attrs
 from aiohttp import web
 from aiohttp.typedefs import Handler
+from yarl import URL
 
-from vidgo_async.sandbox.http.calls import CALL, name_of
-from vidgo_async.sandbox.http.receiving import read_json, receive
-from vidgo_async.sandbox.http.storage import Storage, serve
-from vidgo_async.sandbox.media.contents import Content
-from vidgo_async.sandbox.state.orders import RefusedError, read_order
-from vidgo_async.sandbox.state.tasks import SoldTask, World
+from vidgo_async.sandbox.http.calls import CALL, FORCED_FAILURE, call_name
+from vidgo_async.sandbox.http.request_bodies import read_json, read_upload
+from vidgo_async.sandbox.http.storage import Storage, file_response
+from vidgo_async.sandbox.media.file_content import Content
+from vidgo_async.sandbox.state.account import Account
+from vidgo_async.sandbox.state.checks import RefusedError
+from vidgo_async.sandbox.state.submissions import read_submission
+from vidgo_async.sandbox.state.tasks import SoldTask
 from vidgo_async.sandbox.state.uploads import Uploads
 
 CALLS_OF_SHAPE_A = frozenset({"submit", "balance"})
-"""The calls that say no with `{"code", "error"}`; all others do it with `{"detail"}`."""
+"""The calls that refuse with `{"code", "error"}`; all others do it with `{"detail"}`."""
 
 
 @attrs.frozen
 class Endpoints:
-    """The API's calls over the state; the name of a route is the name of its call."""
+    """The handlers of the calls; the name of a route is the name of its call."""
 
     api_key: str
-    world: World
+    account: Account
     uploads: Uploads
     storage: Storage
 
     def routes(self) -> list[web.RouteDef]:
-        """List the calls."""
+        """List the routes."""
         return [
             web.post("/api/generate/submit", self.submit, name="submit"),
             web.get("/api/generate/status/{task_id:.+}", self.status, name="status"),
@@ -42,39 +45,41 @@ class Endpoints:
     async def submit(self, request: web.Request) -> web.Response:
         """Sell a task."""
         self._check_key(request)
-        order = read_order(await read_json(request))
-        self.uploads.check_input(order.input, _now())
-        task = self.world.sell(order, _now(), datetime.now(UTC))
+        submission = read_submission(await read_json(request))
+        self.uploads.check_input(submission.input, _now())
+        now, failure = _now(), request.get(FORCED_FAILURE)
+        task = self.account.sell(submission, now, datetime.now(UTC), failure)
         request[CALL].sold, request[CALL].task_id = True, task.task_id
-        return _success(task_id=task.task_id, status="not_started", created_time=task.created_time)
+        status = "failed" if task.status(now) == "failed" else "not_started"
+        return _success(task_id=task.task_id, status=status, created_time=task.created_time)
 
     async def status(self, request: web.Request) -> web.Response:
-        """Tell how a task fares."""
+        """Return the state of a task."""
         self._check_key(request)
         task, now = self._task(request), _now()
         status = task.status(now)
         return _success(
             task_id=task.task_id,
             status=status,
-            files=[self._link(request, task)] if status == "finished" else [],
+            files=[self._file(request, task)] if status == "finished" else [],
             created_time=task.created_time,
             progress=task.progress(now),
             error_message=task.failure if status == "failed" else None,
         )
 
     async def balance(self, request: web.Request) -> web.Response:
-        """Tell what is left to spend."""
+        """Return the credits left."""
         self._check_key(request)
-        return _success(email="you@example.com", credits_amount=self.world.credits_left(_now()))
+        return _success(email="you@example.com", credits_amount=self.account.credits_left(_now()))
 
     async def upload(self, request: web.Request) -> web.Response:
-        """Keep a file that comes in one of three ways."""
+        """Keep a file."""
         self._check_key(request)
-        self.uploads.admit(_now())
-        parcel = await receive(request, self.uploads)
-        upload = self.uploads.store(parcel, _now(), datetime.now(UTC))
+        self.uploads.check_rate(_now())
+        file = await read_upload(request, self.uploads)
+        upload = self.uploads.store(file, _now(), datetime.now(UTC))
         request[CALL].task_id = upload.file_id
-        url = f"{request.url.origin()}/files/{upload.file_id}.{upload.suffix}"
+        url = str(_client_origin(request) / "files" / f"{upload.file_id}.{upload.suffix}")
         data = {
             "file_id": upload.file_id,
             "file_name": upload.file_name,
@@ -91,19 +96,19 @@ class Endpoints:
         return web.json_response(body)
 
     async def file(self, request: web.Request) -> web.Response:
-        """Send a video or an uploaded image; whoever knows the link may have it."""
+        """Send a video or an uploaded image. As at the real host, no key is needed."""
         is_video = request.match_info["suffix"] == "mp4"
         content = self._video(request) if is_video else self._image(request)
         if content is None:
             raise RefusedError(404, "not_found_error", "File not found")
-        return await serve(request, content)
+        return await file_response(request, content)
 
     def _check_key(self, request: web.Request) -> None:
         if request.headers.get("Authorization") != f"Bearer {self.api_key}":
             raise RefusedError(401, "authentication_error", "Invalid API key")
 
     def _task(self, request: web.Request) -> SoldTask:
-        task = self.world.tasks.get(request.match_info["task_id"])
+        task = self.account.tasks.get(request.match_info["task_id"])
         if task is None:
             raise RefusedError(404, "not_found_error", "Task not found")
         return task
@@ -111,20 +116,37 @@ class Endpoints:
     def _video(self, request: web.Request) -> Content | None:
         task, now = self._task(request), _now()
         self.storage.check_link(request.url, now)
-        return self.storage.video(task.film) if task.has_file(now) else None
+        is_ready = now >= task.ends_at + self.storage.link_delay
+        return self.storage.video(task.film) if is_ready and task.has_file(now) else None
 
     def _image(self, request: web.Request) -> Content | None:
         upload = self.uploads.all.get(request.match_info["task_id"])
         return upload.content if upload and upload.is_alive(_now()) else None
 
-    def _link(self, request: web.Request, task: SoldTask) -> dict[str, str]:
-        # The host is the one that the client called, so the link works behind a proxy too.
-        url = request.url.origin() / "files" / f"{task.task_id}.mp4"
-        return {"file_url": str(self.storage.link(url, _now())), "file_type": "video"}
+    def _file(self, request: web.Request, task: SoldTask) -> dict[str, str]:
+        url = _client_origin(request) / "files" / f"{task.task_id}.mp4"
+        return {"file_url": str(self.storage.sign(url, _now())), "file_type": "video"}
 
 
 def _now() -> float:
     return asyncio.get_running_loop().time()
+
+
+def _client_origin(request: web.Request) -> URL:
+    """Return the scheme and host that the client called, so that links work behind a proxy.
+
+    A proxy that ends TLS or changes `Host` tells what the client used in `X-Forwarded-Proto` and
+    `X-Forwarded-Host`. Of several proxies the first one is the client's.
+    """
+    scheme = _first_value(request, "X-Forwarded-Proto").lower()
+    if scheme not in {"http", "https"}:
+        scheme = request.scheme
+    host = _first_value(request, "X-Forwarded-Host") or request.host
+    return URL.build(scheme=scheme, authority=host)
+
+
+def _first_value(request: web.Request, name: str) -> str:
+    return request.headers.get(name, "").partition(",")[0].strip()
 
 
 def _success(**data: Any) -> web.Response:
@@ -132,15 +154,15 @@ def _success(**data: Any) -> web.Response:
 
 
 @web.middleware
-async def refusals(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Put every no into the error shape of its call."""
+async def error_bodies(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Write each refusal in the error shape of its call."""
     try:
         return await handler(request)
     except RefusedError as error:
         refused = error
     except web.HTTPException as error:
         refused = RefusedError(error.status, "invalid_request_error", error.reason)
-    if name_of(request) in CALLS_OF_SHAPE_A:
+    if call_name(request) in CALLS_OF_SHAPE_A:
         details = {"message": refused.message, "type": refused.kind}
         body: dict[str, Any] = {"code": refused.code, "error": details}
     elif refused.loc:
@@ -150,6 +172,6 @@ async def refusals(request: web.Request, handler: Handler) -> web.StreamResponse
     return web.json_response(body, status=refused.code)
 
 
-async def hide_server(_: web.Request, response: web.StreamResponse) -> None:
-    """Take out the header that would give the sandbox away."""
+async def remove_server_header(_: web.Request, response: web.StreamResponse) -> None:
+    """Remove the header that names aiohttp."""
     response.headers.popall("Server", None)

@@ -1,8 +1,8 @@
 """Write a tiny H.264 video of a moving box without an encoder library.
 
-The first picture states one macroblock of colour in plain samples and lets
-DC prediction spread it; later pictures skip all macroblocks but the few that
-changed. Clause and table numbers refer to ITU-T H.264.
+The first picture has one macroblock of plain samples, and DC prediction spreads
+its colour; later pictures skip all macroblocks but the few that changed.
+Clause and table numbers refer to ITU-T H.264.
 """
 
 import hashlib
@@ -47,14 +47,14 @@ class Colour(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Shape:
+class FrameSize:
     """The size of a picture in pixels and in macroblocks."""
 
     width: int
     height: int
 
     def __post_init__(self) -> None:
-        """Refuse a size that the stream cannot express."""
+        """Refuse a size that the stream cannot have."""
         for name, value in (("width", self.width), ("height", self.height)):
             # 4:2:0 crops in steps of two samples (7.4.2.1.1).
             if value <= 0 or value % 2:
@@ -102,17 +102,17 @@ def nal(header: int, bits: str) -> bytes:
     return bytes([header]) + re.sub(rb"\0\0(?=[\0-\3])", b"\0\0\3", payload)
 
 
-def sps(shape: Shape) -> bytes:
+def sps(frame: FrameSize) -> bytes:
     """Write the sequence parameter set (7.3.2.1.1)."""
-    right = (shape.columns * 16 - shape.width) // 2
-    bottom = (shape.rows * 16 - shape.height) // 2
+    right = (frame.columns * 16 - frame.width) // 2
+    bottom = (frame.rows * 16 - frame.height) // 2
     return nal(
         NAL_SPS,
-        u(8, PROFILE_IDC) + u(8, PROFILE_COMPATIBILITY) + u(8, shape.level_idc)
+        u(8, PROFILE_IDC) + u(8, PROFILE_COMPATIBILITY) + u(8, frame.level_idc)
         + ue(0) + ue(0)  # seq_parameter_set_id, log2_max_frame_num_minus4
         + ue(2)  # pic_order_cnt_type: pictures are shown as they are decoded
         + ue(1) + "0"  # max_num_ref_frames, no gaps in frame_num
-        + ue(shape.columns - 1) + ue(shape.rows - 1)
+        + ue(frame.columns - 1) + ue(frame.rows - 1)
         + "1" + "1"  # frame_mbs_only_flag, direct_8x8_inference_flag
         + "1" + ue(0) + ue(right) + ue(0) + ue(bottom)  # frame_cropping
         + "0",  # no VUI
@@ -127,15 +127,15 @@ def pps() -> bytes:
         + "0" + "0"  # CAVLC, no bottom field order
         + ue(0) + ue(0) + ue(0)  # one slice group, one reference in each list
         + "0" + u(2, 0)  # no weighted prediction
-        + ue(0) + ue(0) + ue(0)  # QP, QS and chroma QP as they come
+        + ue(0) + ue(0) + ue(0)  # QP, QS and chroma QP at their defaults
         + "1" + "0" + "0",  # deblocking_filter_control_present_flag
     )  # fmt: skip
 
 
 def slice_header(slice_type: int, number: int, own: str) -> str:
-    """Write a slice header (7.3.3) around the bits its type owns."""
+    """Write a slice header (7.3.3); `own` are the bits of its slice type."""
     frame_num = u(4, number % 16)  # log2_max_frame_num is 4
-    # slice_qp_delta 0, then disable_deblocking_filter_idc 1: the box stays sharp.
+    # slice_qp_delta 0, then disable_deblocking_filter_idc 1, to keep the box sharp.
     return ue(0) + ue(slice_type) + ue(0) + frame_num + own + ue(0) + ue(1)
 
 
@@ -146,21 +146,21 @@ def pcm(mb_type: int, colour: Colour, before: str) -> str:
     return bits + u(8, colour.y) * 256 + u(8, colour.cb) * 64 + u(8, colour.cr) * 64
 
 
-def first_picture(shape: Shape, background: Colour) -> bytes:
+def first_picture(frame: FrameSize, background: Colour) -> bytes:
     """Write the IDR picture: one I_PCM macroblock whose colour spreads."""
     # idr_pic_id, then the two flags of dec_ref_pic_marking (7.3.3.3).
     header = slice_header(SLICE_I, 0, ue(0) + "00")
-    # intra_chroma_pred_mode DC and mb_qp_delta 0 (7.3.5). coeff_token says "no
-    # coefficients" in the words of its nC (table 9-5), and I_PCM counts as 16
+    # intra_chroma_pred_mode DC and mb_qp_delta 0 (7.3.5). The coeff_token of
+    # "no coefficients" depends on nC (table 9-5), and I_PCM counts as 16
     # coefficients for the macroblocks right of it and below it (9.2.1).
     spread = ue(DC_IN_I) + ue(0) + ue(0)
-    token = {1: "000011", shape.columns: "000011"}
-    others = range(1, shape.columns * shape.rows)
+    token = {1: "000011", frame.columns: "000011"}
+    others = range(1, frame.columns * frame.rows)
     bits = pcm(PCM_IN_I, background, header)
     return nal(NAL_IDR, bits + "".join(spread + token.get(mb, "1") for mb in others))
 
 
-def next_picture(shape: Shape, number: int, changes: dict[int, Colour]) -> bytes:
+def next_picture(frame: FrameSize, number: int, changes: dict[int, Colour]) -> bytes:
     """Write a P picture that repaints some macroblocks and skips the rest."""
     # num_ref_idx_active_override_flag, ref_pic_list_modification_flag_l0 and
     # adaptive_ref_pic_marking_mode_flag, all 0 (7.3.3).
@@ -169,29 +169,29 @@ def next_picture(shape: Shape, number: int, changes: dict[int, Colour]) -> bytes
         bits = pcm(PCM_IN_P, colour, bits + ue(mb - done))  # mb_skip_run first
         done = mb + 1
     # A last mb_skip_run would be one too many after the last macroblock (7.3.4).
-    left = shape.columns * shape.rows - done
+    left = frame.columns * frame.rows - done
     return nal(NAL_SLICE, bits + (ue(left) if left else ""))
 
 
 def background_of(seed: int) -> Colour:
-    """Derive a colour from the seed, always darker than the box."""
+    """Return a colour for the seed, always darker than the box."""
     y, cb, cr = hashlib.sha256(str(seed).encode()).digest()[:3]
     return Colour(32 + y % 96, 64 + cb % 128, 64 + cr % 128)
 
 
-def changes_at(shape: Shape, number: int, background: Colour) -> dict[int, Colour]:
-    """Tell which macroblocks a picture repaints: the box and its old place."""
+def changes_at(frame: FrameSize, number: int, background: Colour) -> dict[int, Colour]:
+    """Return the macroblocks that a picture repaints: the box, and where it was."""
     move, between = divmod(number, FRAMES_PER_MOVE)
     if between:
         return {}
-    old, new = (m % shape.rows * shape.columns + m % shape.columns for m in (move - 1, move))
-    # The box changes its tint too, so that even one lone macroblock changes.
+    old, new = (m % frame.rows * frame.columns + m % frame.columns for m in (move - 1, move))
+    # The box changes its tint too, so that a picture of one macroblock changes as well.
     return {old: background, new: Colour(220, 64 + move * 37 % 128, 64 + move * 59 % 128)}
 
 
-def pictures(shape: Shape, count: int, seed: int) -> Iterator[bytes]:
-    """Yield the NAL unit of each picture; there is always a first one."""
+def pictures(frame: FrameSize, count: int, seed: int) -> Iterator[bytes]:
+    """Yield the NAL unit of each picture, at least one."""
     background = background_of(seed)
-    yield first_picture(shape, background)
+    yield first_picture(frame, background)
     for number in range(1, count):
-        yield next_picture(shape, number, changes_at(shape, number, background))
+        yield next_picture(frame, number, changes_at(frame, number, background))

@@ -20,7 +20,7 @@ TRACK_ENABLED_IN_MOVIE = 3  # track_enabled and track_in_movie (8.3.2)
 
 
 def make_mp4(width: int, height: int, seconds: float, *, seed: int = 0) -> bytes:
-    """Make a playable MP4 of a box that wanders over a plain background.
+    """Make a playable MP4 of a box that moves over a plain background.
 
     Args:
         width: Width in pixels, positive and even.
@@ -38,15 +38,15 @@ def make_mp4(width: int, height: int, seconds: float, *, seed: int = 0) -> bytes
     if not 0 < seconds < math.inf:
         msg = f"seconds must be positive and finite, not {seconds}"
         raise ValueError(msg)
-    shape = h264.Shape(width, height)
+    frame = h264.FrameSize(width, height)
     count = round(seconds * h264.FRAME_RATE)
-    samples = [sample(unit) for unit in h264.pictures(shape, count, seed)]
+    samples = [sample(unit) for unit in h264.pictures(frame, count, seed)]
     sizes = [len(each) for each in samples]
     # moov comes before the media so that playing can start during the download.
-    # Its length does not depend on the offset in it, so a first draft measures it.
-    head = file_type() + movie(shape, sizes, 0)
+    # Its length does not depend on the offset in it, so it is made twice: first to measure it.
+    head = file_type() + movie(frame, sizes, 0)
     offset = len(head) + len(box(b"mdat"))
-    return file_type() + movie(shape, sizes, offset) + box(b"mdat", *samples)
+    return file_type() + movie(frame, sizes, offset) + box(b"mdat", *samples)
 
 
 def sample(unit: bytes) -> bytes:
@@ -71,18 +71,18 @@ def numbers(*values: int) -> bytes:
 
 
 def file_type() -> bytes:
-    """Say which brands of the format the file follows (4.3)."""
+    """State which brands of the format the file follows (4.3)."""
     return box(b"ftyp", b"isom", numbers(512), b"isomavc1mp41")
 
 
-def movie(shape: h264.Shape, sizes: list[int], offset: int) -> bytes:
+def movie(frame: h264.FrameSize, sizes: list[int], offset: int) -> bytes:
     """Describe the whole file (8.2.1)."""
     duration = len(sizes) * TICKS_PER_FRAME
-    return box(b"moov", movie_header(duration), track(shape, sizes, offset))
+    return box(b"moov", movie_header(duration), track(frame, sizes, offset))
 
 
 def movie_header(duration: int) -> bytes:
-    """Give the clock of the movie and its length (8.2.2)."""
+    """State the time scale and the length of the movie (8.2.2)."""
     return full_box(
         b"mvhd",
         numbers(0, 0, TIMESCALE, duration),
@@ -93,49 +93,49 @@ def movie_header(duration: int) -> bytes:
     )
 
 
-def track(shape: h264.Shape, sizes: list[int], offset: int) -> bytes:
+def track(frame: h264.FrameSize, sizes: list[int], offset: int) -> bytes:
     """Describe the one track (8.3.1)."""
     duration = len(sizes) * TICKS_PER_FRAME
     return box(
         b"trak",
-        track_header(shape, duration),
+        track_header(frame, duration),
         box(
             b"mdia",
             full_box(b"mdhd", numbers(0, 0, TIMESCALE, duration, LANGUAGE_UNDETERMINED << 16)),
             full_box(b"hdlr", bytes(4), b"vide", bytes(12), b"VideoHandler\0"),
-            media_information(shape, sizes, offset),
+            media_information(frame, sizes, offset),
         ),
     )
 
 
-def track_header(shape: h264.Shape, duration: int) -> bytes:
-    """Give the track's number, length and size on the screen (8.3.2)."""
+def track_header(frame: h264.FrameSize, duration: int) -> bytes:
+    """State the track's number, length and size on the screen (8.3.2)."""
     return full_box(
         b"tkhd",
         numbers(0, 0, 1, 0, duration),  # track_ID 1
         bytes(16),  # layer, alternate_group, volume of a silent track
         UNITY_MATRIX,
-        numbers(shape.width << 16, shape.height << 16),
+        numbers(frame.width << 16, frame.height << 16),
         flags=TRACK_ENABLED_IN_MOVIE,
     )
 
 
-def media_information(shape: h264.Shape, sizes: list[int], offset: int) -> bytes:
-    """Say where the media is and how it is laid out (8.4.4)."""
+def media_information(frame: h264.FrameSize, sizes: list[int], offset: int) -> bytes:
+    """State where the media is and how it is laid out (8.4.4)."""
     return box(
         b"minf",
         full_box(b"vmhd", bytes(8), flags=1),  # (12.1.2) fixes flags to 1
         box(b"dinf", full_box(b"dref", numbers(1), full_box(b"url ", flags=SELF_CONTAINED))),
-        sample_table(shape, sizes, offset),
+        sample_table(frame, sizes, offset),
     )
 
 
-def sample_table(shape: h264.Shape, sizes: list[int], offset: int) -> bytes:
-    """Say when each sample is shown, how long it is and where (8.5.1)."""
+def sample_table(frame: h264.FrameSize, sizes: list[int], offset: int) -> bytes:
+    """State when each sample is shown, its length and its place (8.5.1)."""
     count = len(sizes)
     return box(
         b"stbl",
-        full_box(b"stsd", numbers(1), sample_entry(shape)),
+        full_box(b"stsd", numbers(1), sample_entry(frame)),
         full_box(b"stts", numbers(1, count, TICKS_PER_FRAME)),
         full_box(b"stss", numbers(1, 1)),  # only the first is a sync sample
         full_box(b"stsc", numbers(1, 1, count, 1)),  # all samples in one chunk
@@ -144,21 +144,21 @@ def sample_table(shape: h264.Shape, sizes: list[int], offset: int) -> bytes:
     )
 
 
-def sample_entry(shape: h264.Shape) -> bytes:
+def sample_entry(frame: h264.FrameSize) -> bytes:
     """Describe the format of the samples (12.1.3)."""
     return box(
         b"avc1",
         struct.pack(">6xH16x", 1),  # data_reference_index
-        struct.pack(">2H", shape.width, shape.height),
+        struct.pack(">2H", frame.width, frame.height),
         numbers(72 << 16, 72 << 16, 0),  # 72 dpi, as the clause fixes it
         struct.pack(">H32xHh", 1, 0x18, -1),  # one frame a sample, colour, pre_defined
-        box(b"avcC", decoder_configuration(shape)),
+        box(b"avcC", decoder_configuration(frame)),
     )
 
 
-def decoder_configuration(shape: h264.Shape) -> bytes:
-    """Hand the parameter sets to the decoder (ISO/IEC 14496-15, 5.3.3)."""
-    sps, pps = h264.sps(shape), h264.pps()
+def decoder_configuration(frame: h264.FrameSize) -> bytes:
+    """Write the parameter sets for the decoder (ISO/IEC 14496-15, 5.3.3)."""
+    sps, pps = h264.sps(frame), h264.pps()
     # Version 1, then profile and level as the SPS has them in its bytes 1 to 3.
     # The ones are reserved bits around "lengths take 4 bytes" and "1 SPS".
     start = b"\x01" + sps[1:4] + bytes([0b11111100 | 3, 0b11100000 | 1])

@@ -1,1 +1,8 @@
-"""What the sandbox knows: pure state, without HTTP and without a clock."""
+"""What the server knows, without HTTP and without a clock.
+
+- `account`: sells tasks for credits
+- `tasks`: one sold task, and its state at any time
+- `submissions`: the body of a submit
+- `uploads`: the files that were uploaded, and how many are allowed
+- `checks`: what all checks of a request share, and the refusal that they raise
+"""

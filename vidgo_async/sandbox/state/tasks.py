@@ -1,69 +1,64 @@
-"""What the sandbox knows: the tasks it sold, how each one ends, and the credits left.
+"""A sold task.
 
-Pure state without HTTP and without a clock: whoever asks says what time it is, in seconds
-of any clock that does not go back. How a task ends is settled when it is sold, and its
-state follows from the time at which one looks, so nothing has to run in between.
+How it ends is decided when it is sold, and its state at any time follows from that, so that
+nothing runs in between. The caller passes the time, in seconds of any clock that never goes back.
 """
 
-import bisect
-import math
-import random
-import string
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import attrs
 
-from vidgo_async.sandbox.state.orders import Film, Order, RefusedError
+from vidgo_async.sandbox.media.film import Film
 
-LINK_LIFETIME = 24 * 3600.0
-"""Seconds from the end of a task to the death of its links."""
+FILE_LIFETIME = 24 * 3600.0
+"""Seconds from the end of a task to the deletion of its file."""
 WAITING_SHARE = 0.1
-"""The part of a task's time that it spends as `not_started`."""
-FAILURES = (
-    "Content moderation: the generated video was rejected",
-    "The upstream provider is overloaded, please try again",
-    "Generation timed out",
-)
+"""The share of a task's time in which it is `not_started`."""
 
-# The vendor's examples fit this zone; they are sent without naming it.
+# The times in the vendor's examples fit this zone; they are sent without naming it.
 SERVER_ZONE = timezone(timedelta(hours=8))
+
+
+def server_time(wall: datetime) -> str:
+    """Write an aware time as the API does: ISO 8601 in the server's zone, without naming it."""
+    return f"{wall.astimezone(SERVER_ZONE):%Y-%m-%dT%H:%M:%S}"
 
 
 @attrs.frozen(kw_only=True)
 class SoldTask:
-    """One sold task: what was asked for, and all that will ever happen to it."""
+    """One sold task: its request, and how and when it ends."""
 
     task_id: str
     model: str
     input: dict[str, Any]
     callback_url: str | None
     created_time: str
-    """The server's wall clock, ISO 8601 without a zone."""
+    """On the server's wall clock, ISO 8601 without a zone."""
     sold_at: float
-    """Seconds, on the clock of whoever asks."""
+    """In seconds of the loop's clock."""
     seconds: float
     """How long the generation takes."""
     failure: str | None
-    """The error message it ends with; None where it ends well."""
+    """The error message of a task that fails; None for one that succeeds."""
     film: Film
-    """What its file looks like."""
+    """What its video looks like."""
 
     @property
     def ends_at(self) -> float:
-        """The moment at which the task finishes or fails."""
+        """The time at which it finishes or fails, in seconds of the loop's clock."""
         return self.sold_at + self.seconds
 
     def status(self, now: float) -> str:
-        """Return the state in the API's own word."""
-        # The words are written out, so that a slip in the client's cannot hide here.
+        """Return the API's word for its state."""
+        # Literals, not the client's enum, so that a typo there cannot go unnoticed here.
         if now >= self.ends_at:
             return "failed" if self.failure else "finished"
-        waiting = now < self.sold_at + WAITING_SHARE * self.seconds
-        return "not_started" if waiting else "running"
+        is_waiting = now < self.sold_at + WAITING_SHARE * self.seconds
+        return "not_started" if is_waiting else "running"
 
     def progress(self, now: float) -> int | None:
-        """Return 0 to 100; the API may say null, which a failed task does."""
+        """Return 0 to 100, or None once it failed, as the API may."""
         match self.status(now):
             case "running":
                 return min(99, int(100 * (now - self.sold_at) / self.seconds))
@@ -71,81 +66,5 @@ class SoldTask:
                 return {"not_started": 0, "finished": 100}.get(status)
 
     def has_file(self, now: float) -> bool:
-        """Tell whether its link is alive."""
-        return self.status(now) == "finished" and now < self.ends_at + LINK_LIFETIME
-
-
-def _check_range(_: object, field: "attrs.Attribute[Any]", value: tuple[float, float]) -> None:
-    low, high = value
-    if not 0 <= low <= high < math.inf:
-        msg = f"{field.name} must be a range such as (0.3, 1.5), not {value}"
-        raise ValueError(msg)
-
-
-_amount = [attrs.validators.ge(0.0), attrs.validators.lt(math.inf)]
-_share = [attrs.validators.ge(0.0), attrs.validators.le(1.0)]
-
-
-@attrs.define(kw_only=True, eq=False)
-class World:
-    """Sells tasks for credits; the same seed gives the same times and failures."""
-
-    seed: int
-    seconds: tuple[float, float] = attrs.field(validator=_check_range)
-    """The shortest and the longest generation."""
-    failure_rate: float = attrs.field(validator=_share)
-    """The part of the tasks that fail, 0 to 1."""
-    credits: float = attrs.field(validator=_amount)
-    """Credits at the start."""
-    price: float = attrs.field(validator=_amount)
-    """Credits for one task."""
-    tasks: dict[str, SoldTask] = attrs.field(init=False, factory=dict[str, SoldTask])
-    """All that was ever sold, in order of sale."""
-    _random: random.Random = attrs.field(init=False)
-    _refunds: list[float] = attrs.field(init=False, factory=list[float])  # when due, sorted
-
-    def __attrs_post_init__(self) -> None:
-        self._random = random.Random(self.seed)  # repeatable; it guards nothing
-
-    def credits_left(self, now: float) -> float:
-        """Return the credits left; a failed task's come back as it fails."""
-        # It changes nothing, so that a test may ask from another thread.
-        paid = self.price * (len(self.tasks) - bisect.bisect_right(self._refunds, now))
-        # Rounded, so that ten times 0.1 buys ten.
-        return round(self.credits - paid, 6)
-
-    def sell(self, order: Order, now: float, wall: datetime) -> SoldTask:
-        """Take the credits and settle what will become of the task.
-
-        Args:
-            order: What is to be generated.
-            now: Seconds, on the clock of whoever asks.
-            wall: The same moment on the wall clock, aware.
-
-        Raises:
-            RefusedError: The credits do not suffice (402).
-        """
-        if self.credits_left(now) < self.price:
-            raise RefusedError(402, "insufficient_credits_error", "Insufficient credits")
-        task = self._cast_lots(order, now, wall)
-        self.tasks[task.task_id] = task
-        if task.failure:
-            bisect.insort(self._refunds, task.ends_at)
-        return task
-
-    def _cast_lots(self, order: Order, now: float, wall: datetime) -> SoldTask:
-        # Every sale draws equally often, so that one task's luck is not the next one's.
-        chance, failure = self._random.random(), self._random.choice(FAILURES)
-        letters = self._random.choices(string.ascii_lowercase + string.digits, k=8)
-        return SoldTask(
-            task_id=f"task-unified-{int(wall.timestamp()):010d}-{''.join(letters)}",
-            model=order.model,
-            input=order.input,
-            callback_url=order.callback_url,
-            created_time=f"{wall.astimezone(SERVER_ZONE):%Y-%m-%dT%H:%M:%S}",
-            sold_at=now,
-            seconds=self._random.uniform(*self.seconds),
-            failure=failure if chance < self.failure_rate else None,
-            # A few colours suffice to tell neighbours apart, and equal films are made once.
-            film=Film.asked_for(order.input, seed=len(self.tasks) % 8),
-        )
+        """Tell whether its file exists."""
+        return self.status(now) == "finished" and now < self.ends_at + FILE_LIFETIME

@@ -1,6 +1,6 @@
-"""What was uploaded, and how often that is allowed.
+"""What was uploaded, and how many uploads are allowed.
 
-Pure state without HTTP and without a clock, as `tasks.py` is: whoever asks says what time it is.
+The caller passes the time, in seconds of any clock that never goes back.
 """
 
 import base64
@@ -14,30 +14,31 @@ from typing import Any, cast
 
 import attrs
 
-from vidgo_async.sandbox.media.contents import Content
-from vidgo_async.sandbox.state.orders import RefusedError
-from vidgo_async.sandbox.state.tasks import SERVER_ZONE
+from vidgo_async.sandbox.media.file_content import Content
+from vidgo_async.sandbox.state.checks import RefusedError
+from vidgo_async.sandbox.state.tasks import server_time
 
 UPLOAD_LIFETIME = 72 * 3600.0
 """Seconds that an uploaded file is kept."""
-KEPT = 8 * 2**20
-"""Bytes up to which the content of a file is kept. Of larger ones only size and checksum are, so
-that they take no memory, and their links are dead."""
-WINDOW = 60.0
-"""Seconds in which so many uploads are allowed."""
-HEAD = 12
-"""Bytes that tell what an image is."""
-MAGIC = (
+MAX_KEPT_SIZE = 8 * 2**20
+"""Bytes up to which the content of a file is kept. Of a larger one only size and checksum are
+kept, to save memory, and its link does not work."""
+RATE_PERIOD = 60.0
+"""The seconds of `uploads_per_minute`."""
+SIGNATURE_SIZE = 12
+"""Bytes at the start of an image that tell its type."""
+IMAGE_TYPES = (
     (re.compile(rb"\xff\xd8\xff"), "image/jpeg", "jpg"),
     (re.compile(rb"\x89PNG\r\n\x1a\n"), "image/png", "png"),
     (re.compile(rb"GIF8[79]a"), "image/gif", "gif"),
     (re.compile(rb"RIFF.{4}WEBP", re.DOTALL), "image/webp", "webp"),
 )
-LINK = re.compile(r"https?://[^/]+/files/(file-[0-9a-f]{24})\.[a-z]+")
-TINY_PNG = base64.b64decode(
+"""The signature, the MIME type and the suffix of each."""
+UPLOAD_URL = re.compile(r"https?://[^/]+/files/(file-[0-9a-f]{24})\.[a-z]+")
+ONE_PIXEL_PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 )
-"""What is taken to be at any address, since the sandbox asks nobody: one pixel."""
+"""What stands for the file at any other address, because the sandbox fetches nothing."""
 
 
 @attrs.frozen(kw_only=True)
@@ -46,29 +47,29 @@ class Upload:
 
     file_id: str
     file_name: str
-    """The name that was asked for, else its own, else one made of its id."""
+    """The name that was asked for, else the file's own, else one made of its id."""
     original_name: str | None
-    """The name that came with the file; None where none can."""
+    """The name that was sent with the file; None if there was none."""
     upload_path: str
     """The folder that was asked for."""
     source_url: str | None
-    """Where it is from, if it came as an address."""
+    """The address of a file that was uploaded by URL."""
     size: int
-    """Bytes."""
+    """In bytes."""
     sha256: str
     """In hexadecimal digits."""
     mime_type: str
-    """What its content looks like."""
+    """By its content."""
     suffix: str
-    """What its link ends with, without the dot."""
+    """The end of its link, without the dot."""
     at: float
-    """When it was complete, in seconds on the clock of whoever asks."""
+    """When it was complete, in seconds of the loop's clock."""
     upload_time: str
     """The same on the server's wall clock, ISO 8601 without a zone."""
     expires_at: str
-    """When it will be deleted, on that clock too."""
+    """When it will be deleted, on the same clock."""
     content: Content | None = attrs.field(repr=False)
-    """What its link serves; None where it was too large to keep."""
+    """What its link serves; None if it was too large to keep."""
 
     def is_alive(self, now: float) -> bool:
         """Tell whether it is still kept."""
@@ -76,8 +77,8 @@ class Upload:
 
 
 @attrs.define
-class Parcel:
-    """A file on its way in, of which no more is kept than is needed."""
+class IncomingFile:
+    """A file that is being received; no more of it is kept than is needed."""
 
     file_name: str = ""
     upload_path: str = ""
@@ -85,33 +86,38 @@ class Parcel:
     source_url: str | None = None
     size: int = 0
     data: bytearray = attrs.field(factory=bytearray, repr=False)
-    """The whole of it, or its head if it is large."""
+    """All bytes so far, or only the signature if there are too many to keep."""
     _digest: Any = attrs.field(init=False, factory=hashlib.sha256, repr=False)
 
     def add(self, chunk: bytes) -> None:
-        """Take some more of it."""
+        """Append bytes."""
         self.size += len(chunk)
         self._digest.update(chunk)
-        if self.size <= KEPT:
+        if self.size <= MAX_KEPT_SIZE:
             self.data += chunk
-        elif len(self.data) != HEAD:
-            self.data = (self.data + chunk)[:HEAD]
+        elif len(self.data) != SIGNATURE_SIZE:
+            self.data = (self.data + chunk)[:SIGNATURE_SIZE]
 
     @property
     def sha256(self) -> str:
-        """The digest of all that came, in hexadecimal digits."""
+        """The digest of all bytes so far, in hexadecimal digits."""
         return str(self._digest.hexdigest())
 
-    def kind(self) -> tuple[str, str]:
-        """Return type and suffix of the image that it is.
+    @property
+    def content(self) -> bytes | None:
+        """All bytes so far; None if there were too many to keep."""
+        return bytes(self.data) if self.size <= MAX_KEPT_SIZE else None
+
+    def image_type(self) -> tuple[str, str]:
+        """Return the MIME type and the suffix.
 
         Raises:
-            RefusedError: It is none (400).
+            RefusedError: It is not an image of a supported type (400).
         """
         if not self.size:
             raise RefusedError(400, "file_format_error", "The file is empty")
-        for magic, mime_type, suffix in MAGIC:
-            if magic.match(self.data):
+        for signature, mime_type, suffix in IMAGE_TYPES:
+            if signature.match(self.data):
                 return mime_type, suffix
         message = "Unsupported file type: only JPEG, PNG, GIF and WebP are allowed"
         raise RefusedError(400, "file_format_error", message)
@@ -119,7 +125,7 @@ class Parcel:
 
 @attrs.define(kw_only=True, eq=False)
 class Uploads:
-    """All that was ever uploaded."""
+    """All uploaded files."""
 
     uploads_per_minute: int | None = attrs.field(
         validator=attrs.validators.optional(attrs.validators.ge(1))
@@ -129,81 +135,77 @@ class Uploads:
     """By id, in order of arrival."""
     _recent: deque[float] = attrs.field(init=False, factory=deque[float])
 
-    def admit(self, now: float) -> None:
-        """Count an upload, before anything is known of it.
+    def check_rate(self, now: float) -> None:
+        """Count an upload, before its body is read.
 
         Raises:
             RefusedError: There were too many in the last minute (429).
         """
         if self.uploads_per_minute is None:
             return
-        while self._recent and now >= self._recent[0] + WINDOW:
+        while self._recent and now >= self._recent[0] + RATE_PERIOD:
             self._recent.popleft()
         if len(self._recent) == self.uploads_per_minute:
             message = f"Rate limit exceeded: {self.uploads_per_minute} uploads per minute"
             raise RefusedError(429, "rate_limit_error", message)
         self._recent.append(now)
 
-    def store(self, parcel: Parcel, now: float, wall: datetime) -> Upload:
+    def store(self, file: IncomingFile, now: float, wall: datetime) -> Upload:
         """Keep a file.
 
         Args:
-            parcel: All that came of it.
-            now: Seconds, on the clock of whoever asks.
-            wall: The same moment on the wall clock, aware.
+            file: The file, complete.
+            now: The time at which it was complete.
+            wall: The same time on the wall clock, aware.
 
         Raises:
-            RefusedError: It is no image (400).
+            RefusedError: It is not an image of a supported type (400).
         """
-        mime_type, suffix = parcel.kind()
+        mime_type, suffix = file.image_type()
         file_id = f"file-{secrets.token_hex(12)}"
-        is_whole = parcel.size <= KEPT
+        data = file.content
         upload = Upload(
             file_id=file_id,
-            file_name=parcel.file_name or parcel.original_name or f"{file_id}.{suffix}",
-            original_name=parcel.original_name,
-            upload_path=parcel.upload_path,
-            source_url=parcel.source_url,
-            size=parcel.size,
-            sha256=parcel.sha256,
+            file_name=file.file_name or file.original_name or f"{file_id}.{suffix}",
+            original_name=file.original_name,
+            upload_path=file.upload_path,
+            source_url=file.source_url,
+            size=file.size,
+            sha256=file.sha256,
             mime_type=mime_type,
             suffix=suffix,
             at=now,
-            upload_time=_written(wall),
-            expires_at=_written(wall + timedelta(seconds=UPLOAD_LIFETIME)),
-            content=Content.of(bytes(parcel.data), mime_type) if is_whole else None,
+            upload_time=server_time(wall),
+            expires_at=server_time(wall + timedelta(seconds=UPLOAD_LIFETIME)),
+            content=None if data is None else Content.of(data, mime_type),
         )
         self.all[file_id] = upload
         return upload
 
-    def at_address(self, url: str) -> bytes:
-        """Return what is at an address: an upload of ours, or else a tiny PNG."""
-        upload = self._linked(url)
-        return upload.content.block if upload and upload.content else TINY_PNG
+    def data_at(self, url: str) -> bytes:
+        """Return what stands for the file at an address: that of an upload, else one pixel."""
+        upload = self._find(url)
+        return upload.content.block if upload and upload.content else ONE_PIXEL_PNG
 
-    def check_input(self, given: dict[str, Any], now: float) -> None:
+    def check_input(self, parameters: dict[str, Any], now: float) -> None:
         """Check the links in the input of a submit.
 
         Raises:
             RefusedError: A link is that of an upload that is no longer kept (400).
         """
-        for text in _texts(given):
-            upload = self._linked(text)
+        for text in _texts(parameters):
+            upload = self._find(text)
             if upload and not upload.is_alive(now):
                 message = f"The uploaded file {upload.file_id} has expired"
                 raise RefusedError(400, "invalid_request_error", message)
 
-    def _linked(self, url: str) -> Upload | None:
-        found = LINK.fullmatch(url)
+    def _find(self, url: str) -> Upload | None:
+        found = UPLOAD_URL.fullmatch(url)
         return self.all.get(found[1]) if found else None
 
 
-def _texts(given: dict[str, Any]) -> Iterator[str]:
-    """Yield the strings among the values, and in lists among them."""
-    for value in given.values():
+def _texts(parameters: dict[str, Any]) -> Iterator[str]:
+    """Yield the strings among the values, and those in lists among them."""
+    for value in parameters.values():
         values = cast("list[object]", value) if isinstance(value, list) else [value]
         yield from (each for each in values if isinstance(each, str))
-
-
-def _written(wall: datetime) -> str:
-    return f"{wall.astimezone(SERVER_ZONE):%Y-%m-%dT%H:%M:%S}"

@@ -21,8 +21,8 @@ Planes = list[bytes]  # the visible Y, Cb and Cr samples
 
 
 @pytest.fixture(autouse=True)
-def silence() -> Iterator[None]:
-    """Require that libav finds nothing to complain about."""
+def _no_warnings() -> Iterator[None]:
+    """Fail on any warning of libav."""
     before = av.logging.get_level()
     av.logging.set_level(av.logging.WARNING)
     with av.logging.Capture(local=False) as logs:
@@ -86,8 +86,8 @@ def test_every_frame_decodes(width: int, height: int, seconds: int) -> None:
 
 @pytest.mark.parametrize(("width", "height"), SHAPES + EDGE_SHAPES)
 def test_bare_stream_knows_its_size(width: int, height: int) -> None:
-    """The stream itself crops the picture, also where no MP4 states the size."""
-    shape = h264.Shape(width, height)
+    """The stream itself crops the picture, without the size in the MP4."""
+    shape = h264.FrameSize(width, height)
     units = [h264.sps(shape), h264.pps(), *h264.pictures(shape, 2, 0)]
     bare = b"".join(b"\0\0\0\1" + unit for unit in units)
     assert [(f.width, f.height) for f in decode(bare, "h264")] == [(width, height)] * 2
@@ -101,7 +101,7 @@ def test_first_frame_is_the_background_exactly(width: int, height: int) -> None:
 
 
 def test_box_moves_and_its_old_place_is_repainted() -> None:
-    """Each picture is the background with one box at its place, exactly."""
+    """Each picture is exactly the background with one box at its place."""
     seen = [planes(frame) for frame in decode(make_mp4(256, 144, 10, seed=3))]
     background = plain(256, 144, h264.background_of(3))
     assert seen[:6] == [background] * 6
@@ -122,7 +122,7 @@ def test_picture_changes_every_half_second(width: int, height: int) -> None:
 @pytest.mark.parametrize("seconds", LENGTHS)
 @pytest.mark.parametrize(("width", "height"), SHAPES)
 def test_file_is_small(width: int, height: int, seconds: int) -> None:
-    """A file takes at most 1800 bytes a second beside its headers."""
+    """A file has at most 1800 bytes per second, plus its headers."""
     assert len(make_mp4(width, height, seconds)) < 1_000 + 1_800 * seconds
 
 
@@ -131,7 +131,7 @@ def test_player_may_start_at_the_first_frame_only() -> None:
     data = make_mp4(256, 144, 2)
     with av.open(io.BytesIO(data), mode="r") as container:
         assert container.streams.video[0].disposition & Disposition.default
-    # libav finds key frames by itself, other players trust this list.
+    # libav finds key frames by itself; other players read this list.
     assert struct.pack(">I4s3I", 20, b"stss", 0, 1, 1) in data
 
 
@@ -152,7 +152,7 @@ def test_seed_decides_the_bytes() -> None:
 
 @pytest.mark.parametrize(("seconds", "frames"), [(0.01, 1), (0.5, 6), (1.04, 12), (1.05, 13)])
 def test_length_is_rounded_to_frames(seconds: float, frames: int) -> None:
-    """A length between two frames is rounded, but never to none."""
+    """A length is rounded to whole frames, but never to none."""
     assert len(decode(make_mp4(32, 32, seconds))) == frames
 
 
@@ -184,13 +184,13 @@ def test_size_beyond_every_level_is_refused(width: int, height: int) -> None:
     [(176, 144, 10), (256, 144, 12), (2, 640, 12), (1280, 720, 31), (2048, 1088, 42)],
 )
 def test_level_follows_the_size(width: int, height: int, level: int) -> None:
-    """The stream claims the lowest level that allows its size."""
-    assert h264.sps(h264.Shape(width, height))[1:4] == bytes([66, 0xC0, level])
+    """The stream's level is the lowest that allows its size."""
+    assert h264.sps(h264.FrameSize(width, height))[1:4] == bytes([66, 0xC0, level])
 
 
 def test_frame_numbers_wrap() -> None:
-    """Pictures are numbered in the four bits that the SPS grants."""
-    units = [h264.next_picture(h264.Shape(32, 32), n, {}) for n in range(1, 40)]
+    """Pictures are numbered with the four bits that the SPS states."""
+    units = [h264.next_picture(h264.FrameSize(32, 32), n, {}) for n in range(1, 40)]
     # The number comes after the seven bits of three Exp-Golomb codes.
     found = [int.from_bytes(unit[1:3], "big") >> 5 & 15 for unit in units]
     assert found == [n % 16 for n in range(1, 40)]
@@ -198,7 +198,7 @@ def test_frame_numbers_wrap() -> None:
 
 def test_no_skip_run_follows_the_last_macroblock() -> None:
     """A picture whose last macroblock is repainted ends with the stop bit."""
-    unit = h264.next_picture(h264.Shape(32, 16), 1, {1: h264.Colour(50, 60, 70)})
+    unit = h264.next_picture(h264.FrameSize(32, 16), 1, {1: h264.Colour(50, 60, 70)})
     assert unit.endswith(bytes([50] * 256 + [60] * 64 + [70] * 64 + [0x80]))
 
 

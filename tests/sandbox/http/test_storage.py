@@ -1,4 +1,4 @@
-"""Prove that files are served in parts as RFC 9110 says, and that links may die before them."""
+"""Prove that ranges are served as in RFC 9110, and that links can expire before their files."""
 
 import base64
 import hashlib
@@ -10,7 +10,7 @@ import pytest
 from yarl import URL
 
 from raw_client import RawClient, Reply, running
-from vidgo_async.sandbox.media.contents import PERIOD, PIECE, Content, Part
+from vidgo_async.sandbox.media.file_content import NOISE_PERIOD, PIECE_SIZE
 
 pytestmark = pytest.mark.virtual_time
 
@@ -23,20 +23,20 @@ async def link_to_a_file(raw: RawClient) -> str:
     return url
 
 
-async def ask(raw: RawClient, url: str, method: str = "GET", **headers: str) -> Reply:
-    """Ask for a file, `if_range=` and the like being headers."""
+async def get(raw: RawClient, url: str, method: str = "GET", **headers: str) -> Reply:
+    """Request a file with these headers, such as `if_range=`."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     async with raw.http.request(method, URL(url, encoded=True), headers=named) as response:
         return Reply(response.status, response.headers, await response.read())
 
 
-# --- Parts -----------------------------------------------------------------------------------
+# --- Ranges ----------------------------------------------------------------------------------
 
 
 async def test_whole_file() -> None:
-    """A file comes with what one needs to go on after a cut, and to check it."""
+    """A file has the headers with which to resume and to verify a download."""
     async with running() as raw:
-        reply = await ask(raw, await link_to_a_file(raw))
+        reply = await get(raw, await link_to_a_file(raw))
         assert reply.status == 200
         assert reply.headers["Accept-Ranges"] == "bytes"
         assert reply.headers["ETag"].startswith('"')
@@ -58,11 +58,11 @@ async def test_whole_file() -> None:
         ("bytes=-999999999", 0, None),
     ],
 )
-async def test_part(asked: str, start: int, stop: int | None) -> None:
-    """A range is answered with that part, its place, and the checksum of the whole."""
+async def test_range(asked: str, start: int, stop: int | None) -> None:
+    """A range is answered with its bytes, their place, and the checksum of the whole file."""
     async with running() as raw:
         url = await link_to_a_file(raw)
-        whole, part = await ask(raw, url), await ask(raw, url, range=asked)
+        whole, part = await get(raw, url), await get(raw, url, range=asked)
         assert part.status == 206
         assert part.body == whole.body[start:stop]
         size = len(whole.body)
@@ -76,41 +76,41 @@ async def test_part(asked: str, start: int, stop: int | None) -> None:
 @pytest.mark.parametrize(
     "asked", ["", "bytes=", "bytes=-", "bytes=9-3", "bytes=0-1,3-4", "bytes=a-b", "lines=0-1"]
 )
-async def test_range_that_binds_nobody(asked: str) -> None:
-    """What is no single range of bytes is answered with the whole file."""
+async def test_invalid_range(asked: str) -> None:
+    """Anything but a single range of bytes is answered with the whole file."""
     async with running() as raw:
-        reply = await ask(raw, await link_to_a_file(raw), range=asked)
+        reply = await get(raw, await link_to_a_file(raw), range=asked)
         assert reply.status == 200
         assert "Content-Range" not in reply.headers
 
 
 @pytest.mark.parametrize("asked", ["bytes={size}-", "bytes=999999999-", "bytes=-0"])
 async def test_range_beyond_the_end(asked: str) -> None:
-    """A range without a byte in it is refused, and the size is told."""
+    """A range without a byte in it is refused, with the size of the file."""
     async with running() as raw:
         url = await link_to_a_file(raw)
-        size = len((await ask(raw, url)).body)
-        reply = await ask(raw, url, range=asked.format(size=size))
+        size = len((await get(raw, url)).body)
+        reply = await get(raw, url, range=asked.format(size=size))
         assert reply.status == 416
         assert reply.headers["Content-Range"] == f"bytes */{size}"
         assert reply.json.keys() == {"detail"}
 
 
 async def test_if_range() -> None:
-    """A part comes only of the file that the client has begun; else the whole one does."""
+    """If-Range gives a range only of the same file, else the whole file."""
     async with running() as raw:
         url = await link_to_a_file(raw)
-        etag = (await ask(raw, url)).headers["ETag"]
-        assert (await ask(raw, url, range="bytes=1-", if_range=etag)).status == 206
+        etag = (await get(raw, url)).headers["ETag"]
+        assert (await get(raw, url, range="bytes=1-", if_range=etag)).status == 206
         for other in ('"other"', f"W/{etag}", "Wed, 12 Nov 2025 10:30:00 GMT"):
-            assert (await ask(raw, url, range="bytes=1-", if_range=other)).status == 200
+            assert (await get(raw, url, range="bytes=1-", if_range=other)).status == 200
 
 
 async def test_head() -> None:
-    """The headers of the whole file can be had without it."""
+    """HEAD gives the headers of the whole file."""
     async with running() as raw:
         url = await link_to_a_file(raw)
-        got, head = await ask(raw, url), await ask(raw, url, "HEAD", range="bytes=1-")
+        got, head = await get(raw, url), await get(raw, url, "HEAD", range="bytes=1-")
         assert (head.status, head.body) == (200, b"")
         for name in ("Content-Length", "ETag", "Repr-Digest", "Accept-Ranges"):
             assert head.headers[name] == got.headers[name]
@@ -119,39 +119,54 @@ async def test_head() -> None:
 async def test_unknown_upload_is_not_found() -> None:
     """A link to an upload that was never made is not found."""
     async with running() as raw:
-        assert (await ask(raw, raw.sandbox.url + "/files/file-0.png")).status == 404
+        assert (await get(raw, raw.sandbox.url + "/files/file-0.png")).status == 404
 
 
-# --- Links that die --------------------------------------------------------------------------
+# --- Links that expire -----------------------------------------------------------------------
 
 
-async def test_link_dies_and_the_status_gives_a_new_one() -> None:
-    """A link lives as long as it is set to; another look at the task gives a fresh one."""
+async def test_link_expires_and_a_poll_gives_a_new_one() -> None:
+    """A link expires after `link_lifetime`, and the next poll gives a new one."""
     async with running(link_lifetime=60) as raw:
         task_id = await raw.buy()
         old = (await raw.ended(task_id))["files"][0]["file_url"]
         await anyio.sleep(59)
-        assert (await ask(raw, old)).status == 200
+        assert (await get(raw, old)).status == 200
         await anyio.sleep(1)
-        reply = await ask(raw, old)
+        reply = await get(raw, old)
         assert (reply.status, reply.json) == (403, {"detail": "The link has expired"})
         new = (await raw.status(task_id)).data["files"][0]["file_url"]
         assert new != old
-        assert (await ask(raw, new)).status == 200
+        assert (await get(raw, new)).status == 200
 
 
-async def test_file_dies_under_a_fresh_link() -> None:
-    """A day after the task's end no link helps."""
+@pytest.mark.parametrize("link_lifetime", [None, 60.0])
+async def test_link_delay(link_lifetime: float | None) -> None:
+    """A link is not found until `link_delay` after the end of its task, and works from then on."""
+    async with running(seconds=(10.0, 10.0), link_delay=5.0, link_lifetime=link_lifetime) as raw:
+        task_id = await raw.buy()
+        ends_at = raw.sandbox.tasks[task_id].ends_at
+        await anyio.sleep_until(ends_at)
+        url = (await raw.status(task_id)).data["files"][0]["file_url"]
+        assert (await get(raw, url)).status == 404
+        await anyio.sleep_until(ends_at + 4.9)
+        assert (await get(raw, url)).status == 404
+        await anyio.sleep_until(ends_at + 5)
+        assert (await get(raw, url)).status == 200
+
+
+async def test_new_link_of_a_deleted_file() -> None:
+    """A day after the end of its task a file is not found, even by a new link."""
     async with running(link_lifetime=60) as raw:
         task_id = await raw.buy()
         await raw.ended(task_id)
         await anyio.sleep(DAY)
         url = (await raw.status(task_id)).data["files"][0]["file_url"]
-        assert (await ask(raw, url)).status == 404
+        assert (await get(raw, url)).status == 404
 
 
 async def test_link_cannot_be_made_up() -> None:
-    """A link without a signature, or with that of another file or time, is refused."""
+    """A link without a signature, or with one of another file or time, is refused."""
     async with running(link_lifetime=60) as raw:
         url = URL(await link_to_a_file(raw))
         other = URL(await link_to_a_file(raw))
@@ -161,11 +176,11 @@ async def test_link_cannot_be_made_up() -> None:
             url.update_query(signature="x"),
             url.with_query(other.query),
         ]
-        assert [(await ask(raw, str(each))).status for each in bad] == [403] * 4
+        assert [(await get(raw, str(each))).status for each in bad] == [403] * 4
 
 
-async def test_links_are_bare_by_default() -> None:
-    """Unless told otherwise a link is the same at each look."""
+async def test_links_are_unsigned_by_default() -> None:
+    """By default a link has no signature."""
     async with running() as raw:
         url = URL(await link_to_a_file(raw))
         assert (url.query_string, url.suffix) == ("", ".mp4")
@@ -176,6 +191,8 @@ async def test_links_are_bare_by_default() -> None:
     [
         ("link_lifetime", 0.0),
         ("link_lifetime", float("inf")),
+        ("link_delay", -1.0),
+        ("link_delay", float("inf")),
         ("file_size", 0),
         ("uploads_per_minute", 0),
     ],
@@ -191,29 +208,29 @@ async def test_bad_setting_is_refused(setting: str, bad: Any) -> None:
 
 
 async def test_file_size() -> None:
-    """Files can be of any size, are made up the same each time, and have parts too."""
-    size = 3 * PERIOD
+    """Files can have any size, are the same in each run, and have ranges."""
+    size = 3 * NOISE_PERIOD
     async with running(file_size=size) as raw:
         url = await link_to_a_file(raw)
-        whole = await ask(raw, url)
+        whole = await get(raw, url)
         assert len(whole.body) == size
         digest = base64.b64encode(hashlib.sha256(whole.body).digest()).decode()
         assert whole.headers["Repr-Digest"] == f"sha-256=:{digest}:"
-        start = PERIOD - 10
-        part = await ask(raw, url, range=f"bytes={start}-{start + PIECE}")
-        assert part.body == whole.body[start : start + PIECE + 1]
-        other = await ask(raw, await link_to_a_file(raw))
+        start = NOISE_PERIOD - 10
+        part = await get(raw, url, range=f"bytes={start}-{start + PIECE_SIZE}")
+        assert part.body == whole.body[start : start + PIECE_SIZE + 1]
+        other = await get(raw, await link_to_a_file(raw))
         assert other.headers["ETag"] != whole.headers["ETag"]
     async with running(file_size=size) as raw:
-        assert (await ask(raw, await link_to_a_file(raw))).body == whole.body
+        assert (await get(raw, await link_to_a_file(raw))).body == whole.body
 
 
 async def test_large_file_takes_no_memory() -> None:
-    """A file is sent as it is made, and waits for its reader."""
+    """A large file is generated while it is sent, as fast as the client reads."""
     size = 32 * 2**20
     async with running(file_size=size) as raw:
         url = await link_to_a_file(raw)
-        await ask(raw, url, "HEAD")
+        await get(raw, url, "HEAD")
         tracemalloc.start()
         try:
             async with raw.http.get(url) as response:
@@ -229,18 +246,6 @@ async def test_large_file_takes_no_memory() -> None:
 
 
 async def test_small_file_of_noise() -> None:
-    """A file may have a single byte."""
+    """A file can have a single byte."""
     async with running(file_size=1) as raw:
-        assert len((await ask(raw, await link_to_a_file(raw))).body) == 1
-
-
-def test_blocks_do_not_repeat_where_one_looks() -> None:
-    """No part of a made-up file is that of another place that is a power of two away."""
-    content = Content.made_up(2**26, "video/mp4", seed=0)
-    blocks = {next(content.pieces(2**power, 2**26, 64)) for power in range(26)}
-    assert len(blocks) == 26
-
-
-def test_part_can_be_read_as_text() -> None:
-    """A body can be read as text, as aiohttp asks it of each."""
-    assert Part(Content.of("füchse".encode(), "text/plain"), 1, 7).decode() == "üchse"
+        assert len((await get(raw, await link_to_a_file(raw))).body) == 1

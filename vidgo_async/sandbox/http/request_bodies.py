@@ -1,4 +1,4 @@
-"""Reading what clients send: JSON, and files in the three ways of the upload calls."""
+"""Reading request bodies: JSON, and the three forms of an upload."""
 
 import base64
 import json
@@ -9,22 +9,22 @@ from urllib.parse import unquote, urlsplit
 from aiohttp import BodyPartReader, MultipartReader, web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from vidgo_async.sandbox.media.contents import PIECE
-from vidgo_async.sandbox.state.orders import RefusedError, as_object, check_url, require
-from vidgo_async.sandbox.state.uploads import Parcel, Uploads
+from vidgo_async.sandbox.media.file_content import PIECE_SIZE
+from vidgo_async.sandbox.state.checks import RefusedError, as_object, check_url, require
+from vidgo_async.sandbox.state.uploads import IncomingFile, Uploads
 
 MAX_JSON = 2**20
-"""Bytes that a body of JSON may have."""
+"""Bytes that a JSON body may have."""
 MAX_UPLOAD = 32 * 2**20
-"""Bytes that it may have where it holds a file."""
+"""Bytes that a JSON body with a file in it may have."""
 DATA_URL = re.compile(r"data:[^,]*;base64,")
 
 
 async def read_json(request: web.Request, limit: int = MAX_JSON) -> Any:
-    """Return the body decoded.
+    """Return the decoded body.
 
     Raises:
-        RefusedError: It is no JSON (400), or has more than `limit` bytes (413).
+        RefusedError: It is not JSON (400), or has more than `limit` bytes (413).
     """
     body = await request.read()
     if len(body) > limit:
@@ -35,26 +35,26 @@ async def read_json(request: web.Request, limit: int = MAX_JSON) -> Any:
         raise RefusedError(400, "validation_error", "the body must be JSON") from error
 
 
-async def receive(request: web.Request, uploads: Uploads) -> Parcel:
-    """Read an upload; the last word of its path says in which form it comes.
+async def read_upload(request: web.Request, uploads: Uploads) -> IncomingFile:
+    """Read an upload, in the form that the end of its path names.
 
     Raises:
-        RefusedError: It is not in that form (400, or 422 where a part is missing).
+        RefusedError: It is not in that form (400, or 422 if the file is missing).
     """
     kind = request.match_info["kind"]
     if kind == "stream":
-        return await _multipart(request)
+        return await _read_multipart(request)
     fields = as_object(await read_json(request, MAX_UPLOAD), "the body")
-    parcel = Parcel(_text(fields, "file_name"), _text(fields, "upload_path"))
+    file = IncomingFile(_text(fields, "file_name"), _text(fields, "upload_path"))
     if kind == "base64":
-        parcel.add(_decoded(_text(fields, "base64_data")))
+        file.add(_decoded(_text(fields, "base64_data")))
     else:
         url = _text(fields, "file_url")
         check_url(url, "file_url")
-        parcel.source_url = url
-        parcel.original_name = unquote(urlsplit(url).path.rpartition("/")[2]) or None
-        parcel.add(uploads.at_address(url))
-    return parcel
+        file.source_url = url
+        file.original_name = unquote(urlsplit(url).path.rpartition("/")[2]) or None
+        file.add(uploads.data_at(url))
+    return file
 
 
 def _text(fields: dict[str, Any], name: str) -> str:
@@ -64,39 +64,39 @@ def _text(fields: dict[str, Any], name: str) -> str:
 
 
 def _decoded(text: str) -> bytes:
-    start = DATA_URL.match(text)
+    prefix = DATA_URL.match(text)
     try:
-        return base64.b64decode(text[start.end() if start else 0 :], validate=True)
+        return base64.b64decode(text[prefix.end() if prefix else 0 :], validate=True)
     except ValueError as error:
         raise RefusedError(400, "validation_error", "base64_data is not base64") from error
 
 
-async def _multipart(request: web.Request) -> Parcel:
-    # What is no form at all lacks the part too, as in the framework whose errors these are.
+async def _read_multipart(request: web.Request) -> IncomingFile:
+    # A body of another type lacks the part too: FastAPI, whose error this is, says the same.
     is_form = request.content_type == "multipart/form-data"
     try:
-        parcel = await _read_form(await request.multipart()) if is_form else None
+        file = await _read_form(await request.multipart()) if is_form else None
     except (ValueError, LookupError, HttpProcessingError) as error:
         raise RefusedError(400, "validation_error", "the form cannot be read") from error
-    if parcel is None:
+    if file is None:
         raise RefusedError(422, "missing", "Field required", loc=("body", "file"))
-    return parcel
+    return file
 
 
-async def _read_form(form: MultipartReader) -> Parcel | None:
-    """Read a form as it comes, however long it is."""
-    parcel: Parcel | None = None
+async def _read_form(form: MultipartReader) -> IncomingFile | None:
+    """Read a form chunk by chunk, so that a large file takes no memory."""
+    file: IncomingFile | None = None
     texts = {"file_name": "", "upload_path": ""}
     while (part := await form.next()) is not None:
         if not isinstance(part, BodyPartReader):  # a form in a form
             continue
         if part.name == "file" and part.filename is not None:
-            require(parcel is None, "Only one file can be uploaded at a time")
-            parcel = Parcel(original_name=part.filename)
+            require(file is None, "Only one file can be uploaded at a time")
+            file = IncomingFile(original_name=part.filename)
             while not part.at_eof():
-                parcel.add(await part.read_chunk(PIECE))
+                file.add(await part.read_chunk(PIECE_SIZE))
         elif part.name in texts:
             texts[part.name] = await part.text()
-    if parcel:
-        parcel.file_name, parcel.upload_path = texts["file_name"], texts["upload_path"]
-    return parcel
+    if file:
+        file.file_name, file.upload_path = texts["file_name"], texts["upload_path"]
+    return file

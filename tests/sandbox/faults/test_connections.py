@@ -1,4 +1,4 @@
-"""Prove that each fault of a connection breaks what it says, before or after the sale."""
+"""Prove what each fault of the connection does, and whether it sells."""
 
 import asyncio
 import contextlib
@@ -34,15 +34,17 @@ from vidgo_async.sandbox import (
 
 pytestmark = pytest.mark.virtual_time
 
-ORDER = b'{"model": "m"}'
+SUBMIT_BODY = b'{"model": "m"}'
 
 
 async def send_submit(sandbox: Sandbox) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """Send a submit over a bare socket, on which a reset can be told from a close."""
+    """Send a submit over a bare socket, where a reset differs from a close."""
     reader, writer = await asyncio.open_connection("127.0.0.1", sandbox.url.rpartition(":")[2])
-    head = f"POST /api/generate/submit HTTP/1.1\r\nHost: x\r\nContent-Length: {len(ORDER)}\r\n"
+    head = (
+        f"POST /api/generate/submit HTTP/1.1\r\nHost: x\r\nContent-Length: {len(SUBMIT_BODY)}\r\n"
+    )
     key = f"Authorization: Bearer {sandbox.api_key}\r\n\r\n"
-    writer.write(head.encode() + key.encode() + ORDER)
+    writer.write(head.encode() + key.encode() + SUBMIT_BODY)
     return reader, writer
 
 
@@ -53,7 +55,7 @@ async def close(writer: asyncio.StreamWriter) -> None:
 
 @pytest.mark.parametrize(("fault", "sold"), [(reset_before, 0), (reset_after, 1)])
 async def test_reset(fault: Fault, sold: int) -> None:
-    """A reset arrives as RST, before or after the sale, and the server goes on."""
+    """A reset arrives as RST, before or after the sale, and the server works on."""
     async with running() as raw:
         raw.sandbox.inject(fault)
         reader, writer = await send_submit(raw.sandbox)
@@ -66,7 +68,7 @@ async def test_reset(fault: Fault, sold: int) -> None:
 
 @pytest.mark.parametrize(("fault", "sold"), [(hang, 0), (hang_after, 1)])
 async def test_hang(fault: Fault, sold: int) -> None:
-    """A hung request gets not a byte, and its handler ends when the client leaves."""
+    """A request that hangs gets no byte, and its handler ends when the client disconnects."""
     async with running() as raw:
         raw.sandbox.inject(fault)
         before = asyncio.all_tasks()
@@ -80,7 +82,7 @@ async def test_hang(fault: Fault, sold: int) -> None:
 
 
 async def test_cut_body() -> None:
-    """A cut answer has its real head, half of its body, and then an end."""
+    """A cut response has its real headers and half of its body."""
     async with running() as raw:
         raw.sandbox.inject(cut_body)
         reader, writer = await send_submit(raw.sandbox)
@@ -95,7 +97,7 @@ async def test_cut_body() -> None:
 
 
 async def test_cut_file() -> None:
-    """A cut download is noticed by its length, and comes whole the next time."""
+    """A cut download is too short, and the next one is complete."""
     async with running() as raw:
         task = await raw.ended(await raw.buy())
         raw.sandbox.inject(cut_body, call="file")
@@ -106,7 +108,7 @@ async def test_cut_file() -> None:
 
 
 async def test_cut_headers() -> None:
-    """Cut headers are a status line, half a header, and then an end, after the sale."""
+    """Cut headers are a status line and half a header, after the sale."""
     async with running() as raw:
         raw.sandbox.inject(cut_headers)
         reader, writer = await send_submit(raw.sandbox)
@@ -123,7 +125,7 @@ async def whole_file(raw: RawClient) -> tuple[str, bytes]:
 
 
 async def fetch(raw: RawClient, url: str) -> tuple[aiohttp.ClientResponse, bytes, bool]:
-    """Fetch as much of a file as comes within a minute, and tell whether that was all."""
+    """Download for at most a minute, and tell whether the download ended by itself."""
     body = bytearray()
     async with raw.http.get(url) as response:
         with contextlib.suppress(aiohttp.ClientPayloadError), anyio.move_on_after(60):
@@ -135,7 +137,7 @@ async def fetch(raw: RawClient, url: str) -> tuple[aiohttp.ClientResponse, bytes
 
 @pytest.mark.parametrize("size", [0, 10, 300_000])
 async def test_cut_at(size: int) -> None:
-    """A download may be cut after any number of bytes, at once."""
+    """A download can be cut after any number of bytes."""
     async with running(file_size=500_000) as raw:
         url, whole = await whole_file(raw)
         raw.sandbox.inject(cut_at(size), call="file")
@@ -149,7 +151,7 @@ async def test_cut_at(size: int) -> None:
 
 @pytest.mark.parametrize("size", [0, 10, 300_000])
 async def test_stall_at(size: int) -> None:
-    """A download may stall after any number of bytes, for as long as one waits."""
+    """A download can stall after any number of bytes, without an end."""
     async with running(file_size=500_000) as raw:
         url, whole = await whole_file(raw)
         raw.sandbox.inject(stall_at(size), call="file")
@@ -161,7 +163,7 @@ async def test_stall_at(size: int) -> None:
 
 
 async def test_cut_and_stall_of_a_sale() -> None:
-    """Cuts and stalls strike any call, after the sale."""
+    """Cuts and stalls apply to any call, after the sale."""
     async with running() as raw:
         raw.sandbox.inject(cut_at(5))
         raw.sandbox.inject(stall_at(5))
@@ -176,18 +178,18 @@ async def test_cut_and_stall_of_a_sale() -> None:
 
 
 async def test_drip() -> None:
-    """A body that drips comes whole, and takes its time."""
+    """A body that drips is complete, and slow."""
     async with running() as raw:
         url, whole = await whole_file(raw)
         raw.sandbox.inject(drip(1000, pause=1), call="file")
         start = anyio.current_time()
         assert (await raw.file(url)).body == whole
-        drops = math.ceil(len(whole) / 1000)
-        assert drops - 1 <= anyio.current_time() - start < drops + 1
+        chunks = math.ceil(len(whole) / 1000)
+        assert chunks - 1 <= anyio.current_time() - start < chunks + 1
 
 
 async def test_chunked() -> None:
-    """A body of unknown length comes whole."""
+    """A body without a length is complete."""
     async with running() as raw:
         url, whole = await whole_file(raw)
         raw.sandbox.inject(chunked, call="file")
@@ -198,7 +200,7 @@ async def test_chunked() -> None:
 
 
 async def test_length_that_is_too_short() -> None:
-    """Where the length is too short the body is cut to it, and nothing else tells."""
+    """A body with too small a length is cut to it, without another sign."""
     async with running() as raw:
         url, whole = await whole_file(raw)
         raw.sandbox.inject(wrong_length(-1), call="file")
@@ -210,7 +212,7 @@ async def test_length_that_is_too_short() -> None:
 
 
 async def test_length_that_is_too_long() -> None:
-    """Where the length is too long the connection ends before it is reached."""
+    """With too large a length the connection closes before it is reached."""
     async with running() as raw:
         url, whole = await whole_file(raw)
         raw.sandbox.inject(wrong_length(1), call="file")
@@ -219,27 +221,27 @@ async def test_length_that_is_too_long() -> None:
 
 
 @pytest.mark.parametrize("fault", [cut_headers, cut_body, drip(), endless()])
-async def test_client_leaves_before_the_answer(fault: Fault) -> None:
-    """A client that left before its answer was due does no harm."""
+async def test_client_disconnects_before_the_response(fault: Fault) -> None:
+    """The server works on after a client that disconnected before its response."""
 
-    async def while_gone(request: web.Request, handler: Handler) -> web.StreamResponse:
+    async def disconnected(request: web.Request, handler: Handler) -> web.StreamResponse:
         real = await handler(request)
         request.protocol.force_close()
 
-        async def done(_: web.Request) -> web.StreamResponse:
+        async def already_handled(_: web.Request) -> web.StreamResponse:
             return real
 
-        return await fault(request, done)
+        return await fault(request, already_handled)
 
     async with running() as raw:
-        raw.sandbox.inject(while_gone)
+        raw.sandbox.inject(disconnected)
         with pytest.raises(aiohttp.ServerDisconnectedError):
             await raw.submit()
         assert (await raw.balance()).status == 200
 
 
 async def test_endless_body() -> None:
-    """An endless body comes for as long as one reads, and ends when the client leaves."""
+    """An endless body is sent until the client disconnects."""
     async with running() as raw:
         raw.sandbox.inject(endless())
         before = asyncio.all_tasks()
@@ -253,16 +255,16 @@ async def test_endless_body() -> None:
 
 
 async def test_endless_body_waits_for_its_reader() -> None:
-    """What nobody reads is not piled up, neither in memory nor on the clock."""
+    """An endless body that is not read does not fill the memory."""
     transports: list[asyncio.WriteTransport] = []
 
-    async def seen(request: web.Request, handler: Handler) -> web.StreamResponse:
+    async def record_transport(request: web.Request, handler: Handler) -> web.StreamResponse:
         assert isinstance(request.transport, asyncio.WriteTransport)
         transports.append(request.transport)
         return await endless()(request, handler)
 
     async with running() as raw:
-        raw.sandbox.inject(seen)
+        raw.sandbox.inject(record_transport)
         _, writer = await send_submit(raw.sandbox)
         await anyio.sleep(3600)
         assert 0 < transports[0].get_write_buffer_size() < 2**18
@@ -270,7 +272,7 @@ async def test_endless_body_waits_for_its_reader() -> None:
 
 
 async def test_closing_amid_an_endless_body() -> None:
-    """A sandbox that closes ends what it was sending, read or not."""
+    """A sandbox that closes ends the responses that it was sending, read or not."""
 
     async def drain(reader: asyncio.StreamReader) -> None:
         while await reader.read(2**16):
@@ -290,7 +292,7 @@ async def test_closing_amid_an_endless_body() -> None:
 
 
 async def test_dripping_body() -> None:
-    """A body may also drip for ever."""
+    """An endless body can be slow."""
     async with running() as raw:
         raw.sandbox.inject(endless(b"x", pause=10.0), call="balance")
         start = anyio.current_time()
@@ -300,7 +302,7 @@ async def test_dripping_body() -> None:
 
 
 async def test_slow() -> None:
-    """A slow sale is made late."""
+    """A slow submit is sold late."""
     async with running() as raw:
         raw.sandbox.inject(slow(60))
         start = anyio.current_time()
@@ -310,8 +312,8 @@ async def test_slow() -> None:
         assert task.sold_at - start >= 60
 
 
-async def test_late_answer() -> None:
-    """A late answer is that of a sale that was made at once."""
+async def test_late_response() -> None:
+    """With a late response the task is sold at once."""
     async with running() as raw:
         raw.sandbox.inject(after(slow(60)))
         start = anyio.current_time()
@@ -325,7 +327,7 @@ async def test_late_answer() -> None:
     [(answer(502), 502, 1), (gzipped, 200, 1), (after(slow(1)), 200, 1)],
 )
 async def test_after(fault: Fault, status: int, sold: int) -> None:
-    """Any fault may come after the real thing, which is then done once."""
+    """After any fault in `after`, the task is sold once."""
     async with running() as raw:
         raw.sandbox.inject(after(fault))
         assert (await raw.submit()).status == status

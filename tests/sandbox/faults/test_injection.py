@@ -1,4 +1,4 @@
-"""Prove that faults strike whom they should, as often as they should, and nobody else."""
+"""Prove which requests a fault applies to, and how often."""
 
 from typing import Any
 
@@ -14,23 +14,23 @@ async def statuses(raw: RawClient, count: int) -> list[int]:
     return [(await raw.balance()).status for _ in range(count)]
 
 
-async def test_fault_strikes_as_often_as_told() -> None:
-    """A fault lets some requests pass, strikes some, and is over."""
+async def test_times_and_skip() -> None:
+    """A fault skips some requests, applies to some, and is used up."""
     async with running() as raw:
         raw.sandbox.inject(answer(500), call="balance", skip=1, times=2)
         assert await statuses(raw, 5) == [200, 500, 500, 200, 200]
         assert raw.sandbox.received["balance"] == 5
 
 
-async def test_fault_may_strike_for_ever() -> None:
-    """A fault without a number goes on."""
+async def test_no_limit() -> None:
+    """A fault without a limit applies to all requests."""
     async with running() as raw:
         raw.sandbox.inject(answer(500), call="balance", times=None)
         assert await statuses(raw, 10) == [500] * 10
 
 
-async def test_fault_strikes_its_call_only() -> None:
-    """A fault for one call leaves the others alone, and one for any call strikes each."""
+async def test_one_call() -> None:
+    """A fault for one call applies to no other, and one without a call to all."""
     async with running() as raw:
         raw.sandbox.inject(answer(500))
         assert await statuses(raw, 1) == [200]
@@ -41,8 +41,8 @@ async def test_fault_strikes_its_call_only() -> None:
 
 
 @pytest.mark.parametrize("call", ["status", None])
-async def test_fault_strikes_its_task_only(call: str | None) -> None:
-    """A fault for one task leaves the others alone, and its skips are that task's."""
+async def test_one_task(call: str | None) -> None:
+    """A fault for one task applies to no other, and `skip` counts that task's requests."""
     async with running() as raw:
         one, other = await raw.buy(), await raw.buy()
         raw.sandbox.inject(answer(500), call=call, task_id=one, skip=1)
@@ -60,47 +60,47 @@ async def test_task_is_known_by_its_decoded_id(path: str, task_id: str) -> None:
         assert (await raw.status(path)).json == {"found": 1}
 
 
-async def test_faults_take_turns_in_order() -> None:
-    """One fault strikes a request, the first installed first, and the next one counts on."""
+async def test_order() -> None:
+    """One fault applies to a request, the first injected first, and later ones do not count it."""
     async with running() as raw:
         raw.sandbox.inject(answer(500), call="balance", times=2)
         raw.sandbox.inject(answer(502), call="balance", skip=1)
         assert await statuses(raw, 5) == [500, 500, 200, 502, 200]
 
 
-def struck(seed: int, **rule: Any) -> list[int]:
-    """Return which of a thousand requests a fault would strike."""
+def applied(seed: int, **rule: Any) -> list[int]:
+    """Return the indices of a thousand requests to which a fault applies."""
     sandbox = Sandbox(seed=seed)
     sandbox.inject(answer(500), call="balance", **rule)
-    [only] = sandbox._rules.all
-    return [index for index in range(1000) if only.strikes(Call("balance"))]
+    [only] = sandbox._faults.all
+    return [index for index in range(1000) if only.applies_to(Call("balance"))]
 
 
-def test_rate_strikes_its_share() -> None:
-    """A rate strikes about that share for ever, the same ones for the same seed."""
-    one = struck(1, rate=0.1)
+def test_rate() -> None:
+    """A rate applies to about that share without end, to the same requests for the same seed."""
+    one = applied(1, rate=0.1)
     assert 70 <= len(one) <= 130
     assert max(one) >= 900
-    assert struck(1, rate=0.1) == one
-    assert struck(2, rate=0.1) != one
+    assert applied(1, rate=0.1) == one
+    assert applied(2, rate=0.1) != one
 
 
 def test_rate_with_times_and_skip() -> None:
-    """The skips come before the chance, and only what is struck counts as a time."""
-    first = struck(1, rate=0.1)
-    assert struck(1, rate=0.1, times=3) == first[:3]
-    assert struck(1, rate=0.1, times=3, skip=50) == [index + 50 for index in first[:3]]
-    assert struck(1, rate=0.1, times=None) == first
+    """Skipped requests come before the draw, and `times` counts only the requests drawn."""
+    first = applied(1, rate=0.1)
+    assert applied(1, rate=0.1, times=3) == first[:3]
+    assert applied(1, rate=0.1, times=3, skip=50) == [index + 50 for index in first[:3]]
+    assert applied(1, rate=0.1, times=None) == first
 
 
 def test_rate_of_none_and_all() -> None:
-    """The ends of the range mean what they say."""
-    assert struck(1, rate=0.0) == []
-    assert struck(1, rate=1.0) == list(range(1000))
+    """A rate of 0 applies to no request, and one of 1 to all."""
+    assert applied(1, rate=0.0) == []
+    assert applied(1, rate=1.0) == list(range(1000))
 
 
-async def test_rates_have_a_luck_of_their_own() -> None:
-    """What a rate strikes depends on no other call, and it changes no task."""
+async def test_rates_are_independent() -> None:
+    """A rate does not depend on other calls, and changes no task."""
 
     async def run(polls: int, rate: float) -> tuple[list[int], list[float]]:
         async with running(seed=3) as raw:
@@ -118,7 +118,7 @@ async def test_rates_have_a_luck_of_their_own() -> None:
 
 
 async def test_third_poll_of_a_task() -> None:
-    """A fault can strike just one poll of one task."""
+    """A fault can apply to a single poll of one task."""
     async with running() as raw:
         one, other = await raw.buy(), await raw.buy()
         raw.sandbox.inject(answer(500), call="status", task_id=one, skip=2)
@@ -138,7 +138,7 @@ async def test_third_poll_of_a_task() -> None:
         ({"call": "balance", "task_id": "x"}, "task_id"),
     ],
 )
-def test_rule_that_could_never_strike_is_refused(settings: dict[str, Any], about: str) -> None:
-    """A rule that makes no sense is refused at once, and says what is wrong."""
+def test_bad_argument_is_refused(settings: dict[str, Any], about: str) -> None:
+    """An argument out of its range is refused by name."""
     with pytest.raises(ValueError, match=about):
         Sandbox().inject(hang, **settings)

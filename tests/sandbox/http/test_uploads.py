@@ -1,4 +1,4 @@
-"""Prove that files can be uploaded in three ways, as they are documented, and what is refused."""
+"""Prove that uploads work in the three documented forms, and what is refused."""
 
 import base64
 import contextlib
@@ -15,7 +15,13 @@ import pytest
 
 from raw_client import RawClient, Reply, running
 from vidgo_async.sandbox import DROPPED, Fault, changed, hang, refusal, reset_after, reset_before
-from vidgo_async.sandbox.state.uploads import HEAD, KEPT, MAGIC, TINY_PNG, Parcel
+from vidgo_async.sandbox.state.uploads import (
+    IMAGE_TYPES,
+    MAX_KEPT_SIZE,
+    ONE_PIXEL_PNG,
+    SIGNATURE_SIZE,
+    IncomingFile,
+)
 
 pytestmark = pytest.mark.virtual_time
 
@@ -30,7 +36,7 @@ HOURS_72 = 72 * 3600
 
 
 def form_of(data: Any = PNG, name: str = "file", **texts: str) -> aiohttp.FormData:
-    """Write a form with one file."""
+    """Make a form with one file."""
     form = aiohttp.FormData(default_to_multipart=True)
     form.add_field(name, data, filename="cat.png", content_type="image/png")
     for each, text in texts.items():
@@ -51,12 +57,12 @@ async def send_base64(raw: RawClient, data: str, **texts: Any) -> Reply:
 
 
 async def send_url(raw: RawClient, url: Any, **texts: str) -> Reply:
-    """Upload an address."""
+    """Upload by URL."""
     return await raw.call("POST", "/api/common/upload/url", json={"file_url": url, **texts})
 
 
 async def megabytes(count: int) -> AsyncIterator[bytes]:
-    """Yield so many."""
+    """Yield zeros, a megabyte at once."""
     for _ in range(count):
         yield bytes(2**20)
 
@@ -69,7 +75,7 @@ def refused(reply: Reply) -> tuple[int, str]:
     return reply.status, text
 
 
-# --- Three ways ------------------------------------------------------------------------------
+# --- The three forms -------------------------------------------------------------------------
 
 
 async def test_form() -> None:
@@ -101,7 +107,7 @@ async def test_form() -> None:
 
 
 async def test_times() -> None:
-    """A file is kept for 72 hours, as its answer says, and is then not found."""
+    """A file is kept for 72 hours, as its response says, and is then not found."""
     async with running() as raw:
         data = (await send(raw)).data
         times = [datetime.fromisoformat(data[name]) for name in ("upload_time", "expires_at")]
@@ -114,7 +120,7 @@ async def test_times() -> None:
 
 @pytest.mark.parametrize("prefix", ["", "data:image/png;base64,", "data:;base64,"])
 async def test_base64(prefix: str) -> None:
-    """A data URL and bare base64 are the same file, named after its id unless told otherwise."""
+    """A data URL and bare base64 are the same file, by default named after its id."""
     async with running() as raw:
         data = prefix + base64.b64encode(PNG).decode()
         one = (await send_base64(raw, data)).data
@@ -126,20 +132,20 @@ async def test_base64(prefix: str) -> None:
 
 
 async def test_url() -> None:
-    """An address is recorded and taken to be a pixel: nobody is asked for it."""
+    """An address is recorded and not fetched: one pixel stands for its file."""
     async with running() as raw:
         url = f"{raw.sandbox.url}/files/a%20fox.jpg?size=1"
         data = (await send_url(raw, url)).data
         assert (data["file_name"], data["mime_type"]) == ("a fox.jpg", "image/png")
         assert raw.sandbox.uploads[data["file_id"]].source_url == url
         assert raw.sandbox.received == {"upload": 1}
-        assert (await raw.file(data["file_url"])).body == TINY_PNG
+        assert (await raw.file(data["file_url"])).body == ONE_PIXEL_PNG
         bare = (await send_url(raw, "https://a.example")).data
         assert (bare["original_name"], bare["file_name"]) == (None, f"{bare['file_id']}.png")
 
 
 async def test_url_of_an_upload() -> None:
-    """The address of an upload of this sandbox gives its content."""
+    """The address of an upload gives its content."""
     async with running() as raw:
         url = (await send(raw, IMAGES["image/gif"])).data["file_url"]
         data = (await send_url(raw, url)).data
@@ -148,7 +154,7 @@ async def test_url_of_an_upload() -> None:
 
 @pytest.mark.parametrize("kind", IMAGES)
 async def test_content_tells_the_type(kind: str) -> None:
-    """What a file is can be seen in its first bytes, whatever is said of it."""
+    """The type of a file is that of its first bytes, whatever the client says."""
     async with running() as raw:
         data = (await send(raw, IMAGES[kind])).data
         assert data["mime_type"] == kind
@@ -157,14 +163,14 @@ async def test_content_tells_the_type(kind: str) -> None:
 
 
 def test_each_type_has_its_suffix() -> None:
-    """The four types end differently."""
-    suffixes = {kind: suffix for _, kind, suffix in MAGIC}
+    """Each of the four types has its own suffix."""
+    suffixes = {kind: suffix for _, kind, suffix in IMAGE_TYPES}
     assert suffixes.keys() == IMAGES.keys()
     assert sorted(suffixes.values()) == ["gif", "jpg", "png", "webp"]
 
 
-async def test_parts_that_nobody_asked_for() -> None:
-    """Further parts of a form are ignored, also forms in it."""
+async def test_unknown_parts() -> None:
+    """Unknown parts of a form are ignored, also forms in it."""
     async with running() as raw:
         with aiohttp.MultipartWriter("form-data") as form:
             with aiohttp.MultipartWriter("mixed") as inner:
@@ -176,12 +182,12 @@ async def test_parts_that_nobody_asked_for() -> None:
         assert reply.data["original_name"] == "a"
 
 
-# --- How much --------------------------------------------------------------------------------
+# --- Large files -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("size", "is_served"), [(KEPT, True), (KEPT + 1, False)])
+@pytest.mark.parametrize(("size", "is_served"), [(MAX_KEPT_SIZE, True), (MAX_KEPT_SIZE + 1, False)])
 async def test_large_file(size: int, is_served: bool) -> None:
-    """A large file is known by size and checksum, and served only up to 8 MiB."""
+    """Size and checksum of a large file are known, and its link works only up to 8 MiB."""
     content = PNG + bytes(size - len(PNG))
     async with running() as raw:
         data = (await send(raw, io.BytesIO(content))).data
@@ -194,24 +200,24 @@ async def test_large_file(size: int, is_served: bool) -> None:
             assert served.body == content
         else:
             assert refused(served)[0] == 404
-            assert (await send_url(raw, data["file_url"])).data["file_size"] == len(TINY_PNG)
+            assert (await send_url(raw, data["file_url"])).data["file_size"] == len(ONE_PIXEL_PNG)
 
 
 def test_large_file_takes_no_memory() -> None:
-    """Of a large file no more is kept than tells its type."""
-    parcel = Parcel()
+    """Of a large file only the signature is kept."""
+    file = IncomingFile()
     sizes = set[int]()
-    parcel.add(PNG)
+    file.add(PNG)
     for _ in range(20):
-        parcel.add(bytes(2**20))
-        sizes.add(len(parcel.data))
-    assert max(sizes) <= KEPT
-    assert bytes(parcel.data) == PNG[:HEAD]
-    assert parcel.kind() == ("image/png", "png")
+        file.add(bytes(2**20))
+        sizes.add(len(file.data))
+    assert max(sizes) <= MAX_KEPT_SIZE
+    assert bytes(file.data) == PNG[:SIGNATURE_SIZE]
+    assert file.image_type() == ("image/png", "png")
 
 
 async def test_large_json_is_refused() -> None:
-    """A file of more than 32 MiB of JSON is refused, and a megabyte is none too many."""
+    """JSON of more than 32 MiB is refused, and JSON of a megabyte is not."""
     async with running() as raw:
         reply = await raw.call("POST", "/api/common/upload/base64", data=megabytes(33))
         assert refused(reply)[0] == 413
@@ -225,8 +231,8 @@ async def test_large_json_is_refused() -> None:
 @pytest.mark.parametrize(
     ("data", "about"), [(b"", "empty"), (b"GIF", "JPEG, PNG, GIF and WebP"), (b"<svg/>", "type")]
 )
-async def test_what_is_no_image_is_refused(data: bytes, about: str) -> None:
-    """An empty file and one of another type are refused in shape B, however they come."""
+async def test_other_types_are_refused(data: bytes, about: str) -> None:
+    """An empty file and one of another type are refused in shape B, in any form."""
     async with running() as raw:
         encoded = base64.b64encode(data).decode()
         for reply in (await send(raw, data), await send_base64(raw, encoded)):
@@ -263,14 +269,14 @@ async def test_broken_json_is_refused(kind: str, body: Any, about: str) -> None:
         assert raw.sandbox.uploads == {}
 
 
-def nameless() -> aiohttp.FormData:
-    """Write a form whose file is only a text."""
+def form_without_a_file() -> aiohttp.FormData:
+    """Make a form whose part `file` is a text."""
     form = aiohttp.FormData(default_to_multipart=True)
     form.add_field("file", "text")
     return form
 
 
-@pytest.mark.parametrize("body", [b"", b"text", form_of(PNG, "image"), nameless()])
+@pytest.mark.parametrize("body", [b"", b"text", form_of(PNG, "image"), form_without_a_file()])
 async def test_form_without_a_file_is_refused(body: Any) -> None:
     """A form without a file, or no form at all, is refused in shape C."""
     async with running() as raw:
@@ -282,7 +288,7 @@ async def test_form_without_a_file_is_refused(body: Any) -> None:
 
 
 async def test_two_files_are_refused() -> None:
-    """A form may have one file, and of two none is kept."""
+    """A form with two files is refused, and neither is kept."""
     form = form_of()
     form.add_field("file", PNG, filename="other.png")
     async with running() as raw:
@@ -320,7 +326,7 @@ async def test_broken_form_is_refused(boundary: str, body: bytes) -> None:
 
 
 async def test_large_text_in_a_form_is_refused() -> None:
-    """The texts beside a file are no way around the limits."""
+    """The texts beside a file are limited too."""
     async with running() as raw:
         with aiohttp.MultipartWriter("form-data") as form:
             text = aiohttp.AsyncIterablePayload(megabytes(33))
@@ -331,7 +337,7 @@ async def test_large_text_in_a_form_is_refused() -> None:
 
 
 async def test_cut_upload_is_not_kept() -> None:
-    """A file of which only half came is none."""
+    """A file whose upload was cut is not kept."""
 
     async def half() -> AsyncIterator[bytes]:
         yield PNG
@@ -347,7 +353,7 @@ async def test_cut_upload_is_not_kept() -> None:
 
 @pytest.mark.parametrize("kind", ["stream", "base64", "url"])
 async def test_wrong_key_is_refused(kind: str) -> None:
-    """Who has no key is refused in shape B, and uses up nobody's uploads."""
+    """A wrong key is refused in shape B, and does not count as an upload."""
     async with running(uploads_per_minute=1) as raw:
         path = f"/api/common/upload/{kind}"
         assert refused(await raw.call("POST", path, key="wrong", data=PNG))[0] == 401
@@ -355,17 +361,17 @@ async def test_wrong_key_is_refused(kind: str) -> None:
 
 
 async def test_unknown_kind_is_not_found() -> None:
-    """There are three ways to upload and no other."""
+    """A fourth form of upload is not found."""
     async with running() as raw:
         assert refused(await raw.call("POST", "/api/common/upload/ftp"))[0] == 404
         assert raw.sandbox.received == {"unknown": 1}
 
 
-# --- How often -------------------------------------------------------------------------------
+# --- The rate limit --------------------------------------------------------------------------
 
 
 async def test_five_a_minute() -> None:
-    """Five uploads are allowed in any minute, in all ways together, refused ones included."""
+    """Five uploads are allowed in any minute, in all forms together, refused ones included."""
     async with running() as raw:
         start = anyio.current_time()
         assert (await send_url(raw, 5)).status == 400
@@ -382,23 +388,23 @@ async def test_five_a_minute() -> None:
 
 
 async def test_no_limit() -> None:
-    """The limit can be lifted."""
+    """Without a limit any number of uploads is allowed."""
     async with running(uploads_per_minute=None) as raw:
         assert [(await send(raw)).status for _ in range(20)] == [200] * 20
 
 
-# --- What becomes of them --------------------------------------------------------------------
+# --- Use and faults --------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("field", ["image_urls", "start_image_url"])
 async def test_expired_upload_is_refused_by_submit(field: str) -> None:
-    """A submit may name an upload for as long as it is kept."""
+    """A submit may link to an upload as long as it is kept."""
     async with running() as raw:
         url = (await send(raw)).data["file_url"]
-        wishes = {"n": 1, field: [url, 5] if field.endswith("s") else url}
-        assert (await raw.submit(input=wishes)).status == 200
+        parameters = {"n": 1, field: [url, 5] if field.endswith("s") else url}
+        assert (await raw.submit(input=parameters)).status == 200
         await anyio.sleep(HOURS_72)
-        reply = await raw.submit(input=wishes)
+        reply = await raw.submit(input=parameters)
         assert reply.status == 400
         assert "expired" in reply.json["error"]["message"]
         assert (await raw.submit(input={field: "https://a.example/x.png"})).status == 200
@@ -410,7 +416,7 @@ async def test_expired_upload_is_refused_by_submit(field: str) -> None:
     [(reset_before, 0), (hang, 0), (refusal(429, "B"), 0), (reset_after, 1)],
 )
 async def test_faults(fault: Fault, kept: int) -> None:
-    """Faults strike uploads before or after the file is kept, and the record tells of them."""
+    """Faults apply to uploads before or after the file is kept, and the record has their names."""
     async with running() as raw:
         raw.sandbox.inject(fault, call="upload")
         with anyio.move_on_after(60):
@@ -423,7 +429,7 @@ async def test_faults(fault: Fault, kept: int) -> None:
 
 
 async def test_missing_fields() -> None:
-    """Fields of the answer can be changed and left out."""
+    """Fields of an upload's response can be left out."""
     async with running() as raw:
         names = ("original_name", "upload_path", "upload_time")
         raw.sandbox.inject(changed(**dict.fromkeys(names, DROPPED)), call="upload")
