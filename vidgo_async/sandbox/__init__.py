@@ -35,10 +35,11 @@ not be async.
   `chunked`, `wrong_length(-1)`, `gzipped`, `with_headers({"ETag": DROPPED})`,
   `changed(status="dreaming", files=None, progress=DROPPED)`, and `after(fault)` for any of the
   first kind, such as `after(answer(502))` for a gateway that lost the response.
-- `changed(task_id=None)` loses the id of a sale, `changed(status="running")` begins at once, and
-  `failed_at_once()` sells a task that has failed already. A function gets the real value:
-  `changed(files=lambda files: files[1:])` has a file too few, and `changed(files=lambda files:
-  [{**file, "file_type": "audio"} for file in files])` calls each file audio.
+- For a submit, `changed(task_id=None)` loses the id, `changed(status="running")` changes what is
+  answered, and `failed_at_once()` sells a task that has failed already.
+- For a poll, `changed` also takes functions of the real value: `changed(files=lambda files:
+  files[1:])` has a file too few, and `changed(files=lambda files: [{**file, "file_type": "audio"}
+  for file in files])` calls each file audio.
 - For `call="file"` there are `redirected` to another host, `without_ranges`, `shifted(1)` to
   another range, `replaced` by another file, and `corrupted`; `answer(200, "<html>")`,
   `answer(200, {"error": "not found"})` and `answer(200)` are no file at all.

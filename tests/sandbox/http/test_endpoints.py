@@ -135,6 +135,32 @@ async def test_task_runs_and_finishes() -> None:
         assert polls[-1]["error_message"] is None
 
 
+async def test_finished_time_is_naive_and_utc() -> None:
+    """The time of the end is null until then, has no zone and is UTC, unlike that of creation."""
+    async with running(seconds=(3600.0, 3600.0)) as raw:
+        task_id = await raw.buy()
+        task = (await raw.status(task_id)).data
+        assert task["finished_time"] is None
+        await anyio.sleep(3601)
+        task = (await raw.status(task_id)).data
+    created, finished = (
+        datetime.fromisoformat(task[name]) for name in ("created_time", "finished_time")
+    )
+    assert finished.tzinfo is None
+    # The loop's clock jumped over that hour, the wall clock did not.
+    assert finished - (created - timedelta(hours=8)) == timedelta(hours=1)
+
+
+@pytest.mark.parametrize(("failure_rate", "cost"), [(0.0, 0.25), (1.0, 0)])
+async def test_cost_of_a_task(failure_rate: float, cost: float) -> None:
+    """A status answer has what the task costs, with decimals, and 0 once it failed."""
+    async with running(seconds=(10.0, 10.0), failure_rate=failure_rate, price=0.25) as raw:
+        task_id = await raw.buy()
+        assert (await raw.status(task_id)).data["credits_amount"] == 0.25
+        await anyio.sleep(11)
+        assert (await raw.status(task_id)).data["credits_amount"] == cost
+
+
 async def test_failed_task_is_http_200() -> None:
     """A failed task is HTTP 200 with a message, and its credits come back."""
     async with running(failure_rate=1.0, credits=1.5) as raw:

@@ -63,7 +63,9 @@ class Endpoints:
             status=status,
             files=[self._file(request, task)] if status == "finished" else [],
             created_time=task.created_time,
+            finished_time=task.finished_time if now >= task.ends_at else None,
             progress=task.progress(now),
+            credits_amount=task.credits_amount(now),
             error_message=task.failure if status == "failed" else None,
         )
 

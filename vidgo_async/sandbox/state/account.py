@@ -7,7 +7,7 @@ import bisect
 import math
 import random
 import string
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import attrs
@@ -15,7 +15,7 @@ import attrs
 from vidgo_async.sandbox.media.film import Film
 from vidgo_async.sandbox.state.checks import RefusedError
 from vidgo_async.sandbox.state.submissions import Submission
-from vidgo_async.sandbox.state.tasks import SoldTask, server_time
+from vidgo_async.sandbox.state.tasks import SoldTask, server_time, utc_time
 
 FAILURES = (
     "Content moderation: the generated video was rejected",
@@ -84,7 +84,8 @@ class Account:
             raise RefusedError(402, "insufficient_credits_error", "Insufficient credits")
         task = self._new_task(submission, now, wall)
         if failure is not None:
-            task = attrs.evolve(task, seconds=0.0, failure=failure)
+            finished_time = utc_time(wall)
+            task = attrs.evolve(task, seconds=0.0, finished_time=finished_time, failure=failure)
         self.tasks[task.task_id] = task
         if task.failure:
             bisect.insort(self._refund_times, task.ends_at)
@@ -95,14 +96,17 @@ class Account:
         # change nothing for the next one.
         chance, failure = self._random.random(), self._random.choice(FAILURES)
         suffix = "".join(self._random.choices(string.ascii_lowercase + string.digits, k=8))
+        seconds = self._random.uniform(*self.seconds)
         return SoldTask(
             task_id=f"task-unified-{int(wall.timestamp()):010d}-{suffix}",
             model=submission.model,
             input=submission.input,
             callback_url=submission.callback_url,
             created_time=server_time(wall),
+            finished_time=utc_time(wall + timedelta(seconds=seconds)),
             sold_at=now,
-            seconds=self._random.uniform(*self.seconds),
+            seconds=seconds,
             failure=failure if chance < self.failure_rate else None,
+            price=self.price,
             film=Film.from_input(submission.input, seed=len(self.tasks) % FILM_SEEDS),
         )

@@ -4,7 +4,7 @@ How it ends is decided when it is sold, and its state at any time follows from t
 nothing runs in between. The caller passes the time, in seconds of any clock that never goes back.
 """
 
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import attrs
@@ -25,6 +25,11 @@ def server_time(wall: datetime) -> str:
     return f"{wall.astimezone(SERVER_ZONE):%Y-%m-%dT%H:%M:%S}"
 
 
+def utc_time(wall: datetime) -> str:
+    """Write an aware time as the API does some: ISO 8601 in UTC, without naming it."""
+    return f"{wall.astimezone(UTC):%Y-%m-%dT%H:%M:%S}"
+
+
 @attrs.frozen(kw_only=True)
 class SoldTask:
     """One sold task: its request, and how and when it ends."""
@@ -35,12 +40,16 @@ class SoldTask:
     callback_url: str | None
     created_time: str
     """On the server's wall clock, ISO 8601 without a zone."""
+    finished_time: str
+    """When it ends, in UTC and not on that clock, ISO 8601 without a zone."""
     sold_at: float
     """In seconds of the loop's clock."""
     seconds: float
     """How long the generation takes."""
     failure: str | None
     """The error message of a task that fails; None for one that succeeds."""
+    price: float
+    """In credits; a task that fails costs nothing in the end."""
     film: Film
     """What its video looks like."""
 
@@ -64,6 +73,10 @@ class SoldTask:
                 return min(99, int(100 * (now - self.sold_at) / self.seconds))
             case status:
                 return {"not_started": 0, "finished": 100}.get(status)
+
+    def credits_amount(self, now: float) -> float:
+        """Return what it costs: its price, or 0 once it failed."""
+        return 0.0 if self.status(now) == "failed" else self.price
 
     def has_file(self, now: float) -> bool:
         """Tell whether its file exists."""
