@@ -7,7 +7,7 @@ import anyio
 from anyio.abc import ByteReceiveStream
 from anyio.streams.buffered import BufferedByteReceiveStream
 
-from support import FOX, open_session
+from tests.support.sessions import FOX, open_session
 from vidgo_async.sandbox import Sandbox, stall_at
 
 SIZE = 64 * 2**20

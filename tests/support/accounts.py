@@ -6,7 +6,7 @@ import anyio
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from support import after
+from tests.support.sessions import after
 from vidgo_async import Outcome, SubmissionUnknownError, SubmitErrorGroup, Task, VidgoError
 from vidgo_async.sandbox import (
     Fault,

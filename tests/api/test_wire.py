@@ -10,11 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vidgo_async._api.responses import Answer
-from vidgo_async._api.wire import odd_fields, read_task
-from vidgo_async._core.errors import APIError, ResponseError
-from vidgo_async._core.models import Balance, MediaFile, Task
-from wire_support import (
+from tests.support.responses import (
     MISSING,
     NOW,
     READERS,
@@ -24,6 +20,10 @@ from wire_support import (
     submitted,
     without_missing,
 )
+from vidgo_async._api.responses import Answer
+from vidgo_async._api.wire import odd_fields, read_task
+from vidgo_async._core.errors import APIError, ResponseError
+from vidgo_async._core.models import Balance, MediaFile, Task
 
 # --- The documented answers -----------------------------------------------------------------
 

@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from support import FOX, foxes, open_session
+from tests.support.sessions import FOX, foxes, open_session
 from vidgo_async.sandbox import Sandbox, answer, changed, reset_after
 
 pytestmark = pytest.mark.virtual_time

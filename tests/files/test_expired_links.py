@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from support import FOX, open_session
+from tests.support.sessions import FOX, open_session
 from vidgo_async import (
     DownloadError,
     MediaFile,

@@ -11,7 +11,7 @@ import anyio
 import attrs
 import pytest
 
-from support import FOX, foxes, open_session
+from tests.support.sessions import FOX, foxes, open_session
 from vidgo_async import APIError, RetryPolicy, ServerError, SubmissionUnknownError, Task, VidgoError
 from vidgo_async.sandbox import (
     DROPPED,
@@ -35,7 +35,7 @@ from vidgo_async.sandbox import (
 
 pytestmark = pytest.mark.virtual_time
 
-README = (Path(__file__).parent.parent / "README.md").read_text()
+README = (Path(__file__).parents[2] / "README.md").read_text()
 ROWS = dict(
     re.findall(
         r"^\| (.*?) \| (.*?) \|$",

@@ -2,7 +2,7 @@
 
 import pytest
 
-from support import FOX
+from tests.support.sessions import FOX
 from vidgo_async import RetryPolicy, SubmissionUnknownError, TransportError
 from vidgo_async._generation.resend import judged
 

@@ -27,7 +27,7 @@ from anyio.abc import Process
 from anyio.streams.text import TextReceiveStream
 
 from clock import new_loop
-from upload_support import picture
+from tests.support.uploads import picture
 from vidgo_async import GrokImagine, Task, VidgoSession, __version__
 from vidgo_async.cli.program import app
 from vidgo_async.sandbox import Fault, Sandbox, answer, hang_after, reset_after

@@ -15,7 +15,7 @@ import pytest
 from aiohttp import web
 from starlette.applications import Starlette
 
-from support import FOX, foxes, ids, open_session
+from tests.support.sessions import FOX, foxes, ids, open_session
 from vidgo_async import (
     MediaFile,
     SessionClosedError,

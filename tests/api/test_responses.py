@@ -10,17 +10,17 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from vidgo_async._api.responses import MAX_ERROR_BODY, Answer, retry_after
-from vidgo_async._api.wire import read_task
-from vidgo_async._core import errors
-from vidgo_async._core.errors import APIError, ResponseError
-from wire_support import (
+from tests.support.responses import (
     ALL_READERS,
     KNOWN,
     NOW,
     answer,
     polled_with,
 )
+from vidgo_async._api.responses import MAX_ERROR_BODY, Answer, retry_after
+from vidgo_async._api.wire import read_task
+from vidgo_async._core import errors
+from vidgo_async._core.errors import APIError, ResponseError
 
 # --- Refusals -------------------------------------------------------------------------------
 

@@ -31,9 +31,9 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from accounts import CLEAR, FAULTS, Desk, Ledger
 from clock import new_loop
-from support import open_session
+from tests.support.accounts import CLEAR, FAULTS, Desk, Ledger
+from tests.support.sessions import open_session
 from vidgo_async import (
     Batch,
     FixedPolling,

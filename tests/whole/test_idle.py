@@ -8,7 +8,7 @@ import anyio
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from support import FOX, open_session
+from tests.support.sessions import FOX, open_session
 from vidgo_async import SubmissionUnknownError
 from vidgo_async.sandbox import Sandbox, reset_before
 

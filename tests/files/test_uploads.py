@@ -18,8 +18,8 @@ import pytest
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from support import open_session
-from upload_support import KINDS, PNG, data_url, picture
+from tests.support.sessions import open_session
+from tests.support.uploads import KINDS, PNG, data_url, picture
 from vidgo_async import (
     APIError,
     AuthenticationError,

@@ -5,7 +5,7 @@ from typing import Any
 import anyio
 import pytest
 
-from support import FOX, foxes, open_session
+from tests.support.sessions import FOX, foxes, open_session
 from vidgo_async import AdaptivePolling, GenerationRequest, VidgoSession
 from vidgo_async.sandbox import Sandbox
 

@@ -8,7 +8,7 @@ import anyio
 import attrs
 import pytest
 
-from support import FOX, after, deaf_server, foxes, ids, open_session
+from tests.support.sessions import FOX, after, deaf_server, foxes, ids, open_session
 from vidgo_async import (
     APIError,
     AuthenticationError,

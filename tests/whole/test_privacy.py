@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from support import FOX, foxes, open_session
+from tests.support.sessions import FOX, foxes, open_session
 from vidgo_async import (
     InvalidRequestError,
     RetryPolicy,

@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from support import FOX, after, foxes, ids, open_session
+from tests.support.sessions import FOX, after, foxes, ids, open_session
 from vidgo_async import (
     AuthenticationError,
     Batch,

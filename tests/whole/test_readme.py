@@ -9,10 +9,10 @@ import anyio
 import pytest
 
 import vidgo_async
-from upload_support import PNG, picture
+from tests.support.uploads import PNG, picture
 from vidgo_async.sandbox import Sandbox
 
-README = (Path(__file__).parent.parent / "README.md").read_text()
+README = (Path(__file__).parents[2] / "README.md").read_text()
 BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from support import foxes, open_session
+from tests.support.sessions import foxes, open_session
 from vidgo_async import AdaptivePolling, FixedPolling, PollingPolicy
 from vidgo_async.sandbox import Sandbox
 

@@ -13,8 +13,8 @@ import pytest
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from support import FOX, foxes, open_session
-from upload_support import PNG, Gatherer, data_url, picture
+from tests.support.sessions import FOX, foxes, open_session
+from tests.support.uploads import PNG, Gatherer, data_url, picture
 from vidgo_async import (
     AuthenticationError,
     GrokImagine,
