@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from blockbuster import blockbuster_ctx
 from hypothesis import settings
 
 from clock import new_loop
+from tests.support.uploads import picture
 
 LOOP_TURNS = 3
 """How many turns of the loop a cancelled task or a finaliser gets to come to its end."""
@@ -62,3 +64,9 @@ def _blocks_no_loop(request: pytest.FixtureRequest) -> Iterator[None]:
         return
     with blockbuster_ctx("vidgo_async"):
         yield
+
+
+@pytest.fixture
+def fox(tmp_path: Path) -> Path:
+    """A picture file to upload."""
+    return picture(tmp_path)

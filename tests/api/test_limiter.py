@@ -1,9 +1,6 @@
-"""The gate of all API calls: how many at once, who goes first, and how fast."""
+"""The limiter of API calls: how many at once, and in which order."""
 
 import asyncio
-import math
-from collections.abc import AsyncIterator
-from itertools import pairwise
 
 import anyio
 import anyio.lowlevel
@@ -11,81 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vidgo_async import RetryPolicy, SessionClosedError
-from vidgo_async._api.limiter import Lane, Throttle
+from tests.support.limiter import Requests, cancel, come_in, polite
+from vidgo_async import SessionClosedError
+from vidgo_async._api.limiter import Lane
 
 pytestmark = pytest.mark.virtual_time
 
-TURNS = 3
-"""Turns of the loop in which whoever was let in has come in."""
 
-
-class Requests:
-    """Requests that hold their slot until they are told to end."""
-
-    def __init__(self, throttle: Throttle) -> None:
-        self.throttle = throttle
-        self.inside: list[str] = []
-        self.starts: list[float] = []
-        self.tasks: dict[str, asyncio.Task[None]] = {}
-        self._ends: dict[str, asyncio.Event] = {}
-
-    def start(self, *names: str) -> None:
-        """Start requests in this order; those whose name begins with a p are polls."""
-        for name in names:
-            self._ends[name] = asyncio.Event()
-            self.tasks[name] = asyncio.create_task(self._run(name))
-
-    def end(self, *names: str) -> None:
-        for name in names:
-            self._ends[name].set()
-
-    async def _run(self, name: str) -> None:
-        lane = self.throttle.polls if name.startswith("p") else self.throttle.submits
-        await self.throttle.acquire(lane)
-        self.inside.append(name)
-        self.starts.append(asyncio.get_running_loop().time())
-        try:
-            await self._ends[name].wait()
-        finally:
-            self.inside.remove(name)
-            self.throttle.release(lane)
-
-
-def polite(limit: int = 1, rate: float | None = None) -> Throttle:
-    return Throttle(limit, rate, RetryPolicy(initial_delay=1.0, max_delay=30.0))
-
-
-async def come_in() -> None:
-    for _ in range(TURNS):
-        await anyio.lowlevel.checkpoint()
-
-
-def now() -> float:
-    return asyncio.get_running_loop().time()
-
-
-def pause(throttle: Throttle) -> float:
-    return throttle.resumes_at - now()
-
-
-async def cancel(task: "asyncio.Task[None]") -> None:
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-
-
-@pytest.fixture
-async def requests() -> AsyncIterator[Requests]:
-    """Give requests on a throttle of one slot; they are gone afterwards."""
-    requests = Requests(polite())
-    yield requests
-    for task in requests.tasks.values():
-        task.cancel()
-    await asyncio.wait(requests.tasks.values())
-
-
-# --- How many -------------------------------------------------------------------------------
+# --- How many --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 4, 16])
@@ -128,7 +58,7 @@ async def test_submits_may_take_everything(requests: Requests) -> None:
     assert requests.inside == ["poll", "s1", "s2", "s3"]
 
 
-# --- Who ------------------------------------------------------------------------------------
+# --- Who -------------------------------------------------------------------------------------
 
 
 async def test_submits_go_first(requests: Requests) -> None:
@@ -227,145 +157,7 @@ async def test_no_slot_is_ever_lost(limit: int, steps: list[tuple[str, int]]) ->
     assert requests.throttle.submits.busy == requests.throttle.polls.busy == 0
 
 
-# --- How fast -------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("asked", "seconds"),
-    [(0.5, 0.5), (5.0, 5), (60.0, 60), (61.0, 60), (86_400.0, 60), (math.inf, 60)],
-)
-async def test_one_refusal_stops_everybody(
-    requests: Requests, asked: float, seconds: float
-) -> None:
-    """After a 429 nobody goes in for as long as the server asked, at most 60 seconds."""
-    requests.throttle = polite(4)
-    began = now()
-    requests.throttle.slow_down(began, asked)
-    requests.start("submit1", "poll1")
-    await come_in()
-    assert requests.inside == []
-    assert requests.throttle.resumes_at == pytest.approx(began + seconds, abs=0.1)
-
-    await anyio.sleep_until(began + seconds + 0.1)
-    assert requests.inside == ["submit1", "poll1"]
-    assert all(seconds <= start - began < seconds + 0.1 for start in requests.starts)
-
-
-async def test_a_second_refusal_prolongs_the_pause(requests: Requests) -> None:
-    """Those who wait for the end of a pause wait for the end of the next one too."""
-    began = now()
-    requests.throttle.slow_down(began, 5.0)
-    requests.start("submit1", "submit2")
-    await come_in()
-    requests.throttle.slow_down(began, 20.0)
-    await anyio.sleep_until(began + 21)
-
-    assert requests.inside == ["submit1"]
-    assert requests.starts[0] - began >= 20
-
-
-async def test_a_pause_is_never_shortened(requests: Requests) -> None:
-    """A shorter wish does not end a longer pause."""
-    requests.throttle.slow_down(now(), 30.0)
-    requests.throttle.slow_down(now(), 1.0)
-
-    assert pause(requests.throttle) == pytest.approx(30, abs=0.1)
-    requests.start("submit")
-
-
-async def test_leaving_during_a_pause(requests: Requests) -> None:
-    """Whoever is cancelled during a pause leaves; the pause ends for the others."""
-    requests.throttle.slow_down(now(), 5.0)
-    requests.start("submit1", "submit2")
-    await come_in()
-    await cancel(requests.tasks["submit1"])
-    await anyio.sleep(6)
-
-    assert requests.inside == ["submit2"]
-
-
-async def test_patience_grows_with_each_round_trip() -> None:
-    """Refusals of requests sent after the last one double the pause, give or take a quarter."""
-    for refusals in range(1, 9):
-        throttle = polite()
-        for _ in range(refusals):
-            throttle.slow_down(now(), None)
-
-        doubled = 2.0 ** (refusals - 1)
-        least, most = min(30, 0.75 * doubled), min(30, 1.25 * doubled)
-        assert least - 0.1 < pause(throttle) < most + 0.1
-
-
-async def test_one_burst_counts_once() -> None:
-    """Refusals of requests that were under way at the last refusal do not add up."""
-    throttle = polite()
-    sent_at = now()
-    await anyio.sleep(1)
-    for _ in range(50):
-        throttle.slow_down(sent_at, None)
-
-    assert 0.65 < pause(throttle) <= 1.25
-
-
-async def test_a_success_resets_the_patience() -> None:
-    """After a request sent later went well, the next refusal is a first one again."""
-    throttle = polite()
-    for _ in range(5):
-        throttle.slow_down(now(), None)
-    await anyio.sleep(30)
-    throttle.speed_up(now())
-    throttle.slow_down(now(), None)
-
-    assert 0.65 < pause(throttle) <= 1.25
-
-
-async def test_an_old_success_says_nothing() -> None:
-    """A request sent before the last refusal may go well without resetting the patience."""
-    throttle = polite()
-    sent_at = now()
-    await anyio.sleep(1)
-    throttle.slow_down(now(), None)
-    throttle.slow_down(now(), None)
-    await anyio.sleep(5)
-    throttle.speed_up(sent_at)
-    throttle.slow_down(now(), None)
-
-    assert 2.9 < pause(throttle) <= 5
-
-
-async def test_a_rate_spaces_the_starts(requests: Requests) -> None:
-    """With a rate of two a second, starts of any kind are half a second apart."""
-    requests.throttle = polite(16, rate=2.0)
-    began = now()
-    requests.start("submit1", "poll1", "submit2", "poll2", "submit3")
-    await anyio.sleep(3)
-
-    starts = [start - began for start in requests.starts]
-    assert starts == pytest.approx([0, 0.5, 1, 1.5, 2], abs=0.1)
-    assert all(b - a >= 0.499 for a, b in pairwise(starts))
-
-
-async def test_a_rate_saves_nothing_up(requests: Requests) -> None:
-    """Idle time is no credit: after it the starts are as far apart as ever."""
-    requests.throttle = polite(16, rate=2.0)
-    await anyio.sleep(100)
-    requests.start("submit1", "submit2", "submit3")
-    await anyio.sleep(3)
-
-    starts = requests.starts
-    assert [starts[1] - starts[0], starts[2] - starts[1]] == pytest.approx([0.5, 0.5], abs=0.1)
-
-
-async def test_a_rate_needs_slots_too(requests: Requests) -> None:
-    """A rate lets nobody in beyond the limit."""
-    requests.throttle = polite(2, rate=10.0)
-    requests.start("submit1", "submit2", "submit3")
-    await anyio.sleep(5)
-
-    assert requests.inside == ["submit1", "submit2"]
-
-
-# --- The end --------------------------------------------------------------------------------
+# --- The end ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("paused", [True, False])
@@ -375,7 +167,7 @@ async def test_closing_sends_everybody_home(paused: bool) -> None:
     await throttle.acquire(throttle.submits)
     if paused:
         throttle.release(throttle.submits)
-        throttle.slow_down(now(), 5.0)
+        throttle.slow_down(anyio.current_time(), 5.0)
     waiting = [
         asyncio.create_task(throttle.acquire(lane))
         for lane in (throttle.submits, throttle.polls, throttle.submits)

@@ -3,8 +3,8 @@
 import asyncio
 import random
 
+import anyio
 import pytest
-from anyio import current_time as now
 
 from vidgo_async import RetryPolicy
 from vidgo_async._api.limiter import Throttle
@@ -103,11 +103,11 @@ class Bucket:
         self.limit = limit
         self.accepted = self.refused = 0
         self._tokens = limit
-        self._at = now()
+        self._at = anyio.current_time()
 
     def takes(self) -> bool:
         """Accept a request, or refuse it."""
-        at = now()
+        at = anyio.current_time()
         self._tokens = min(self.limit, self._tokens + (at - self._at) * self.limit)
         self._at = at
         taken = self._tokens >= 1
@@ -119,9 +119,9 @@ class Bucket:
 
 async def flood(throttle: Throttle, bucket: Bucket, until: float) -> None:
     """Send all the time, as fast as the throttle allows."""
-    while now() < until:
+    while anyio.current_time() < until:
         await throttle.acquire(throttle.submits)
-        sent_at = now()
+        sent_at = anyio.current_time()
         await asyncio.sleep(0.05)
         if bucket.takes():
             throttle.speed_up(sent_at)
@@ -139,7 +139,7 @@ async def test_a_limit_is_found_and_kept(factor: float) -> None:
     throttle._random = random.Random(1)
     async with asyncio.TaskGroup() as group:
         for _ in range(16):
-            group.create_task(flood(throttle, bucket, now() + 120))
+            group.create_task(flood(throttle, bucket, anyio.current_time() + 120))
         await asyncio.sleep(30)
         bucket.limit *= factor
         await asyncio.sleep(30)
@@ -156,10 +156,10 @@ async def test_a_cap_holds_beside_a_found_limit() -> None:
     """Of the caller's cap and the limit that was found the lower one counts."""
     bucket = Bucket(20.0)
     throttle = Throttle(16, 10.0, RetryPolicy())
-    throttle.slow_down(now(), None)
+    throttle.slow_down(anyio.current_time(), None)
     async with asyncio.TaskGroup() as group:
         for _ in range(16):
-            group.create_task(flood(throttle, bucket, now() + 60))
+            group.create_task(flood(throttle, bucket, anyio.current_time() + 60))
     throttle.close("done")
     assert bucket.refused == 0
     assert 0.9 * 580 <= bucket.accepted <= 600 + 16  # those who were waiting at the end

@@ -10,13 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tests.support.responses import (
-    ALL_READERS,
-    KNOWN,
-    NOW,
-    answer,
-    polled_with,
-)
+from tests.support.responses import ALL_READERS, KNOWN, NOW, answer, polled_with
 from vidgo_async._api.responses import MAX_ERROR_BODY, Answer, retry_after
 from vidgo_async._api.wire import read_task
 from vidgo_async._core import errors

@@ -1,4 +1,4 @@
-"""The tree of errors: as drawn, also what it says it is, and fit to travel."""
+"""The tree of errors: its classes, their texts and attributes, copies and pickles."""
 
 import copy
 import pickle
@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from tests.support.errors import LIMITED, TASK, group
 from vidgo_async._core import errors
 from vidgo_async._core.errors import (
     APIError,
-    AuthenticationError,
     DownloadError,
     NotFoundError,
     RateLimitError,
@@ -29,17 +29,8 @@ from vidgo_async._core.errors import (
 from vidgo_async._core.models import MediaFile, Task
 from vidgo_async.requests import GrokImagine
 
-TASK = Task("task-1", "running", progress=40)
 FILE = MediaFile("https://storage.vidgo.ai/a.mp4", "video", "task-2")
 REQUEST = GrokImagine("a fox")
-NO_CREDITS = errors.InsufficientCreditsError("no credits", 402, 402)
-LIMITED = RateLimitError("slow down", 429, 429, "rate_limit_error", "{}", 7.5, True)
-
-
-def group() -> SubmitErrorGroup:
-    return SubmitErrorGroup(
-        "2 of 3 failed", {1: TASK}, {2: NO_CREDITS.own_copy(), 0: LIMITED.own_copy()}
-    )
 
 
 EXAMPLES: list[VidgoError] = [
@@ -69,7 +60,7 @@ TRAVELS: dict[str, Callable[[Any], Any]] = {
 }
 
 
-# --- The tree -------------------------------------------------------------------------------
+# --- The tree --------------------------------------------------------------------------------
 
 
 def drawn_tree() -> list[tuple[str, str]]:
@@ -120,7 +111,7 @@ def test_examples_are_complete() -> None:
     assert kinds == {name for name, _ in real_tree()}
 
 
-# --- Travelling -----------------------------------------------------------------------------
+# --- Travelling ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("error", EXAMPLES, ids=lambda error: type(error).__name__)
@@ -187,7 +178,7 @@ def test_errors_are_hashable(error: VidgoError) -> None:
     assert len({error, error, error.own_copy()}) == 2
 
 
-# --- What they tell -------------------------------------------------------------------------
+# --- What they tell --------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -262,104 +253,3 @@ def test_texts(error: VidgoError, text: str) -> None:
 def test_attributes(error: VidgoError, attributes: dict[str, object]) -> None:
     """What an error holds is what it was made with."""
     assert {name: getattr(error, name) for name in attributes} == attributes
-
-
-# --- The group ------------------------------------------------------------------------------
-
-
-def test_a_group_holds_its_errors_in_order() -> None:
-    """The parts of a group are the failed requests' errors, in the order of the requests."""
-    failed = group()
-
-    assert list(failed.accepted) == [1]
-    assert failed.exceptions == (failed.failed[0], failed.failed[2])
-    assert [type(error).__name__ for error in failed.exceptions] == [
-        "RateLimitError",
-        "InsufficientCreditsError",
-    ]
-
-
-def test_a_group_is_its_own() -> None:
-    """Later changes to the dicts that a group was made of do not reach it."""
-    accepted, failed = {1: TASK}, {0: VidgoError("x")}
-    error = SubmitErrorGroup("x", accepted, failed)
-    accepted.clear()
-    failed.clear()
-
-    assert error.accepted == {1: TASK}
-    assert list(error.failed) == [0]
-
-
-def test_except_star() -> None:
-    """`except*` hands out the matching part, and what is left over goes on."""
-    caught: list[BaseException] = []
-
-    def handle_limits() -> None:
-        try:
-            raise group()
-        except* RateLimitError as part:
-            caught.append(part)
-
-    with pytest.raises(SubmitErrorGroup) as rest:
-        handle_limits()
-
-    (limited,) = caught
-    assert isinstance(limited, SubmitErrorGroup)
-    assert list(limited.failed) == [0]
-    assert list(rest.value.failed) == [2]
-    assert limited.accepted == rest.value.accepted == {1: TASK}
-
-
-def test_split_and_subgroup() -> None:
-    """`split` and `subgroup` keep what was accepted, and the errors under their indexes."""
-    whole = group()
-    match, rest = whole.split(RateLimitError)
-    same = whole.subgroup(VidgoError)
-
-    assert isinstance(match, SubmitErrorGroup)
-    assert isinstance(rest, SubmitErrorGroup)
-    assert match.failed == {0: whole.failed[0]}
-    assert rest.failed == {2: whole.failed[2]}
-    assert match.accepted == rest.accepted == {1: TASK}
-    assert str(match) == "2 of 3 failed"
-    assert isinstance(same, SubmitErrorGroup)
-    assert same.failed == whole.failed
-    assert whole.subgroup(AuthenticationError) is None
-
-
-def test_derive() -> None:
-    """A derived group keeps `accepted`, and only the errors it was given."""
-    whole = group()
-    part = whole.derive([whole.failed[2]])
-
-    assert part.failed == {2: whole.failed[2]}
-    assert part.accepted == {1: TASK}
-
-
-def test_a_copy_of_a_group_keeps_everything() -> None:
-    """Task, notes, accepted and failed of a group survive copies and pickles."""
-    group = SubmitErrorGroup("1 of 2", {0: Task("a", "running")}, {1: VidgoError("no")})
-    group.add_note("a note")
-    group.about(Task("b", "running"))
-    for again in (copy.copy(group), pickle.loads(pickle.dumps(group)), group.own_copy()):
-        assert again.task_id == "b"
-        assert again.__notes__ == ["a note"]
-        assert again.accepted == group.accepted
-        assert list(again.failed) == [1]
-
-
-def test_notes_of_a_copy_are_its_own() -> None:
-    """A note on a copy is not on the original."""
-    error = VidgoError("no")
-    error.add_note("first")
-    error.own_copy().add_note("second")
-    assert error.__notes__ == ["first"]
-
-
-def test_a_group_of_others_errors_is_a_plain_group() -> None:
-    """What was not in the group has no index, so it is grouped without."""
-    group = SubmitErrorGroup("1 of 2", {}, {1: VidgoError("no")})
-    other = ZeroDivisionError()
-    derived = group.derive([other, group.failed[1]])
-    assert type(derived) is ExceptionGroup
-    assert derived.exceptions == (other, group.failed[1])

@@ -7,6 +7,7 @@ import anyio
 from anyio.abc import ByteReceiveStream
 from anyio.streams.buffered import BufferedByteReceiveStream
 
+from tests.support.files import left_in
 from tests.support.sessions import FOX, open_session
 from vidgo_async.sandbox import Sandbox, stall_at
 
@@ -35,11 +36,6 @@ async def main():
 
 asyncio.run(main())
 """
-
-
-def left_in(folder: Path) -> list[str]:
-    """Name what is in a folder."""
-    return sorted(path.name for path in folder.iterdir())
 
 
 async def _line_of(stream: ByteReceiveStream | None) -> bytes:

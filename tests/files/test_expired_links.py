@@ -1,15 +1,15 @@
 """Links that die, and the key that no file host may see."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from tests.support.sessions import FOX, open_session
+from tests.support.files import left_in
 from vidgo_async import (
     DownloadError,
     MediaFile,
@@ -36,32 +36,10 @@ pytestmark = pytest.mark.virtual_time
 SIZE = 300_000
 
 
-def left_in(folder: Path) -> list[str]:
-    """Name what is in a folder."""
-    return sorted(path.name for path in folder.iterdir())
-
-
 @pytest.fixture
-async def sandbox() -> AsyncIterator[Sandbox]:
-    """Run a quick sandbox whose links live for ten minutes."""
-    async with Sandbox(seconds=(0, 0), file_size=SIZE, link_lifetime=600) as sandbox:
-        yield sandbox
-
-
-@pytest.fixture
-async def vidgo(sandbox: Sandbox) -> AsyncIterator[VidgoSession]:
-    """Open a session on it."""
-    async with open_session(sandbox) as vidgo:
-        yield vidgo
-
-
-@pytest.fixture
-async def video(vidgo: VidgoSession, sandbox: Sandbox) -> MediaFile:
-    """Buy a video."""
-    task = await vidgo.submit(FOX)
-    file = (await vidgo.get_task(task.task_id)).files[0]
-    sandbox.received.clear()
-    return file
+def sandbox_settings() -> dict[str, Any]:
+    """Let links expire after ten minutes."""
+    return {"file_size": SIZE, "link_lifetime": 600}
 
 
 async def test_a_dead_link_is_renewed(

@@ -61,3 +61,8 @@ def after(seconds: float) -> Fault:
         return await handler(request)
 
     return late
+
+
+def new_session() -> VidgoSession:
+    """Make a session that never gets to a server."""
+    return VidgoSession("a-key-for-tests", base_url="http://127.0.0.1:9")

@@ -2,9 +2,12 @@
 
 import base64
 from pathlib import Path
+from typing import Any
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
+
+from vidgo_async import GrokImagine
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"a picture" * 9
 KINDS = {
@@ -40,3 +43,11 @@ class Gatherer:
             return await handler(request)
         finally:
             self.busy -= 1
+
+
+def moving(*media: Any, prompt: str = "a fox") -> GrokImagine:
+    return GrokImagine(prompt, image_urls=media)
+
+
+def pictures(folder: Path, count: int) -> list[Path]:
+    return [picture(folder, f"{i}.png", PNG + bytes([i])) for i in range(count)]

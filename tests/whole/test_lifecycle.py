@@ -1,48 +1,22 @@
-"""Opening and closing: from any task, in any order, without a trace."""
+"""Opening and closing a session: from any task, in any order, on one loop."""
 
 import asyncio
-import contextlib
 import contextvars
 import gc
 import weakref
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-import aiohttp
 import anyio
 import anyio.to_thread
 import pytest
-from aiohttp import web
-from starlette.applications import Starlette
 
-from tests.support.sessions import FOX, foxes, ids, open_session
-from vidgo_async import (
-    MediaFile,
-    SessionClosedError,
-    Task,
-    VidgoError,
-    VidgoSession,
-)
+from tests.support.calls import CALLS, Call
+from tests.support.sessions import FOX, foxes, new_session, open_session
+from vidgo_async import SessionClosedError, Task, VidgoError, VidgoSession
 from vidgo_async.sandbox import Sandbox, hang
 
-Call = Callable[[VidgoSession], Awaitable[object]]
-
-CALLS: dict[str, Call] = {
-    "submit": lambda vidgo: vidgo.submit(FOX),
-    "submit_many": lambda vidgo: vidgo.submit_many([FOX]),
-    "generate": lambda vidgo: vidgo.generate(FOX),
-    "get_task": lambda vidgo: vidgo.get_task("x"),
-    "wait": lambda vidgo: vidgo.wait("x"),
-    "as_completed": lambda vidgo: anext(aiter(vidgo.as_completed(["x"]))),
-    "generate_many": lambda vidgo: anext(aiter(vidgo.generate_many([FOX]))),
-    "download": lambda vidgo: vidgo.download(MediaFile("http://127.0.0.1/x"), "never.mp4"),
-    "balance": lambda vidgo: vidgo.balance(),
-}
-
-
-def new_session() -> VidgoSession:
-    """Make a session that never gets to a server."""
-    return VidgoSession("a-key-for-tests", base_url="http://127.0.0.1:9")
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
 
 
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
@@ -154,74 +128,6 @@ async def test_sessions_close_in_any_order() -> None:
         await second.aclose()
 
 
-@pytest.fixture
-async def opened_by_a_fixture() -> AsyncIterator[VidgoSession]:
-    """Open a session in a fixture."""
-    async with new_session() as vidgo:
-        yield vidgo
-
-
-async def test_a_fixture_may_hold_a_session(opened_by_a_fixture: VidgoSession) -> None:
-    """A session lives in a fixture as well."""
-    with anyio.move_on_after(0.01):
-        await opened_by_a_fixture.wait("x")
-
-
-async def test_an_aiohttp_app_may_hold_a_session() -> None:
-    """A session lives in an app's cleanup context, opened and closed by the server."""
-    async with Sandbox() as sandbox:
-        key = web.AppKey("vidgo", VidgoSession)
-
-        @contextlib.asynccontextmanager
-        async def lifespan(app: web.Application) -> AsyncIterator[None]:
-            async with open_session(sandbox) as vidgo:
-                app[key] = vidgo
-                yield
-
-        async def submit(request: web.Request) -> web.Response:
-            return web.Response(text=(await request.app[key].submit(FOX)).task_id)
-
-        app = web.Application()
-        app.cleanup_ctx.append(lifespan)
-        app.router.add_get("/", submit)
-        runner = web.AppRunner(app)
-        await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        url = f"http://127.0.0.1:{site.port}/"
-        async with aiohttp.ClientSession() as client, client.get(url) as response:
-            assert await response.text() in sandbox.tasks
-        await runner.cleanup()
-
-
-async def test_a_starlette_app_may_hold_a_session() -> None:
-    """A session lives in a Starlette lifespan; state goes to the requests."""
-    async with Sandbox() as sandbox:
-
-        @contextlib.asynccontextmanager
-        async def lifespan(app: Starlette) -> AsyncIterator[dict[str, VidgoSession]]:
-            async with open_session(sandbox) as vidgo:
-                yield {"vidgo": vidgo}
-
-        app = Starlette(lifespan=lifespan)
-        messages = anyio.create_memory_object_stream[dict[str, str]](2)
-        sent: list[str] = []
-        state: dict[str, VidgoSession] = {}
-
-        async def send(message: MutableMapping[str, object]) -> None:
-            sent.append(str(message["type"]))
-            if message["type"] == "lifespan.startup.complete":
-                assert (await state["vidgo"].submit(FOX)).task_id in sandbox.tasks
-                await messages[0].send({"type": "lifespan.shutdown"})
-
-        await messages[0].send({"type": "lifespan.startup"})
-        scope = {"type": "lifespan", "app": app, "state": state}
-        await asyncio.create_task(app(scope, messages[1].receive, send))
-        assert sent == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
-        for stream in messages:
-            stream.close()
-
-
 @pytest.mark.virtual_time
 async def test_closing_with_thousands_of_waiters() -> None:
     """Each of many waiters is told, at once."""
@@ -260,64 +166,6 @@ async def test_a_cancelled_close_still_closes() -> None:
             await submit
 
 
-@pytest.mark.virtual_time
-@pytest.mark.parametrize("delay", [0.0, 0.5, 1.0, 3.0, 6.0, 11.0])
-@pytest.mark.parametrize("how", ["native", "anyio", "asyncio"])
-@pytest.mark.parametrize("call", ["submit", "generate", "submit_many", "wait", "as_completed"])
-async def test_cancellation_at_any_point_leaves_the_session_usable(
-    call: str, how: str, delay: float
-) -> None:
-    """A cancelled call leaves at once; what was bought is accounted for; the session works."""
-    async with Sandbox(seconds=(10, 10)) as sandbox, open_session(sandbox) as vidgo:
-        known = await vidgo.submit(FOX)
-        calls: dict[str, Call] = {
-            **CALLS,
-            "wait": lambda vidgo: vidgo.wait(known),
-            "as_completed": lambda vidgo: anext(aiter(vidgo.as_completed([known]))),
-        }
-
-        got: list[Task] = []
-
-        async def run() -> None:
-            result = await calls[call](vidgo)
-            got.extend(result if isinstance(result, list) else [result])  # type: ignore[list-item] # all give tasks
-
-        if how == "native":
-            running = asyncio.create_task(run())
-            await anyio.sleep(delay)
-            running.cancel()
-            await asyncio.wait({running})
-        elif how == "anyio":
-            with anyio.move_on_after(delay):
-                await run()
-        else:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(delay):
-                    await run()
-        await anyio.sleep(20)
-        assert {known.task_id, *ids(got), *ids(vidgo.unclaimed)} == set(sandbox.tasks)
-        assert (await vidgo.generate(FOX)).finished
-
-
-@pytest.mark.virtual_time
-@pytest.mark.parametrize("how", ["anyio", "asyncio"])
-async def test_a_timeout_inside_a_loop_body_leaves_the_rest(how: str) -> None:
-    """A scope that ends inside the body of a loop harms neither the stream nor the session."""
-    async with Sandbox(seconds=(5, 9)) as sandbox, open_session(sandbox) as vidgo:
-        batch = vidgo.generate_many(foxes(6))
-        came: list[int] = []
-        with contextlib.suppress(TimeoutError):
-            scope = anyio.fail_after(15) if how == "anyio" else contextlib.nullcontext()
-            with scope:
-                async with asyncio.timeout(None if how == "anyio" else 15):
-                    async for outcome in batch:
-                        came.append(outcome.index)
-                        await anyio.sleep(6)
-        assert came
-        assert sorted([*came, *[outcome.index async for outcome in batch]]) == list(range(6))
-        assert not vidgo.unclaimed
-
-
 async def test_no_wait_lives_in_the_trace_of_the_first_caller() -> None:
     """Looks run in an empty context, not in that of whoever came first."""
     trace: contextvars.ContextVar[str] = contextvars.ContextVar("trace", default="nobody")
@@ -348,44 +196,6 @@ async def test_an_idle_session_runs_nothing() -> None:
             await asyncio.sleep(0)
             servers = 1  # the sandbox's own, for the connection
             assert len(asyncio.all_tasks()) <= before + servers
-
-
-async def test_a_lent_connector_is_not_closed() -> None:
-    """The connector stays its owner's; its limits must not be below ours."""
-    async with Sandbox() as sandbox, aiohttp.TCPConnector(limit=16) as connector:
-        async with open_session(sandbox, connector=connector) as vidgo:
-            await vidgo.submit(FOX)
-        assert not connector.closed
-        with pytest.raises(ValueError, match="limit is 16, below max_concurrent_requests=17"):
-            open_session(sandbox, connector=connector, max_concurrent_requests=17)
-    with pytest.raises(TypeError, match="connector must be"):
-        VidgoSession("a-key-for-tests", connector="pool")  # type: ignore[arg-type] # on purpose
-
-
-async def test_downloads_leave_room_on_a_lent_connector(tmp_path: Path) -> None:
-    """Downloads take no connection that API requests may need, but for one."""
-    async with Sandbox(seconds=(0, 0)) as sandbox, aiohttp.TCPConnector(limit=4) as connector:
-        async with open_session(sandbox, connector=connector, max_concurrent_requests=3) as vidgo:
-            task = await vidgo.submit(FOX)
-            file = (await vidgo.get_task(task.task_id)).files[0]
-            sandbox.inject(hang, call="file", times=None)
-            downloads = [
-                asyncio.create_task(vidgo.download(file, tmp_path / str(number)))
-                for number in range(4)
-            ]
-            await anyio.sleep(0.1)
-            assert sandbox.received["file"] == 1
-            await asyncio.gather(*(vidgo.balance() for _ in range(3)))
-        for download in downloads:
-            with pytest.raises(SessionClosedError):
-                await download
-
-
-async def test_a_connector_per_host_limit_counts_too() -> None:
-    """All requests go to one host, so its limit per host must not be below ours either."""
-    async with aiohttp.TCPConnector(limit=0, limit_per_host=4) as connector:
-        with pytest.raises(ValueError, match="limit_per_host is 4"):
-            VidgoSession("a-key-for-tests", connector=connector)
 
 
 async def test_a_dropped_session_is_collected() -> None:

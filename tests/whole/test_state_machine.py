@@ -45,9 +45,7 @@ from vidgo_async import (
     VidgoError,
     VidgoSession,
 )
-from vidgo_async.sandbox import (
-    Sandbox,
-)
+from vidgo_async.sandbox import Sandbox
 
 STUCK = 2000.0
 """Seconds in which every call must have ended, once nothing breaks any more."""

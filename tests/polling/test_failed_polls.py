@@ -1,0 +1,166 @@
+"""Failed and slow polls: they delay the next poll, and do not end the wait."""
+
+from typing import Any
+
+import anyio
+import pytest
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from tests.support.faults import Clock
+from tests.support.sessions import FOX, after, foxes, ids, open_session
+from vidgo_async import (
+    APIError,
+    AuthenticationError,
+    NotFoundError,
+    PermissionDeniedError,
+    RateLimitError,
+    TaskTimeoutError,
+)
+from vidgo_async.sandbox import Fault, Sandbox, answer, cut_body, hang, reset_after, reset_before
+
+pytestmark = pytest.mark.virtual_time
+
+
+RUNNING: dict[str, Any] = {"task_id": "x", "status": "running"}
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        reset_before,
+        reset_after,
+        hang,
+        cut_body,
+        answer(429),
+        answer(408),
+        answer(500, {"detail": "oops"}),
+        answer(503, "<html>", {"Retry-After": "5"}),
+        answer(401, "<html>"),
+        answer(403, "<html>"),
+        answer(404, "<html>"),
+        answer(400, {"detail": "no"}),
+        answer(302, headers={"Location": "http://127.0.0.1:1/"}),
+        answer(200),
+        answer(200, "<html>"),
+        answer(200, {"code": 200, "data": {"status": 5}}),
+        answer(200, {"code": 200, "data": {}}),
+        answer(200, {"code": 200, "data": {"status": "finished", "files": [{}]}}),
+        answer(200, {"code": 200, "data": {**RUNNING, "status": "dreaming"}}),
+        answer(200, {"code": 200, "data": {**RUNNING, "progress": "x", "files": 5}}),
+        answer(200, {"code": 500, "message": "m"}),
+    ],
+)
+async def test_failed_looks_do_not_end_a_watch(fault: Fault) -> None:
+    """Whatever a poll gets, the task still ends as it truly ended."""
+    async with Sandbox(seconds=(15, 15)) as sandbox, open_session(sandbox) as vidgo:
+        task = await vidgo.submit(FOX)
+        sandbox.inject(fault, call="status", times=4)
+        ended = await vidgo.wait(task)
+        assert ended.finished
+        assert len(ended.files) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [(401, AuthenticationError), (403, PermissionDeniedError), (404, NotFoundError)],
+)
+async def test_a_refusal_in_the_apis_own_words_ends_a_watch_the_third_time(
+    status: int, kind: type[APIError]
+) -> None:
+    """401, 403 and 404 end a watch three times in a row, and then carry the task."""
+    refusal = answer(status, {"detail": "no"})
+    async with Sandbox(seconds=(30, 30)) as sandbox, open_session(sandbox) as vidgo:
+        task = await vidgo.submit(FOX)
+        sandbox.inject(refusal, call="status", times=2)
+        sandbox.inject(answer(502), call="status")
+        sandbox.inject(refusal, call="status", times=3)
+        with pytest.raises(kind) as caught:
+            await vidgo.wait(task)
+        assert sandbox.received["status"] == 6
+        assert caught.value.task_id == task.task_id
+        assert caught.value.task == task
+
+
+async def test_waits_grow_after_failures() -> None:
+    """While looks fail they come ever more slowly."""
+    clock = Clock()
+
+    async def fail(request: web.Request, handler: Handler) -> web.StreamResponse:
+        clock.times.append(anyio.current_time())
+        return web.Response(status=500)
+
+    async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
+        task = await vidgo.submit(FOX)
+        sandbox.inject(fail, call="status", times=None)
+        with pytest.raises(TaskTimeoutError) as caught:
+            await vidgo.wait(task, timeout=100)
+        assert 5 <= len(clock.times) <= 9
+        assert clock.gaps[3] > clock.gaps[0]
+        assert isinstance(caught.value.__cause__, APIError)
+
+
+async def test_one_429_slows_everybody() -> None:
+    """After a 429 with `Retry-After` nothing at all is sent until the time has come."""
+    clock = Clock()
+    async with Sandbox(seconds=(90, 90)) as sandbox, open_session(sandbox) as vidgo:
+        tasks = await vidgo.submit_many(foxes(10))
+        sandbox.inject(answer(429, headers={"Retry-After": "40"}), call="status")
+        sandbox.inject(clock, call=None, times=None)
+        async with vidgo.as_completed(tasks):
+            await anyio.sleep(3)
+            start = anyio.current_time()
+            await vidgo.balance()
+            assert anyio.current_time() - start > 36
+            assert [time for time in clock.times if start < time < start + 36] == []
+
+
+async def test_who_leaves_during_a_pause_is_not_looked_for() -> None:
+    """A look that waited for its turn is not made when nobody waits for it any more."""
+    async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
+        sandbox.inject(answer(429, headers={"Retry-After": "30"}), call="balance")
+        with pytest.raises(RateLimitError):
+            await vidgo.balance()
+        with pytest.raises(TaskTimeoutError):
+            await vidgo.wait("x", timeout=5)
+        await anyio.sleep(60)
+        assert sandbox.received["status"] == 0
+
+
+async def test_hung_looks_do_not_delay_the_others() -> None:
+    """A look that hangs gives its place to those who wait, and comes ever more rarely."""
+    async with (
+        Sandbox(seconds=(10, 10)) as sandbox,
+        open_session(sandbox, max_concurrent_requests=4) as vidgo,
+    ):
+        hung = await vidgo.submit_many(foxes(20))
+        for task in hung:
+            sandbox.inject(hang, call="status", times=None, task_id=task.task_id)
+        well = await vidgo.submit_many(foxes(10))
+        start = anyio.current_time()
+        async with vidgo.as_completed([*hung, *well]) as stream:
+            came = [await anext(stream) for _ in well]
+        assert {task.task_id for task in came} == set(ids(well))
+        assert anyio.current_time() - start < 25  # 20 hung looks by 3 of 10 s each would take 66 s
+
+
+async def test_a_slow_server_is_not_cut_short() -> None:
+    """Where every answer takes long, the looks learn to wait for it."""
+    async with (
+        Sandbox(seconds=(1, 1)) as sandbox,
+        open_session(sandbox, max_concurrent_requests=4) as vidgo,
+    ):
+        tasks = await vidgo.submit_many(foxes(30))
+        sandbox.inject(after(4), call="status", times=None)
+        async for task in vidgo.as_completed(tasks, timeout=300):
+            assert task.finished
+
+
+async def test_hung_looks_are_given_up_after_ten_seconds() -> None:
+    """A poll is given at most 10 seconds, and then tried again."""
+    async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
+        task = await vidgo.submit(FOX)
+        sandbox.inject(hang, call="status")
+        start = anyio.current_time()
+        assert (await vidgo.wait(task)).finished
+        assert 10 < anyio.current_time() - start < 20
