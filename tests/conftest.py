@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -70,3 +71,15 @@ def _blocks_no_loop(request: pytest.FixtureRequest) -> Iterator[None]:
 def fox(tmp_path: Path) -> Path:
     """A picture file to upload."""
     return picture(tmp_path)
+
+
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Let SIGINT raise `KeyboardInterrupt` here and in child processes, as in a terminal.
+
+    Tests that a script runs in the background inherit a SIGINT that is ignored.
+    """
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    signal.signal(signal.SIGINT, before)

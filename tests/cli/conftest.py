@@ -1,8 +1,7 @@
 """Fixtures of the tests of the command line."""
 
 import asyncio
-import signal
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +14,8 @@ from vidgo_async.sandbox import Sandbox
 
 
 @pytest.fixture(autouse=True)
-def _interruptible() -> Iterator[None]:
-    """Let Ctrl-C work as in a terminal, also where the tests themselves run in the background."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    signal.signal(signal.SIGINT, before)
+def _interruptible(interruptible: None) -> None:
+    """Let every test of the program press Ctrl-C."""
 
 
 @pytest.fixture(autouse=True)

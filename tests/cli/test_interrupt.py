@@ -13,7 +13,8 @@ import pytest
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from tests.support.program import FOX, Ended, Program, Start, ended, finished, names_in, of, started
+from tests.support.files import names_in
+from tests.support.program import FOX, Ended, Program, Start, ended, finished, of, started
 from vidgo_async import GrokImagine, VidgoSession
 from vidgo_async.sandbox import Fault, Sandbox, answer, hang_after
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import anyio
 import pytest
 
-from tests.support.program import FOX, PROGRAM, Program, ended, names_in, started
+from tests.support.files import names_in
+from tests.support.program import FOX, PROGRAM, Program, ended, started
 from vidgo_async import __version__
 
 # --- Bad usage -------------------------------------------------------------------------------

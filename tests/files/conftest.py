@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.files import CheckedDownload
 from tests.support.sessions import FOX, open_session
 from vidgo_async import MediaFile, VidgoSession
 from vidgo_async.sandbox import Sandbox
@@ -50,3 +51,9 @@ async def digest(sandbox: Sandbox, vidgo: VidgoSession, video: MediaFile, tmp_pa
     sandbox.calls.clear()
     sandbox.received.clear()
     return digest
+
+
+@pytest.fixture
+def download(vidgo: VidgoSession, video: MediaFile, digest: str, tmp_path: Path) -> CheckedDownload:
+    """Give a function that downloads the video and checks the file."""
+    return CheckedDownload(vidgo, video, tmp_path, digest)

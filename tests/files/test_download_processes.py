@@ -7,7 +7,7 @@ import anyio
 from anyio.abc import ByteReceiveStream
 from anyio.streams.buffered import BufferedByteReceiveStream
 
-from tests.support.files import left_in
+from tests.support.files import names_in
 from tests.support.sessions import FOX, open_session
 from vidgo_async.sandbox import Sandbox, stall_at
 
@@ -56,12 +56,12 @@ async def test_kill_in_the_middle_and_again(tmp_path: Path) -> None:
                 assert await _line_of(process.stdout) == b"begun"
                 process.kill()
             assert process.returncode not in {0, None}
-            [leftover] = left_in(tmp_path)
+            [leftover] = names_in(tmp_path)
             assert leftover.startswith(".fox.mp4.")
             assert leftover.endswith(".part")
             await vidgo.download(file, target)  # its checksum is verified
         assert target.stat().st_size == SIZE
-        assert left_in(tmp_path) == [leftover, "fox.mp4"]
+        assert names_in(tmp_path) == [leftover, "fox.mp4"]
 
 
 async def test_a_large_file_takes_little_memory(tmp_path: Path) -> None:

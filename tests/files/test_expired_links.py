@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from tests.support.files import left_in
+from tests.support.files import names_in
 from vidgo_async import (
     DownloadError,
     MediaFile,
@@ -79,7 +79,7 @@ async def test_a_link_that_stays_dead_is_one_plain_error(
     assert caught.value.task is not None
     assert caught.value.task.finished
     assert (sandbox.received["file"], sandbox.received["status"]) == (2, 1)
-    assert left_in(tmp_path) == []
+    assert names_in(tmp_path) == []
 
 
 @pytest.mark.parametrize("task_id", [None, ""])
@@ -157,7 +157,7 @@ async def test_closing_ends_a_download_that_asks(
     await vidgo.aclose()
     with pytest.raises(SessionClosedError):
         await download
-    assert left_in(tmp_path) == []
+    assert names_in(tmp_path) == []
 
 
 async def test_closing_ends_a_download_that_is_about_to_ask(
@@ -173,7 +173,7 @@ async def test_closing_ends_a_download_that_is_about_to_ask(
     sandbox.inject(close, call="file")
     with pytest.raises(SessionClosedError):
         await vidgo.download(video, tmp_path / "fox.mp4")
-    assert left_in(tmp_path) == []
+    assert names_in(tmp_path) == []
 
 
 async def test_no_file_host_ever_sees_the_key(

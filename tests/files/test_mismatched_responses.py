@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from tests.support.files import MIDDLE, SIZE, asked, check
+from tests.support.files import MIDDLE, SIZE, CheckedDownload, requested_ranges
 from vidgo_async import MediaFile, VidgoSession
 from vidgo_async.sandbox import (
     DROPPED,
@@ -55,6 +55,7 @@ def sandbox_settings() -> dict[str, Any]:
 async def test_what_does_not_fit_starts_over(
     fault: Fault,
     sandbox: Sandbox,
+    download: CheckedDownload,
     vidgo: VidgoSession,
     video: MediaFile,
     digest: str,
@@ -69,39 +70,31 @@ async def test_what_does_not_fit_starts_over(
         flipped = data.translate(bytes(range(255, -1, -1)))
         assert hashlib.sha256(flipped).hexdigest() == digest
         return
-    await vidgo.download(video, tmp_path / "fox.mp4")
-    check(tmp_path, digest)
+    await download()
 
 
 @pytest.mark.parametrize("changes", [{"ETag": DROPPED}, {"ETag": 'W/"weak"'}])
 async def test_without_a_validator_it_starts_over(
-    changes: dict[str, str],
-    sandbox: Sandbox,
-    vidgo: VidgoSession,
-    video: MediaFile,
-    digest: str,
-    tmp_path: Path,
+    changes: dict[str, str], sandbox: Sandbox, download: CheckedDownload
 ) -> None:
     """Where nothing tells one version of a file from the next, no part is asked for."""
     sandbox.inject(both(cut_at(MIDDLE), with_headers(changes)), call="file")
-    await vidgo.download(video, tmp_path / "fox.mp4")
-    check(tmp_path, digest)
-    assert asked(sandbox) == [None, None]
+    await download()
+    assert requested_ranges(sandbox) == [None, None]
 
 
 async def test_a_corrupted_file_is_fetched_again(
-    sandbox: Sandbox, vidgo: VidgoSession, video: MediaFile, digest: str, tmp_path: Path
+    sandbox: Sandbox, download: CheckedDownload
 ) -> None:
     """Wrong bytes of the right length are noticed by their checksum."""
     sandbox.inject(corrupted, call="file", times=2)
-    await vidgo.download(video, tmp_path / "fox.mp4")
-    check(tmp_path, digest)
+    await download()
     assert sandbox.received["file"] == 3
 
 
 @pytest.mark.parametrize("kind", ["Content-MD5", "Content-Digest", "Repr-Digest"])
 async def test_each_kind_of_checksum_counts(
-    kind: str, sandbox: Sandbox, vidgo: VidgoSession, video: MediaFile, digest: str, tmp_path: Path
+    kind: str, sandbox: Sandbox, download: CheckedDownload
 ) -> None:
     """Any header that tells a checksum is believed; one that makes no sense is not."""
     wrong = {
@@ -112,33 +105,24 @@ async def test_each_kind_of_checksum_counts(
     odd = {"Content-MD5": "YQ==", "Content-Digest": "sha-512=:a:", "Repr-Digest": "sha-256=:YQ==:"}
     sandbox.inject(with_headers({"Repr-Digest": DROPPED, kind: wrong[kind]}), call="file")
     sandbox.inject(with_headers({"Repr-Digest": DROPPED, kind: odd[kind]}), call="file")
-    await vidgo.download(video, tmp_path / "fox.mp4")
-    check(tmp_path, digest)
+    await download()
     assert sandbox.received["file"] == 2
 
 
 @pytest.mark.parametrize("difference", [-1, 1, 1000])
 async def test_a_wrong_length_is_noticed(
-    difference: int,
-    sandbox: Sandbox,
-    vidgo: VidgoSession,
-    video: MediaFile,
-    digest: str,
-    tmp_path: Path,
+    difference: int, sandbox: Sandbox, download: CheckedDownload
 ) -> None:
     """A `Content-Length` that is wrong, at first or for the rest, costs a try and no byte."""
     sandbox.inject(wrong_length(difference), call="file")
-    await vidgo.download(video, tmp_path / "fox.mp4")
-    check(tmp_path, digest)
-    (tmp_path / "fox.mp4").unlink()
+    await download()
     sandbox.inject(cut_at(MIDDLE), call="file")
     sandbox.inject(wrong_length(difference), call="file")
-    await vidgo.download(video, tmp_path / "fox.mp4")
-    check(tmp_path, digest)
+    await download()
 
 
 async def test_a_rest_that_is_too_long_starts_over(
-    sandbox: Sandbox, vidgo: VidgoSession, video: MediaFile, digest: str, tmp_path: Path
+    sandbox: Sandbox, download: CheckedDownload
 ) -> None:
     """More bytes than the file has are not the file."""
 
@@ -149,22 +133,17 @@ async def test_a_rest_that_is_too_long_starts_over(
 
     sandbox.inject(cut_at(MIDDLE), call="file")
     sandbox.inject(too_long, call="file")
-    await vidgo.download(video, tmp_path / "fox.mp4")
-    check(tmp_path, digest)
+    await download()
 
 
 async def test_a_length_that_nobody_tells_is_no_problem(
-    sandbox: Sandbox, vidgo: VidgoSession, video: MediaFile, digest: str, tmp_path: Path
+    sandbox: Sandbox, download: CheckedDownload
 ) -> None:
     """A chunked body comes whole, and one that is cut goes on; the total may come with the rest."""
     totals: set[int | None] = set()
     sandbox.inject(chunked, call="file")
-    await vidgo.download(
-        video, tmp_path / "fox.mp4", on_progress=lambda _, total: totals.add(total)
-    )
-    check(tmp_path, digest)
+    await download(lambda _, total: totals.add(total))
     assert totals == {None}
-    (tmp_path / "fox.mp4").unlink()
 
     async def cut_chunks(request: web.Request, handler: Handler) -> web.StreamResponse:
         real = await handler(request)
@@ -178,21 +157,13 @@ async def test_a_length_that_nobody_tells_is_no_problem(
 
     sandbox.inject(cut_chunks, call="file")
     totals.clear()
-    await vidgo.download(
-        video, tmp_path / "fox.mp4", on_progress=lambda _, total: totals.add(total)
-    )
-    check(tmp_path, digest)
+    await download(lambda _, total: totals.add(total))
     assert totals == {None, SIZE}
 
 
-async def test_a_compressed_answer_is_unpacked(
-    sandbox: Sandbox, vidgo: VidgoSession, video: MediaFile, digest: str, tmp_path: Path
-) -> None:
+async def test_a_compressed_answer_is_unpacked(sandbox: Sandbox, download: CheckedDownload) -> None:
     """A host that compresses though it was asked not to is understood; no length is believed."""
     totals: set[int | None] = set()
     sandbox.inject(gzipped, call="file")
-    await vidgo.download(
-        video, tmp_path / "fox.mp4", on_progress=lambda _, total: totals.add(total)
-    )
-    check(tmp_path, digest)
+    await download(lambda _, total: totals.add(total))
     assert totals == {None}

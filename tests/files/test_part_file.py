@@ -11,10 +11,20 @@ import pytest
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from tests.support.files import left_in
+from tests.support.files import names_in
 from tests.support.sessions import open_session
 from vidgo_async import DownloadError, MediaFile, VidgoSession
-from vidgo_async.sandbox import Sandbox
+from vidgo_async.sandbox import Fault, Sandbox
+
+
+def writing(target: Path) -> Fault:
+    """Write the destination of a download before the host answers."""
+
+    async def write(request: web.Request, handler: Handler) -> web.StreamResponse:
+        await anyio.Path(target).write_bytes(b"mine")
+        return await handler(request)
+
+    return write
 
 
 async def test_a_file_that_appears_meanwhile_is_kept(
@@ -22,16 +32,11 @@ async def test_a_file_that_appears_meanwhile_is_kept(
 ) -> None:
     """Also a file that appears during the transfer is not overwritten."""
     target = tmp_path / "fox.mp4"
-
-    async def meanwhile(request: web.Request, handler: Handler) -> web.StreamResponse:
-        await anyio.Path(target).write_bytes(b"mine")
-        return await handler(request)
-
-    sandbox.inject(meanwhile, call="file")
+    sandbox.inject(writing(target), call="file")
     with pytest.raises(DownloadError, match="appeared meanwhile"):
         await vidgo.download(video, target)
     assert target.read_bytes() == b"mine"
-    assert left_in(tmp_path) == ["fox.mp4"]
+    assert names_in(tmp_path) == ["fox.mp4"]
 
 
 async def test_places_that_cannot_be_written(
@@ -50,7 +55,7 @@ async def test_places_that_cannot_be_written(
         await vidgo.download(video, f"{tmp_path}/file/")
     with pytest.raises(ValueError, match="NUL"):
         await vidgo.download(video, tmp_path / "a\0b")
-    assert left_in(tmp_path) == ["file", f"{video.task_id}.mp4"]
+    assert names_in(tmp_path) == ["file", f"{video.task_id}.mp4"]
 
 
 async def test_a_folder_gets_the_file_by_its_tasks_name(
@@ -61,8 +66,8 @@ async def test_a_folder_gets_the_file_by_its_tasks_name(
     assert await vidgo.download(video, tmp_path) == tmp_path / name
     made = await vidgo.download(video, f"{tmp_path}/new/er/")
     assert made == tmp_path / "new" / "er" / name
-    assert left_in(tmp_path) == ["new", name]
-    assert left_in(made.parent) == [name]
+    assert names_in(tmp_path) == ["new", name]
+    assert names_in(made.parent) == [name]
 
 
 async def test_two_downloads_to_one_destination_take_turns(
@@ -84,7 +89,7 @@ async def test_two_downloads_to_one_destination_take_turns(
     assert "it exists" in str(refused)
     assert sandbox.received["file"] == 1
     await asyncio.gather(*(vidgo.download(video, target, overwrite=True) for _ in range(2)))
-    assert left_in(tmp_path) == ["fox.mp4", "link"]
+    assert names_in(tmp_path) == ["fox.mp4", "link"]
 
 
 async def test_two_sessions_do_not_harm_each_other(
@@ -98,7 +103,7 @@ async def test_two_sessions_do_not_harm_each_other(
         )
     kinds = sorted(type(result).__name__ for result in results)
     assert kinds == ["DownloadError", "PosixPath"]
-    assert left_in(tmp_path) == ["fox.mp4"]
+    assert names_in(tmp_path) == ["fox.mp4"]
 
 
 async def test_a_disk_without_links_will_do(
@@ -115,18 +120,13 @@ async def test_a_disk_without_links_will_do(
 
     monkeypatch.setattr("pathlib.Path.hardlink_to", refuse)
     target = await vidgo.download(video, tmp_path / "fox.mp4")
-    assert left_in(tmp_path) == ["fox.mp4"]
+    assert names_in(tmp_path) == ["fox.mp4"]
     target.unlink()
-
-    async def meanwhile(request: web.Request, handler: Handler) -> web.StreamResponse:
-        await anyio.Path(target).write_bytes(b"mine")
-        return await handler(request)
-
-    sandbox.inject(meanwhile, call="file")
+    sandbox.inject(writing(target), call="file")
     with pytest.raises(DownloadError, match="appeared meanwhile"):
         await vidgo.download(video, target)
     assert target.read_bytes() == b"mine"
-    assert left_in(tmp_path) == ["fox.mp4"]
+    assert names_in(tmp_path) == ["fox.mp4"]
 
 
 async def test_a_full_disk_is_one_error(
@@ -141,7 +141,7 @@ async def test_a_full_disk_is_one_error(
     with pytest.raises(DownloadError, match=r"could not write .*No space left") as caught:
         await vidgo.download(video, tmp_path / "fox.mp4")
     assert caught.value.file == video
-    assert left_in(tmp_path) == []
+    assert names_in(tmp_path) == []
 
 
 async def test_the_file_is_on_disk_before_it_has_its_name(
@@ -173,7 +173,7 @@ async def test_a_leftover_never_harms(
     target = await vidgo.download(video, tmp_path / "fox.mp4")
     assert leftover.read_bytes() == b"half"
     assert target.stat().st_size > 4
-    assert left_in(tmp_path) == [leftover.name, "fox.mp4"]
+    assert names_in(tmp_path) == [leftover.name, "fox.mp4"]
 
 
 async def test_a_name_of_full_length_has_room_for_a_temporary_one(
@@ -182,4 +182,4 @@ async def test_a_name_of_full_length_has_room_for_a_temporary_one(
     """255 bytes of name, some of them in letters of two, are no problem on the way there."""
     name = "\u00fc" * 125 + "x.mp4"
     await vidgo.download(video, tmp_path / name)
-    assert left_in(tmp_path) == [name]
+    assert names_in(tmp_path) == [name]

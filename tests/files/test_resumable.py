@@ -8,7 +8,7 @@ import pytest
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from tests.support.files import MIDDLE, SIZE, asked, check, left_in
+from tests.support.files import MIDDLE, SIZE, CheckedDownload, names_in, requested_ranges
 from tests.support.sessions import open_session
 from vidgo_async import DownloadError, MediaFile, RetryPolicy, VidgoSession
 from vidgo_async.sandbox import (
@@ -42,19 +42,12 @@ def sandbox_settings() -> dict[str, Any]:
 @pytest.mark.parametrize("fault", [cut_at, stall_at])
 @pytest.mark.parametrize("size", [0, 1, MIDDLE, SIZE - 1, SIZE])
 async def test_a_cut_transfer_goes_on_where_it_stopped(
-    fault: object,
-    size: int,
-    sandbox: Sandbox,
-    vidgo: VidgoSession,
-    video: MediaFile,
-    digest: str,
-    tmp_path: Path,
+    fault: object, size: int, sandbox: Sandbox, download: CheckedDownload
 ) -> None:
     """Cut or stalled at the first, a middle and the last byte, it asks for the rest only."""
     sandbox.inject(fault(size), call="file")  # type: ignore[operator] # parametrised
-    await vidgo.download(video, tmp_path / "fox.mp4")
-    check(tmp_path, digest)
-    first, *rest = asked(sandbox)
+    await download()
+    first, *rest = requested_ranges(sandbox)
     assert first is None
     assert len(rest) == (0 if size == SIZE else 1)
     if rest and rest[0] is not None:  # what came together with the end of the line may be lost
@@ -67,12 +60,11 @@ async def test_a_cut_transfer_goes_on_where_it_stopped(
 
 
 async def test_it_goes_on_for_as_long_as_it_gets_anywhere(
-    sandbox: Sandbox, vidgo: VidgoSession, video: MediaFile, digest: str, tmp_path: Path
+    sandbox: Sandbox, download: CheckedDownload
 ) -> None:
     """Twenty cuts, each after some bytes more, end in a whole file."""
     sandbox.inject(cut_at(150_000), call="file", times=None)
-    await vidgo.download(video, tmp_path / "fox.mp4")
-    check(tmp_path, digest)
+    await download()
     assert sandbox.received["file"] > 20
 
 
@@ -89,7 +81,7 @@ async def test_five_tries_without_a_byte_end_it(
     assert caught.value.task_id == video.task_id
     assert sandbox.received["file"] == 1 + 10  # aiohttp itself asks twice where it is reset
     assert seen[-1] == (MIDDLE, SIZE)
-    assert left_in(tmp_path) == []
+    assert names_in(tmp_path) == []
 
 
 @pytest.mark.parametrize(
@@ -121,17 +113,14 @@ async def test_what_never_gets_better_ends(
         await vidgo.download(video, tmp_path / "fox.mp4")
     assert caught.value.file == video
     assert sandbox.received["file"] == tries
-    assert left_in(tmp_path) == []
+    assert names_in(tmp_path) == []
 
 
-async def test_a_slow_file_is_no_stalled_one(
-    sandbox: Sandbox, vidgo: VidgoSession, video: MediaFile, digest: str, tmp_path: Path
-) -> None:
+async def test_a_slow_file_is_no_stalled_one(sandbox: Sandbox, download: CheckedDownload) -> None:
     """A drop every 50 seconds is fetched at the first try, with its progress."""
     seen: list[int] = []
     sandbox.inject(drip(SIZE // 10, 50.0), call="file")
-    await vidgo.download(video, tmp_path / "fox.mp4", on_progress=lambda done, _: seen.append(done))
-    check(tmp_path, digest)
+    await download(lambda done, _: seen.append(done))
     assert sandbox.received["file"] == 1
     assert len(seen) >= 10
     assert seen == sorted(seen)
@@ -139,23 +128,17 @@ async def test_a_slow_file_is_no_stalled_one(
 
 @pytest.mark.parametrize("status", [429, 503])
 async def test_a_busy_host_is_given_its_time(
-    status: int,
-    sandbox: Sandbox,
-    vidgo: VidgoSession,
-    video: MediaFile,
-    digest: str,
-    tmp_path: Path,
+    status: int, sandbox: Sandbox, download: CheckedDownload, vidgo: VidgoSession
 ) -> None:
     """`Retry-After` of a file's host is heeded, and does not slow the session's own calls."""
     sandbox.inject(answer(status, headers={"Retry-After": "30"}), call="file", times=2)
     began = anyio.current_time()
     async with anyio.create_task_group() as group:
-        group.start_soon(vidgo.download, video, tmp_path / "fox.mp4")
+        group.start_soon(download)
         await anyio.sleep(10)
         await vidgo.balance()
         assert anyio.current_time() - began < 11
     assert 60 <= anyio.current_time() - began < 62
-    check(tmp_path, digest)
 
 
 async def test_the_waits_grow(sandbox: Sandbox, video: MediaFile, tmp_path: Path) -> None:
@@ -169,24 +152,22 @@ async def test_the_waits_grow(sandbox: Sandbox, video: MediaFile, tmp_path: Path
 
 
 async def test_redirects_are_followed_up_to_ten(
-    sandbox: Sandbox, vidgo: VidgoSession, video: MediaFile, digest: str, tmp_path: Path
+    sandbox: Sandbox, download: CheckedDownload
 ) -> None:
     """A redirect to another host is followed, also for the rest; a circle ends at once."""
     sandbox.inject(redirected, call="file")
     sandbox.inject(cut_at(MIDDLE), call="file")
     sandbox.inject(redirected, call="file")
-    await vidgo.download(video, tmp_path / "fox.mp4")
-    check(tmp_path, digest)
+    await download()
     assert sandbox.received["file"] == 4
-    (tmp_path / "fox.mp4").unlink()
     sandbox.inject(redirected, call="file", times=None)
     with pytest.raises(DownloadError, match="TooManyRedirects"):
-        await vidgo.download(video, tmp_path / "fox.mp4")
+        await download()
     assert sandbox.received["file"] <= 4 + 10
 
 
 async def test_nothing_is_fetched_twice_where_all_is_there(
-    sandbox: Sandbox, vidgo: VidgoSession, video: MediaFile, digest: str, tmp_path: Path
+    sandbox: Sandbox, download: CheckedDownload
 ) -> None:
     """All bytes came and their end did not: the host says that there are no more (416)."""
 
@@ -199,7 +180,6 @@ async def test_nothing_is_fetched_twice_where_all_is_there(
         return await hang(request, handler)
 
     sandbox.inject(no_end, call="file")
-    await vidgo.download(video, tmp_path / "fox.mp4")
-    check(tmp_path, digest)
-    assert asked(sandbox) == [None, f"bytes={SIZE}-"]
+    await download()
+    assert requested_ranges(sandbox) == [None, f"bytes={SIZE}-"]
     assert sandbox.calls[-1].status == 416

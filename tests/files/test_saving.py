@@ -4,33 +4,14 @@ from pathlib import Path
 
 import anyio
 import pytest
-from aiohttp import web
-from aiohttp.typedefs import Handler
 
+from tests.support.faults import InFlight
+from tests.support.files import names_in
 from tests.support.sessions import FOX, foxes, open_session
 from vidgo_async import DownloadError, Task, TaskFailedError
 from vidgo_async.sandbox import Sandbox, answer, hang
 
 pytestmark = pytest.mark.virtual_time
-
-
-def is_empty(folder: Path) -> bool:
-    return not list(folder.iterdir())
-
-
-class Crowd:
-    """A fault that lets downloads in only when told, and counts how many are at it."""
-
-    def __init__(self) -> None:
-        self.inside = self.most = 0
-        self.open = anyio.Event()
-
-    async def __call__(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        self.inside += 1
-        self.most = max(self.most, self.inside)
-        await self.open.wait()
-        self.inside -= 1
-        return await handler(request)
 
 
 async def test_a_batch_becomes_files(tmp_path: Path) -> None:
@@ -57,7 +38,7 @@ async def test_a_failed_download_loses_no_task(tmp_path: Path) -> None:
         assert outcome.task is not None
         assert outcome.task.finished
         assert outcome.error.task == outcome.task
-    assert is_empty(tmp_path)
+    assert names_in(tmp_path) == []
 
 
 async def test_a_failed_task_is_not_downloaded(tmp_path: Path) -> None:
@@ -70,37 +51,37 @@ async def test_a_failed_task_is_not_downloaded(tmp_path: Path) -> None:
 
 async def test_four_downloads_at_once(tmp_path: Path) -> None:
     """Downloads of a batch take no slot of the API, and go four at a time."""
-    crowd = Crowd()
+    in_flight = InFlight()
     async with (
         Sandbox() as sandbox,
         open_session(sandbox, max_concurrent_requests=5) as vidgo,
         vidgo.generate_many(foxes(12), download_to=tmp_path) as batch,
     ):
-        sandbox.inject(crowd, call="file", times=None)
+        sandbox.inject(in_flight, call="file", times=None)
         started = anyio.current_time()
         async with anyio.create_task_group() as group:
 
             async def open_later() -> None:
                 await anyio.sleep(60)
                 assert sandbox.sold == batch.submitted == 12
-                assert crowd.inside == 4
-                crowd.open.set()
+                assert in_flight.count == 4
+                in_flight.release()
 
             group.start_soon(open_later)
             assert [outcome.ok async for outcome in batch] == [True] * 12
         assert anyio.current_time() - started < 70
-    assert crowd.most == 4
+    assert in_flight.most == 4
 
 
 async def test_reading_pauses_when_downloads_are_behind(tmp_path: Path) -> None:
     """Finished tasks leave their places, but no more than `max_in_flight` of them wait."""
-    crowd = Crowd()
+    in_flight = InFlight()
     async with (
         Sandbox() as sandbox,
         open_session(sandbox) as vidgo,
         vidgo.generate_many(foxes(20), max_in_flight=3, download_to=tmp_path) as batch,
     ):
-        sandbox.inject(crowd, call="file", times=None)
+        sandbox.inject(in_flight, call="file", times=None)
         first = anyio.Event()
         async with anyio.create_task_group() as group:
 
@@ -111,7 +92,7 @@ async def test_reading_pauses_when_downloads_are_behind(tmp_path: Path) -> None:
             group.start_soon(read)
             await anyio.sleep(60)
             assert batch.read == 6
-            crowd.open.set()
+            in_flight.release()
         assert first.is_set()
 
 
@@ -124,7 +105,7 @@ async def test_leaving_during_a_download(tmp_path: Path) -> None:
                 await anext(batch)
         states = [task.status for task in vidgo.unclaimed if isinstance(task, Task)]
         assert states == ["finished", "finished"]
-    assert is_empty(tmp_path)
+    assert names_in(tmp_path) == []
 
 
 async def test_one_video_becomes_a_file(tmp_path: Path) -> None:

@@ -1,14 +1,11 @@
 """The limits of uploads: five at once, and twenty in a minute."""
 
-import asyncio
-
 import anyio
 import pytest
-from aiohttp import web
-from aiohttp.typedefs import Handler
 
+from tests.support.faults import InFlight
 from tests.support.sessions import FOX, open_session
-from tests.support.uploads import PNG, Gatherer
+from tests.support.uploads import PNG
 from vidgo_async import TransportError
 from vidgo_async.sandbox import Sandbox, refusal, slow
 
@@ -39,35 +36,26 @@ async def test_slow_uploads_stay_within_the_limit() -> None:
 
 async def test_at_most_five_at_once() -> None:
     """No more than 5 uploads are under way."""
-    gatherer = Gatherer()
-
-    async def slowly(request: web.Request, handler: Handler) -> web.StreamResponse:
-        async def late(request: web.Request) -> web.StreamResponse:
-            await asyncio.sleep(5)
-            return await handler(request)
-
-        return await gatherer(request, late)
-
+    in_flight = InFlight(5)
     async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
-        sandbox.inject(slowly, call="upload", times=None)
+        sandbox.inject(in_flight, call="upload", times=None)
         async with anyio.create_task_group() as group:
             for _ in range(8):
                 group.start_soon(vidgo.upload, PNG)
-        assert gatherer.most == 5
+        assert in_flight.most == 5
 
 
 async def test_fewer_at_once_where_connections_are_few() -> None:
     """A small connector is shared: uploads leave requests their connections."""
-    gatherer = Gatherer()
+    in_flight = InFlight(1)
     async with Sandbox() as sandbox:
         vidgo = open_session(sandbox, max_concurrent_requests=1)
         async with vidgo:
-            sandbox.inject(slow(1), call="upload", times=3)
-            sandbox.inject(gatherer, call="upload", times=None)
+            sandbox.inject(in_flight, call="upload", times=None)
             async with anyio.create_task_group() as group:
                 for _ in range(5):
                     group.start_soon(vidgo.upload, PNG)
-        assert gatherer.most == 1
+        assert in_flight.most == 1
         assert len(sandbox.uploads) == 5
 
 

@@ -6,7 +6,8 @@ import anyio
 import pytest
 
 from tests.support.faults import SAFE_503
-from tests.support.sessions import FOX, after, deaf_server, foxes, ids, open_session
+from tests.support.servers import deaf_server
+from tests.support.sessions import FOX, after, foxes, ids, open_session
 from vidgo_async import (
     RetryPolicy,
     SessionClosedError,

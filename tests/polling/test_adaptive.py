@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.adaptive import World, delays, learned, seen, truthful
+from tests.support.policies import BAD_NUMBERS
 from vidgo_async import FixedPolling, Task
 from vidgo_async._polling.adaptive import KINDS, AdaptivePolling, LearningPolicy
 
@@ -51,18 +52,7 @@ def test_defaults() -> None:
 
 
 @pytest.mark.parametrize("field", ["min_interval", "max_interval", "patience"])
-@pytest.mark.parametrize(
-    ("error", "value"),
-    [
-        (ValueError, 0),
-        (ValueError, -1.0),
-        (ValueError, math.nan),
-        (ValueError, math.inf),
-        (TypeError, True),
-        (TypeError, None),
-        (TypeError, "3"),
-    ],
-)
+@BAD_NUMBERS
 def test_bad_numbers(field: str, error: type[Exception], value: Any) -> None:
     """A setting that is no number above 0 is refused, with its name."""
     with pytest.raises(error, match=f"^{field} must be a number"):

@@ -7,7 +7,7 @@ import pytest
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from tests.support.faults import Clock
+from tests.support.faults import RequestTimes
 from tests.support.sessions import FOX, after, foxes, ids, open_session
 from vidgo_async import (
     APIError,
@@ -84,10 +84,10 @@ async def test_a_refusal_in_the_apis_own_words_ends_a_watch_the_third_time(
 
 async def test_waits_grow_after_failures() -> None:
     """While looks fail they come ever more slowly."""
-    clock = Clock()
+    received = RequestTimes()
 
     async def fail(request: web.Request, handler: Handler) -> web.StreamResponse:
-        clock.times.append(anyio.current_time())
+        received.times.append(anyio.current_time())
         return web.Response(status=500)
 
     async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
@@ -95,24 +95,24 @@ async def test_waits_grow_after_failures() -> None:
         sandbox.inject(fail, call="status", times=None)
         with pytest.raises(TaskTimeoutError) as caught:
             await vidgo.wait(task, timeout=100)
-        assert 5 <= len(clock.times) <= 9
-        assert clock.gaps[3] > clock.gaps[0]
+        assert 5 <= len(received.times) <= 9
+        assert received.gaps[3] > received.gaps[0]
         assert isinstance(caught.value.__cause__, APIError)
 
 
 async def test_one_429_slows_everybody() -> None:
     """After a 429 with `Retry-After` nothing at all is sent until the time has come."""
-    clock = Clock()
+    received = RequestTimes()
     async with Sandbox(seconds=(90, 90)) as sandbox, open_session(sandbox) as vidgo:
         tasks = await vidgo.submit_many(foxes(10))
         sandbox.inject(answer(429, headers={"Retry-After": "40"}), call="status")
-        sandbox.inject(clock, call=None, times=None)
+        sandbox.inject(received, call=None, times=None)
         async with vidgo.as_completed(tasks):
             await anyio.sleep(3)
             start = anyio.current_time()
             await vidgo.balance()
             assert anyio.current_time() - start > 36
-            assert [time for time in clock.times if start < time < start + 36] == []
+            assert [time for time in received.times if start < time < start + 36] == []
 
 
 async def test_who_leaves_during_a_pause_is_not_looked_for() -> None:

@@ -1,6 +1,5 @@
 """When to look again, and how long to wait: policies tested with plain numbers."""
 
-import math
 import pickle
 from typing import Any
 
@@ -9,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.policies import BAD_NUMBERS
 from vidgo_async import FixedPolling, RetryPolicy, Task
 
 CHANCES = st.floats(0, 1)
@@ -50,20 +50,7 @@ def test_policies_are_values(policy: attrs.AttrsInstance) -> None:
         (RetryPolicy, "max_delay"),
     ],
 )
-@pytest.mark.parametrize(
-    ("error", "value"),
-    [
-        (ValueError, 0),
-        (ValueError, -1.0),
-        (ValueError, math.nan),
-        (ValueError, math.inf),
-        (ValueError, -math.inf),
-        (TypeError, True),
-        (TypeError, None),
-        (TypeError, "3"),
-        (TypeError, 3j),
-    ],
-)
+@BAD_NUMBERS
 def test_bad_numbers(make: Any, field: str, error: type[Exception], value: object) -> None:
     """A number of seconds that is no number above 0 is refused, with the field's name."""
     with pytest.raises(error, match=f"^{field} must be a number"):

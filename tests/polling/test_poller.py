@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import anyio
 import pytest
 
-from tests.support.faults import Clock
+from tests.support.faults import RequestTimes
 from tests.support.sessions import FOX, after, foxes, open_session
 from vidgo_async import FixedPolling, Task, TaskTimeoutError
 from vidgo_async.sandbox import Sandbox, hang
@@ -16,17 +16,17 @@ pytestmark = pytest.mark.virtual_time
 
 async def test_a_fresh_task_is_first_looked_at_when_the_policy_says() -> None:
     """A task of known age waits for its first look; then comes one each interval."""
-    clock = Clock()
+    received = RequestTimes()
     async with (
         Sandbox(seconds=(20, 20)) as sandbox,
         open_session(sandbox, polling=FixedPolling(3.0)) as vidgo,
     ):
-        sandbox.inject(clock, call="status", times=None)
+        sandbox.inject(received, call="status", times=None)
         task = await vidgo.submit(FOX)
         start = anyio.current_time()
         assert (await vidgo.wait(task)).finished
-        assert 3.0 <= clock.times[0] - start <= 3.7
-        assert all(3.0 <= gap <= 3.7 for gap in clock.gaps)
+        assert 3.0 <= received.times[0] - start <= 3.7
+        assert all(3.0 <= gap <= 3.7 for gap in received.gaps)
 
 
 async def test_a_bare_id_is_looked_at_at_once() -> None:
@@ -53,16 +53,16 @@ async def test_an_old_task_is_looked_at_at_once() -> None:
 @pytest.mark.parametrize("interval", [0.5, 1.0, 3.0])
 async def test_tasks_are_not_looked_at_in_lockstep(interval: float) -> None:
     """Looks at tasks that were submitted together spread out, ever more."""
-    clock = Clock()
+    received = RequestTimes()
     async with (
         Sandbox(seconds=(20, 20)) as sandbox,
         open_session(sandbox, max_concurrent_requests=100, polling=FixedPolling(interval)) as vidgo,
     ):
-        sandbox.inject(clock, call="status", times=None)
+        sandbox.inject(received, call="status", times=None)
         tasks = await vidgo.submit_many(foxes(30))
         async for _ in vidgo.as_completed(tasks):
             pass
-        first, later = clock.times[:30], clock.times[150:180]
+        first, later = received.times[:30], received.times[150:180]
         assert first[-1] - first[0] > 0.07 * interval
         assert later[-1] - later[0] > 0.2 * interval
 

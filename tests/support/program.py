@@ -7,12 +7,10 @@ import shlex
 import sys
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 import anyio
 import attrs
-import av
 import pytest
 from anyio.abc import Process
 from anyio.streams.text import TextReceiveStream
@@ -99,17 +97,6 @@ async def ended(process: Process, out: str = "") -> Ended:
 def of(sandbox: Sandbox) -> dict[str, str]:
     """Return the environment for a sandbox."""
     return {"VIDGO_BASE_URL": sandbox.url, "VIDGO_API_KEY": sandbox.api_key}
-
-
-def names_in(folder: Path) -> list[str]:
-    """Return the names of the files in a folder."""
-    return sorted(path.name for path in folder.iterdir())
-
-
-def play(path: Path) -> int:
-    """Decode a video to its end and return how many pictures it has."""
-    with av.open(path) as video:
-        return sum(1 for _ in video.decode(video=0))
 
 
 def finished(*urls: str, kind: str = "video") -> Fault:

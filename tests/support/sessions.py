@@ -1,8 +1,5 @@
 """What the tests of the client share: a sandbox with a session on it, and the accounts."""
 
-import contextlib
-import socket
-from collections.abc import Generator
 from typing import Any
 
 import anyio
@@ -37,20 +34,6 @@ def foxes(count: int) -> list[GrokImagine]:
 def ids(things: "list[Task] | tuple[Task | SubmissionUnknownError, ...]") -> list[str | None]:
     """Name tasks, and None for whatever has no id."""
     return [thing.task_id for thing in things]
-
-
-@contextlib.contextmanager
-def deaf_server() -> Generator[str]:
-    """Listen at an address where connections are never made: the queue is full."""
-    with contextlib.ExitStack() as stack:
-        listener = stack.enter_context(socket.socket())
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(0)
-        for _ in range(3):
-            caller = stack.enter_context(socket.socket())
-            caller.setblocking(False)
-            caller.connect_ex(listener.getsockname())
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
 
 
 def after(seconds: float) -> Fault:

@@ -1,11 +1,8 @@
-"""What the tests of uploads share: pictures, and faults of the upload endpoints."""
+"""Pictures to upload, and requests that hold them."""
 
 import base64
 from pathlib import Path
 from typing import Any
-
-from aiohttp import web
-from aiohttp.typedefs import Handler
 
 from vidgo_async import GrokImagine
 
@@ -28,21 +25,6 @@ def picture(folder: Path, name: str = "fox.png", data: bytes = PNG) -> Path:
     path = folder / name
     path.write_bytes(data)
     return path
-
-
-class Gatherer:
-    """A fault that lets uploads pass, and knows how many were under way and when each came."""
-
-    def __init__(self) -> None:
-        self.busy = self.most = 0
-
-    async def __call__(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        self.busy += 1
-        self.most = max(self.most, self.busy)
-        try:
-            return await handler(request)
-        finally:
-            self.busy -= 1
 
 
 def moving(*media: Any, prompt: str = "a fox") -> GrokImagine:

@@ -4,9 +4,10 @@ import signal
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator
 
 import pytest
+
+pytestmark = pytest.mark.usefixtures("interruptible")
 
 PRELUDE = """
 import asyncio, logging
@@ -29,14 +30,6 @@ def program(body: str) -> "subprocess.Popen[str]":
         stderr=subprocess.PIPE,
         text=True,
     )
-
-
-@pytest.fixture(autouse=True)
-def _interruptible() -> Iterator[None]:
-    """Let children take SIGINT, also where the tests themselves run in a script's background."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
 
 
 WAYS = {

@@ -1,15 +1,16 @@
 """The key, the callback's token and a proxy's password show nowhere."""
 
-import asyncio
 import logging
 import pickle
 import traceback
 from collections.abc import Awaitable, Callable, Iterator
 
+import anyio
 import pytest
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from tests.support.servers import serving
 from tests.support.sessions import FOX, foxes, open_session
 from vidgo_async import (
     InvalidRequestError,
@@ -130,19 +131,17 @@ async def test_a_proxy_is_used_and_its_password_kept() -> None:
         seen.append((str(request.url), request.headers.get("Proxy-Authorization")))
         return web.json_response({"code": 402, "error": {"message": "m", "type": "t"}}, status=402)
 
-    server = web.ServerRunner(web.Server(proxy))
-    await server.setup()
-    site = web.TCPSite(server, "127.0.0.1", 0)
-    await site.start()
-    async with VidgoSession(
-        KEY,
-        base_url="http://api.example",
-        proxy=f"http://user:{PASSWORD}@127.0.0.1:{site.port}",  # no variable of ours holds it
-    ) as vidgo:
+    async with (
+        serving(web.ServerRunner(web.Server(proxy))) as address,
+        VidgoSession(
+            KEY,
+            base_url="http://api.example",
+            proxy=f"http://user:{PASSWORD}@{address}",  # no variable of ours holds it
+        ) as vidgo,
+    ):
         with pytest.raises(VidgoError) as caught:
             await vidgo.submit(FOX)
         assert find([*shown(caught.value), repr(vars(vidgo))]) == []
-    await server.cleanup()
     assert seen[0][0].startswith("http://api.example/")
     assert seen[0][1] is not None
     assert seen[0][1].startswith("Basic ")
@@ -154,21 +153,17 @@ async def test_a_proxy_that_refuses_shows_no_password() -> None:
     async def refuse(request: web.BaseRequest) -> web.Response:
         return web.Response(status=407)
 
-    server = web.ServerRunner(web.Server(refuse))
-    await server.setup()
-    site = web.TCPSite(server, "127.0.0.1", 0)
-    await site.start()
-    async with VidgoSession(
-        KEY,
-        base_url="https://api.example",
-        proxy=f"http://user:{PASSWORD}@127.0.0.1:{site.port}",
-    ) as vidgo:
-        start = asyncio.get_running_loop().time()
+    async with (
+        serving(web.ServerRunner(web.Server(refuse))) as address,
+        VidgoSession(
+            KEY, base_url="https://api.example", proxy=f"http://user:{PASSWORD}@{address}"
+        ) as vidgo,
+    ):
+        start = anyio.current_time()
         with pytest.raises(TransportError, match=r"407.*nothing was bought") as caught:
             await vidgo.submit(FOX)
-        assert asyncio.get_running_loop().time() - start < 1  # no other try would help
+        assert anyio.current_time() - start < 1  # no other try would help
         assert find(list(shown(caught.value))) == []
-    await server.cleanup()
 
 
 async def test_a_callback_url_that_is_repeated_is_blotted_out() -> None:
@@ -196,21 +191,17 @@ async def test_the_environment_counts_only_when_asked(
         seen.append(str(request.url))
         return web.json_response({"code": 200, "data": {"credits_amount": 1}})
 
-    server = web.ServerRunner(web.Server(proxy))
-    await server.setup()
-    site = web.TCPSite(server, "127.0.0.1", 0)
-    await site.start()
-    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{site.port}")
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-    async with VidgoSession(KEY, base_url="http://api.example", trust_env=True) as vidgo:
-        assert (await vidgo.balance()).credits == 1
-    assert seen == ["http://api.example/api/user/balance"]
-    async with Sandbox(api_key=KEY) as sandbox, open_session(sandbox, trust_env=True) as vidgo:
-        assert (await vidgo.balance()).credits == 1000
-    monkeypatch.delenv("no_proxy")
-    async with Sandbox(api_key=KEY) as sandbox, open_session(sandbox) as vidgo:
-        assert (await vidgo.balance()).credits == 1000
-    await server.cleanup()
+    async with serving(web.ServerRunner(web.Server(proxy))) as address:
+        monkeypatch.setenv("http_proxy", f"http://{address}")
+        monkeypatch.setenv("no_proxy", "127.0.0.1")
+        async with VidgoSession(KEY, base_url="http://api.example", trust_env=True) as vidgo:
+            assert (await vidgo.balance()).credits == 1
+        assert seen == ["http://api.example/api/user/balance"]
+        async with Sandbox(api_key=KEY) as sandbox, open_session(sandbox, trust_env=True) as vidgo:
+            assert (await vidgo.balance()).credits == 1000
+        monkeypatch.delenv("no_proxy")
+        async with Sandbox(api_key=KEY) as sandbox, open_session(sandbox) as vidgo:
+            assert (await vidgo.balance()).credits == 1000
     assert len(seen) == 1
 
 

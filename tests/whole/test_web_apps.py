@@ -10,6 +10,7 @@ import pytest
 from aiohttp import web
 from starlette.applications import Starlette
 
+from tests.support.servers import serving
 from tests.support.sessions import FOX, new_session, open_session
 from vidgo_async import VidgoSession
 from vidgo_async.sandbox import Sandbox
@@ -45,14 +46,12 @@ async def test_an_aiohttp_app_may_hold_a_session() -> None:
         app = web.Application()
         app.cleanup_ctx.append(lifespan)
         app.router.add_get("/", submit)
-        runner = web.AppRunner(app)
-        await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        url = f"http://127.0.0.1:{site.port}/"
-        async with aiohttp.ClientSession() as client, client.get(url) as response:
+        async with (
+            serving(web.AppRunner(app)) as address,
+            aiohttp.ClientSession() as client,
+            client.get(f"http://{address}/") as response,
+        ):
             assert await response.text() in sandbox.tasks
-        await runner.cleanup()
 
 
 async def test_a_starlette_app_may_hold_a_session() -> None:
