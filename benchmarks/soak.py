@@ -1,7 +1,7 @@
 """A long batch against a server that breaks all the time: is anything bought twice, or lost?
 
-Both sides keep books, the server by prompt and the client by outcome, and they are compared
-when all is over. The client's are kept in a file, so that its memory is what the library holds.
+The server counts what it sold, by prompt, and the client writes down each outcome; both are
+compared at the end. The client writes to a file, so that its memory is what the library holds.
 """
 
 import argparse
@@ -64,9 +64,9 @@ def run(wanted: argparse.Namespace) -> bool:
         f"seed {wanted.seed}\n"
     )
     habits = Habits(wanted.faults, FAILURE_RATE, wanted.seed)
-    with tempfile.TemporaryFile("w+") as book, served(habits) as server:
-        held, unclaimed = asyncio.run(_soak(server, wanted.requests, book))
-        accounts = Accounts.settled(wanted.requests, read(book), server.end())
+    with tempfile.TemporaryFile("w+") as file, served(habits) as server:
+        held, unclaimed = asyncio.run(_soak(server, wanted.requests, file))
+        accounts = Accounts.compare(wanted.requests, read(file), server.end())
     _print_figures(held, accounts, unclaimed)
     return print_promises(
         {**_promises(accounts, unclaimed), **held.promises(IN_FLIGHT, CONCURRENT)}
@@ -76,14 +76,14 @@ def run(wanted: argparse.Namespace) -> bool:
 # --- The batch ------------------------------------------------------------------------------
 
 
-async def _soak(server: Server, requests: int, book: TextIO) -> tuple[Held, int]:
+async def _soak(server: Server, requests: int, file: TextIO) -> tuple[Held, int]:
     """Return what the client held, and how many tasks were unclaimed in the end."""
     async with held_during(ROW) as held:
-        unclaimed = await _run_batch(server, requests, book, held)
+        unclaimed = await _run_batch(server, requests, file, held)
     return held, unclaimed
 
 
-async def _run_batch(server: Server, requests: int, book: TextIO, held: Held) -> int:
+async def _run_batch(server: Server, requests: int, file: TextIO, held: Held) -> int:
     session = VidgoSession(
         server.api_key,
         base_url=server.url,
@@ -98,7 +98,7 @@ async def _run_batch(server: Server, requests: int, book: TextIO, held: Held) ->
         async for outcome in session.generate_many(
             wanted, max_in_flight=IN_FLIGHT, timeout=TASK_TIMEOUT
         ):
-            write(book, Entry.of(outcome))
+            write(file, Entry.of(outcome))
             done += 1
             held.look(done)
     return sum(isinstance(what, Task) for what in session.unclaimed)
@@ -111,34 +111,31 @@ def _print_figures(held: Held, accounts: Accounts, unclaimed: int) -> None:
     print()
     for kind, count in accounts.kinds.most_common():
         print_figure(f"outcomes: {kind}", count)
-    ledger = accounts.ledger
-    for call, struck in ledger.struck.items():
-        print_figure(f"{call} requests received", ledger.received[call])
+    for call, struck in accounts.server.struck.items():
+        print_figure(f"{call} requests received", accounts.server.received[call])
         print_figure("  of these struck by faults", struck.total())
-    print_figure("submits rightly sent again (429, 503)", accounts.rightly_sent_again)
-    print_figure("submits that must end as unknown", accounts.owed_unknown)
+    print_figure("submits rightly sent again (429, 503)", accounts.sent_again)
+    print_figure("submits that must end as unknown", accounts.unknown_at_least)
     print_figure("sold", accounts.sold)
     print_figure("  given to callers with their id", accounts.with_id)
     print_figure("  behind unknown outcomes", accounts.behind_unknown)
     print_figure("  unclaimed", unclaimed)
-    print_figure("requests sold more than once", accounts.sold_twice)
+    print_figure("requests sold more than once", len(accounts.differences.sold_twice))
     held.print_figures(accounts.outcomes)
 
 
 def _promises(accounts: Accounts, unclaimed: int) -> dict[str, bool | None]:
     requests = accounts.requests
-    received = accounts.ledger.received["submit"]
+    received = accounts.server.received["submit"]
     told = accounts.with_id + accounts.behind_unknown + unclaimed
     return {
-        "each request has exactly one outcome": (
-            accounts.outcomes == requests and accounts.seen == set(range(requests))
-        ),
-        "no request was sold more than once": accounts.sold_twice == 0,
+        "each request has exactly one outcome": accounts.complete,
+        "no request was sold more than once": not accounts.differences.sold_twice,
         "sold = with id + behind unknown + unclaimed": accounts.sold == told,
-        "nothing was sold behind any other error": accounts.lost == 0,
+        "nothing was sold behind any other error": accounts.lost == unclaimed,
         "each id and each end is the server's own": accounts.contradictions == 0,
-        "only 429 and 503 were sent again": received <= requests + accounts.rightly_sent_again,
+        "only 429 and 503 were sent again": received <= requests + accounts.sent_again,
         "what may have bought something is unknown": (
-            accounts.kinds[NOT_KNOWN] >= accounts.owed_unknown
+            accounts.kinds[NOT_KNOWN] >= accounts.unknown_at_least
         ),
     }

@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator
 import anyio
 import pytest
 
-from tests.support.sessions import after, foxes, ids, open_session
+from tests.support.sessions import foxes, ids, open_session
 from vidgo_async import Batch, Outcome, SessionClosedError, SubmissionUnknownError, Task
-from vidgo_async.sandbox import Sandbox, reset_after
+from vidgo_async.sandbox import Sandbox, reset_after, slow
 
 pytestmark = pytest.mark.virtual_time
 
@@ -33,7 +33,7 @@ async def test_leaving_a_batch_loses_nothing(how: str) -> None:
 
     async with Sandbox(seconds=(5, 50), seed=4) as sandbox, open_session(sandbox) as vidgo:
         sandbox.inject(reset_after, skip=10)
-        sandbox.inject(after(3), times=None, skip=12)
+        sandbox.inject(slow(3), times=None, skip=12)
         batch = vidgo.generate_many(foxes(100), max_in_flight=12)
         if how == "block":
             async with batch:

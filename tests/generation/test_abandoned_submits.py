@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.faults import SAFE_503
 from tests.support.servers import deaf_server
-from tests.support.sessions import FOX, after, foxes, ids, open_session
+from tests.support.sessions import FOX, foxes, ids, open_session
 from vidgo_async import (
     RetryPolicy,
     SessionClosedError,
@@ -17,7 +17,7 @@ from vidgo_async import (
     TransportTimeoutError,
     VidgoSession,
 )
-from vidgo_async.sandbox import Sandbox, answer, hang_after
+from vidgo_async.sandbox import Sandbox, answer, hang_after, slow
 
 pytestmark = pytest.mark.virtual_time
 
@@ -27,7 +27,7 @@ async def test_a_caller_who_leaves_during_the_post_leaves_at_once(
 ) -> None:
     """Cancelled during the POST, the caller is free at once; the task goes to `unclaimed`."""
     async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
-        sandbox.inject(after(4))
+        sandbox.inject(slow(4))
         start = asyncio.get_running_loop().time()
         with anyio.move_on_after(1):
             await vidgo.submit(FOX)
@@ -59,7 +59,7 @@ async def test_an_unknown_outcome_behind_a_caller_is_unclaimed_too() -> None:
 async def test_a_refusal_behind_a_caller_is_nothing_to_keep() -> None:
     """A POST that was refused after its caller left bought nothing."""
     async with Sandbox(credits=0) as sandbox, open_session(sandbox) as vidgo:
-        sandbox.inject(after(2))
+        sandbox.inject(slow(2))
         with anyio.move_on_after(1):
             await vidgo.submit(FOX)
         await anyio.sleep(5)
@@ -192,7 +192,7 @@ async def test_closing_waits_for_posts_under_way() -> None:
     """A POST that is answered within the grace is given to its caller."""
     async with Sandbox() as sandbox:
         vidgo = await open_session(sandbox).__aenter__()
-        sandbox.inject(after(3))
+        sandbox.inject(slow(3))
         async with anyio.create_task_group() as group:
             bought = asyncio.create_task(vidgo.submit(FOX))
             await anyio.sleep(1)

@@ -8,7 +8,7 @@ import pytest
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from tests.support.sessions import FOX, after, foxes, open_session
+from tests.support.sessions import FOX, foxes, open_session
 from vidgo_async import (
     AuthenticationError,
     Batch,
@@ -24,7 +24,7 @@ from vidgo_async import (
     TaskTimeoutError,
     VidgoError,
 )
-from vidgo_async.sandbox import Sandbox, answer, hang, reset_after
+from vidgo_async.sandbox import Sandbox, answer, hang, reset_after, slow
 
 pytestmark = pytest.mark.virtual_time
 
@@ -153,7 +153,7 @@ async def test_one_bad_request_neither_stops_nor_delays_its_siblings() -> None:
 async def test_each_request_has_its_deadline_from_its_id_on() -> None:
     """A task that takes too long is an outcome with its last known state."""
     async with Sandbox(seconds=(100, 100)) as sandbox, open_session(sandbox) as vidgo:
-        sandbox.inject(after(8), skip=1)
+        sandbox.inject(slow(8), skip=1)
         outcomes = [outcome async for outcome in vidgo.generate_many(foxes(2), timeout=30)]
         for outcome in outcomes:
             assert isinstance(outcome.error, TaskTimeoutError)

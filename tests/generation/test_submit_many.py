@@ -6,7 +6,7 @@ import anyio
 import attrs
 import pytest
 
-from tests.support.sessions import FOX, after, foxes, open_session
+from tests.support.sessions import FOX, foxes, open_session
 from vidgo_async import (
     InsufficientCreditsError,
     InvalidRequestError,
@@ -15,7 +15,7 @@ from vidgo_async import (
     Task,
     TypedRequest,
 )
-from vidgo_async.sandbox import Sandbox, answer, reset_after
+from vidgo_async.sandbox import Sandbox, answer, reset_after, slow
 
 pytestmark = pytest.mark.virtual_time
 
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.virtual_time
 async def test_submit_many_keeps_the_order_of_the_requests() -> None:
     """The tasks come back in the order of their requests, each bought once."""
     async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
-        sandbox.inject(after(3))
+        sandbox.inject(slow(3))
         tasks = await vidgo.submit_many(foxes(40))
         prompts = [sandbox.tasks[task.task_id].input["prompt"] for task in tasks]
         assert prompts == [f"fox {number}" for number in range(40)]
@@ -93,7 +93,7 @@ async def test_a_cancelled_submit_many_leaves_all_it_bought() -> None:
     ):
         sandbox.inject(reset_after, skip=1)
         sandbox.inject(answer(400, {"detail": "no"}), skip=1)
-        sandbox.inject(after(4), times=None, skip=8)
+        sandbox.inject(slow(4), times=None, skip=8)
         with anyio.move_on_after(2):
             await vidgo.submit_many(foxes(20))
         await anyio.sleep(10)

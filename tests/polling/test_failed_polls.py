@@ -8,7 +8,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from tests.support.faults import RequestTimes
-from tests.support.sessions import FOX, after, foxes, ids, open_session
+from tests.support.sessions import FOX, foxes, ids, open_session
 from vidgo_async import (
     APIError,
     AuthenticationError,
@@ -17,7 +17,16 @@ from vidgo_async import (
     RateLimitError,
     TaskTimeoutError,
 )
-from vidgo_async.sandbox import Fault, Sandbox, answer, cut_body, hang, reset_after, reset_before
+from vidgo_async.sandbox import (
+    Fault,
+    Sandbox,
+    answer,
+    cut_body,
+    hang,
+    reset_after,
+    reset_before,
+    slow,
+)
 
 pytestmark = pytest.mark.virtual_time
 
@@ -151,7 +160,7 @@ async def test_a_slow_server_is_not_cut_short() -> None:
         open_session(sandbox, max_concurrent_requests=4) as vidgo,
     ):
         tasks = await vidgo.submit_many(foxes(30))
-        sandbox.inject(after(4), call="status", times=None)
+        sandbox.inject(slow(4), call="status", times=None)
         async for task in vidgo.as_completed(tasks, timeout=300):
             assert task.finished
 

@@ -7,9 +7,9 @@ import anyio
 import pytest
 
 from tests.support.faults import RequestTimes
-from tests.support.sessions import FOX, after, foxes, open_session
+from tests.support.sessions import FOX, foxes, open_session
 from vidgo_async import FixedPolling, Task, TaskTimeoutError
-from vidgo_async.sandbox import Sandbox, hang
+from vidgo_async.sandbox import Sandbox, hang, slow
 
 pytestmark = pytest.mark.virtual_time
 
@@ -111,7 +111,7 @@ async def test_a_look_that_outlives_its_reader_harms_no_other() -> None:
     async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
         task = await vidgo.submit(FOX)
         await anyio.sleep(5)
-        sandbox.inject(after(3), call="status", times=2)
+        sandbox.inject(slow(3), call="status", times=2)
         with pytest.raises(TaskTimeoutError):
             await vidgo.wait(task.task_id, timeout=1)
         assert (await vidgo.wait(task.task_id, timeout=20)).finished

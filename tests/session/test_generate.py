@@ -6,9 +6,9 @@ import anyio
 import pytest
 
 from tests.support.faults import SAFE_503
-from tests.support.sessions import FOX, after, ids, open_session
+from tests.support.sessions import FOX, ids, open_session
 from vidgo_async import TaskFailedError, TaskTimeoutError
-from vidgo_async.sandbox import Sandbox, answer
+from vidgo_async.sandbox import Sandbox, answer, slow
 
 pytestmark = pytest.mark.virtual_time
 
@@ -39,7 +39,7 @@ async def test_generate_raises_for_a_failed_task() -> None:
 async def test_the_deadline_of_generate_covers_the_submit() -> None:
     """A hung POST ends with the deadline; what it may buy is accounted for."""
     async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
-        sandbox.inject(after(8))
+        sandbox.inject(slow(8))
         start = asyncio.get_running_loop().time()
         with pytest.raises(TaskTimeoutError, match="unclaimed"):
             await vidgo.generate(FOX, timeout=3)
@@ -72,7 +72,7 @@ async def test_the_deadline_of_generate_may_pass_before_the_post() -> None:
         open_session(sandbox, max_concurrent_requests=1) as vidgo,
         anyio.create_task_group() as group,
     ):
-        sandbox.inject(after(8))
+        sandbox.inject(slow(8))
         group.start_soon(vidgo.submit, FOX)
         await anyio.sleep(1)
         with pytest.raises(TaskTimeoutError, match="nothing was bought"):

@@ -2,10 +2,6 @@
 
 from typing import Any
 
-import anyio
-from aiohttp import web
-from aiohttp.typedefs import Handler
-
 from vidgo_async import (
     FixedPolling,
     GrokImagine,
@@ -14,7 +10,7 @@ from vidgo_async import (
     Task,
     VidgoSession,
 )
-from vidgo_async.sandbox import Fault, Sandbox
+from vidgo_async.sandbox import Sandbox
 
 FOX = GrokImagine(prompt="a fox in snow")
 
@@ -34,16 +30,6 @@ def foxes(count: int) -> list[GrokImagine]:
 def ids(things: "list[Task] | tuple[Task | SubmissionUnknownError, ...]") -> list[str | None]:
     """Name tasks, and None for whatever has no id."""
     return [thing.task_id for thing in things]
-
-
-def after(seconds: float) -> Fault:
-    """Make a fault that does the real thing, late."""
-
-    async def late(request: web.Request, handler: Handler) -> web.StreamResponse:
-        await anyio.sleep(seconds)
-        return await handler(request)
-
-    return late
 
 
 def new_session() -> VidgoSession:

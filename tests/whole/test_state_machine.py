@@ -14,6 +14,7 @@ import contextlib
 import gc
 import itertools
 import sys
+from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any
@@ -32,7 +33,8 @@ from hypothesis.stateful import (
 )
 
 from clock import new_loop
-from tests.support.accounts import CLEAR, FAULTS, Desk, Ledger
+from tests.support.fault_script import CLEAR, FAULTS, FaultScript
+from tests.support.ledger import Differences, Ledger
 from tests.support.sessions import open_session
 from vidgo_async import (
     Batch,
@@ -107,10 +109,13 @@ class Machine(RuleBasedStateMachine):
         super().__init__()
         self.runner = asyncio.Runner(loop_factory=new_loop)
         self.loop = self.runner.get_loop()
-        self.wrongs: list[object] = []
-        self.loop.set_exception_handler(lambda _, context: self.wrongs.append(context))
-        self.hook, sys.unraisablehook = sys.unraisablehook, lambda bad: self.wrongs.append(str(bad))
-        self.desk, self.ledger, self.numbers = Desk(), Ledger(), itertools.count()
+        self.loop_errors: list[object] = []
+        self.loop.set_exception_handler(lambda _, context: self.loop_errors.append(context))
+        self.hook, sys.unraisablehook = (
+            sys.unraisablehook,
+            lambda bad: self.loop_errors.append(str(bad)),
+        )
+        self.script, self.ledger, self.numbers = FaultScript(), Ledger(), itertools.count()
         self.calls: list[Call] = []
         self.kept: list[Batch] = []
         self.sessions: list[VidgoSession] = []
@@ -128,7 +133,7 @@ class Machine(RuleBasedStateMachine):
         self.limit, self.ending = limit, ending
         self.sandbox = Sandbox(seed=seed, seconds=(1, 40), failure_rate=0.2)
         self.runner.run(self.sandbox.__aenter__())
-        self.sandbox.inject(self.desk, call=None, times=None)
+        self.sandbox.inject(self.script, call=None, times=None)
         self._open()
 
     # --- What callers do --------------------------------------------------------------------
@@ -271,7 +276,7 @@ class Machine(RuleBasedStateMachine):
     @rule(faults=PLANS)
     def break_polls(self, faults: list[str]) -> None:
         """Let the next looks go wrong."""
-        self.desk.plans["status"].extend(faults)
+        self.script.plans["status"].extend(faults)
 
     @rule()
     def refuse_or_not(self) -> None:
@@ -297,8 +302,8 @@ class Machine(RuleBasedStateMachine):
             if call.task.done() and not call.task.cancelled():
                 call.task.result()
         self.calls = [call for call in self.calls if not call.task.done()]
-        assert not self.desk.wrongs
-        assert not self.wrongs
+        assert not self.script.violations
+        assert not self.loop_errors
 
     def teardown(self) -> None:
         """End everything, and settle the accounts."""
@@ -306,11 +311,11 @@ class Machine(RuleBasedStateMachine):
             if self.sessions:
                 self.runner.run(self._finish())
                 assert not asyncio.all_tasks(self.loop)
-                self.ledger.check(self.sandbox)
+                assert self.ledger.compare(self._sold()) == Differences()
                 if not self.was_down:  # or else any answer may be lost
                     # A POST that never came met a server that dropped the idle connection.
                     lost = {
-                        last for one in self.ledger.unknown for last in self.desk.posts[one][-1:]
+                        last for one in self.ledger.unknown for last in self.script.posts[one][-1:]
                     }
                     assert not lost & CLEAR
             gc.collect()
@@ -319,10 +324,16 @@ class Machine(RuleBasedStateMachine):
             sys.unraisablehook = self.hook
             self.runner.close()
 
+    def _sold(self) -> dict[str, list[str]]:
+        sold = defaultdict[str, list[str]](list)
+        for task in self.sandbox.tasks.values():
+            sold[task.input["prompt"]].append(task.task_id)
+        return sold
+
     async def _finish(self) -> None:
         async with contextlib.AsyncExitStack() as stack:
             stack.push_async_exit(self.sandbox.__aexit__)
-            self.desk.plans.clear()
+            self.script.plans.clear()
             await self._bring_up()
             await self._end_calls()
             if self.is_open and self.ending != "close":
@@ -351,10 +362,10 @@ class Machine(RuleBasedStateMachine):
     async def _check_use(self) -> None:
         """Check that the session works, and that all of its slots are free."""
         await asyncio.sleep(CALM)
-        self.desk.most = 0
-        self.desk.plans["submit"].extend(["late"] * self.limit)
+        self.script.most = 0
+        self.script.plans["submit"].extend(["late"] * self.limit)
         self.ledger.note(*await self.vidgo.submit_many(self._orders(self.limit + 1)))
-        assert self.desk.most == self.limit
+        assert self.script.most == self.limit
 
     # --- How it is done ---------------------------------------------------------------------
 
@@ -373,7 +384,7 @@ class Machine(RuleBasedStateMachine):
             self.calls.append(Call(asyncio.create_task(call(scope)), scope))
             await _pass(scene.seconds, scene.turns)
 
-        self.desk.plans["submit"].extend(scene.faults)
+        self.script.plans["submit"].extend(scene.faults)
         self.runner.run(begin())
 
     def _open(self) -> None:
@@ -390,13 +401,13 @@ class Machine(RuleBasedStateMachine):
             part._random.seed(0)  # the same jitter in each run
         self.sessions.append(self.vidgo)
         self.alive.add(self.vidgo)
-        self.desk.room = self.limit * len(self.alive)
+        self.script.limit = self.limit * len(self.alive)
         self.is_open = True
 
     async def _close(self, vidgo: VidgoSession) -> None:
         await vidgo.aclose()
         self.alive.discard(vidgo)
-        self.desk.room = self.limit * len(self.alive)
+        self.script.limit = self.limit * len(self.alive)
 
     async def _bring_up(self) -> None:
         outage, self.outage = self.outage, None
