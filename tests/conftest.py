@@ -43,7 +43,7 @@ async def _runner() -> AsyncIterator[asyncio.Task[Any]]:
 
 @pytest.fixture(autouse=True)
 def _leaves_no_task(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Fail an async test after which a task is still there."""
+    """Fail an async test that leaves a task running."""
     if "anyio_backend" not in request.fixturenames:
         yield
         return

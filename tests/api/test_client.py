@@ -12,8 +12,8 @@ from vidgo_async.sandbox import Sandbox, answer, hang
 pytestmark = pytest.mark.virtual_time
 
 
-async def test_get_task_is_one_look() -> None:
-    """`get_task` asks once; the answer keeps the object as received."""
+async def test_get_task_polls_once() -> None:
+    """`get_task` sends one request; the task keeps the object as received."""
     async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
         task = await vidgo.submit(FOX)
         found = await vidgo.get_task(task.task_id)
@@ -56,8 +56,8 @@ async def test_closing_ends_plain_calls() -> None:
             await call
 
 
-async def test_a_cancelled_plain_call_is_gone() -> None:
-    """A cancelled call leaves at once and frees its slot."""
+async def test_a_cancelled_call_ends_at_once() -> None:
+    """A cancelled call ends at once and frees its slot."""
     async with (
         Sandbox() as sandbox,
         open_session(sandbox, max_concurrent_requests=1) as vidgo,

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.limiter import Requests, cancel, come_in, polite
+from tests.support.limiter import Requests, cancel, polite, run_loop
 from vidgo_async import SessionClosedError
 from vidgo_async._api.limiter import Lane
 
@@ -26,7 +26,7 @@ async def test_no_more_than_the_limit(requests: Requests, limit: int) -> None:
     requests.start(*names)
 
     for name in names:
-        await come_in()
+        await run_loop()
         assert len(requests.inside) <= limit
         requests.end(name)
     await asyncio.wait(requests.tasks.values())
@@ -41,11 +41,11 @@ async def test_polls_take_three_quarters(requests: Requests, limit: int, polls: 
     """Polls alone take three quarters of the slots, at least one; the rest is for submits."""
     requests.throttle = polite(limit)
     requests.start(*(f"poll{i}" for i in range(limit + 1)))
-    await come_in()
+    await run_loop()
     assert len(requests.inside) == polls
 
     requests.start(*(f"submit{i}" for i in range(limit + 1)))
-    await come_in()
+    await run_loop()
     assert len(requests.inside) == limit
 
 
@@ -53,7 +53,7 @@ async def test_submits_may_take_everything(requests: Requests) -> None:
     """Submits are not held to a share of the slots."""
     requests.throttle = polite(4)
     requests.start("poll", "s1", "s2", "s3", "s4")
-    await come_in()
+    await run_loop()
 
     assert requests.inside == ["poll", "s1", "s2", "s3"]
 
@@ -61,12 +61,12 @@ async def test_submits_may_take_everything(requests: Requests) -> None:
 # --- Who -------------------------------------------------------------------------------------
 
 
-async def test_submits_go_first(requests: Requests) -> None:
+async def test_submits_have_priority(requests: Requests) -> None:
     """A free slot goes to a submit, even if a poll came earlier."""
     requests.start("first", "poll1", "poll2", "submit1", "submit2")
     order = []
     for _ in range(5):
-        await come_in()
+        await run_loop()
         order += requests.inside
         requests.end(*requests.inside)
 
@@ -75,12 +75,12 @@ async def test_submits_go_first(requests: Requests) -> None:
 
 @pytest.mark.parametrize("kind", ["submit", "poll"])
 async def test_first_come_first_served(requests: Requests, kind: str) -> None:
-    """Within one kind of request the order is that of coming."""
+    """Within one kind of request the order is that of arrival."""
     names = [f"{kind}{i}" for i in range(6)]
     requests.start(*names)
     order = []
     for _ in names:
-        await come_in()
+        await run_loop()
         order += requests.inside
         requests.end(*requests.inside)
 
@@ -88,35 +88,35 @@ async def test_first_come_first_served(requests: Requests, kind: str) -> None:
 
 
 async def test_polls_beyond_their_share_do_not_hold_up_submits(requests: Requests) -> None:
-    """Polls that wait for their share leave the free slot to a submit that comes later."""
+    """Polls beyond their share let a later submit take the free slot."""
     requests.throttle = polite(2)
     requests.start("poll1", "poll2", "submit")
-    await come_in()
+    await run_loop()
 
     assert requests.inside == ["poll1", "submit"]
 
 
 @pytest.mark.parametrize("kind", ["submit", "poll"])
-async def test_a_cancelled_waiter_is_passed_over(requests: Requests, kind: str) -> None:
-    """Whoever is cancelled while waiting leaves the queue, and the next goes in."""
+async def test_a_cancelled_waiter_is_skipped(requests: Requests, kind: str) -> None:
+    """A waiter that is cancelled is removed from the queue, and the next gets the slot."""
     requests.start("first", f"{kind}1", f"{kind}2")
-    await come_in()
+    await run_loop()
     await cancel(requests.tasks[f"{kind}1"])
     requests.end("first")
-    await come_in()
+    await run_loop()
 
     assert requests.inside == [f"{kind}2"]
 
 
-async def test_a_slot_granted_while_cancelled_goes_on(requests: Requests) -> None:
-    """A slot that is granted in the very turn of a cancellation is given to the next."""
+async def test_a_slot_granted_to_a_cancelled_waiter_is_passed_on(requests: Requests) -> None:
+    """A slot granted in the loop iteration of a cancellation goes to the next waiter."""
     throttle = requests.throttle
     await throttle.acquire(throttle.submits)
     requests.start("submit1", "submit2")
-    await come_in()
+    await run_loop()
     throttle.release(throttle.submits)  # grants it to the first, who does not run before ...
     await cancel(requests.tasks["submit1"])
-    await come_in()
+    await run_loop()
 
     assert requests.inside == ["submit2"]
     assert len(requests.starts) == 1
@@ -130,7 +130,7 @@ STEPS = st.lists(
 
 @given(st.integers(1, 4), STEPS)
 async def test_no_slot_is_ever_lost(limit: int, steps: list[tuple[str, int]]) -> None:
-    """In whatever order requests come, end and are cancelled, all slots come back."""
+    """However requests start, end and are cancelled, all slots are released."""
     requests = Requests(polite(limit))
     share = requests.throttle.polls.limit
     for number, (step, choice) in enumerate(steps):
@@ -150,10 +150,10 @@ async def test_no_slot_is_ever_lost(limit: int, steps: list[tuple[str, int]]) ->
     await asyncio.gather(*requests.tasks.values(), return_exceptions=True)
     fresh = [f"submit{i}" for i in range(limit)]
     requests.start(*fresh)
-    await come_in()
+    await run_loop()
     assert requests.inside == fresh
     requests.end(*fresh)
-    await come_in()
+    await run_loop()
     assert requests.throttle.submits.busy == requests.throttle.polls.busy == 0
 
 
@@ -161,8 +161,8 @@ async def test_no_slot_is_ever_lost(limit: int, steps: list[tuple[str, int]]) ->
 
 
 @pytest.mark.parametrize("paused", [True, False])
-async def test_closing_sends_everybody_home(paused: bool) -> None:
-    """All who wait get a `SessionClosedError`, each an object of its own."""
+async def test_closing_wakes_all_waiters(paused: bool) -> None:
+    """Each waiter gets a `SessionClosedError` object of its own."""
     throttle = polite()
     await throttle.acquire(throttle.submits)
     if paused:
@@ -172,7 +172,7 @@ async def test_closing_sends_everybody_home(paused: bool) -> None:
         asyncio.create_task(throttle.acquire(lane))
         for lane in (throttle.submits, throttle.polls, throttle.submits)
     ]
-    await come_in()
+    await run_loop()
     throttle.close("the session is closed")
     errors = await asyncio.gather(*waiting, return_exceptions=True)
 
@@ -182,8 +182,8 @@ async def test_closing_sends_everybody_home(paused: bool) -> None:
 
 
 @pytest.mark.parametrize("lane", ["submits", "polls"])
-async def test_nobody_enters_after_the_end(lane: str) -> None:
-    """After closing everybody is turned away at once, although slots are free."""
+async def test_no_slot_is_granted_after_closing(lane: str) -> None:
+    """After closing each request is refused at once, although slots are free."""
     throttle = polite(16)
     throttle.close("the session is closed")
     errors = []
@@ -195,12 +195,12 @@ async def test_nobody_enters_after_the_end(lane: str) -> None:
     assert errors[0] is not errors[1]
 
 
-async def test_slots_are_given_back_after_the_end() -> None:
-    """Whoever is inside when the gate closes leaves as usual, cancelled waiters too."""
+async def test_slots_are_released_after_closing() -> None:
+    """Requests in flight when the limiter closes release their slots, cancelled waiters too."""
     throttle = polite()
     await throttle.acquire(throttle.submits)
     waiting = asyncio.create_task(throttle.acquire(throttle.polls))
-    await come_in()
+    await run_loop()
     waiting.cancel()
     throttle.close("the session is closed")
     with pytest.raises(asyncio.CancelledError):
@@ -210,20 +210,20 @@ async def test_slots_are_given_back_after_the_end() -> None:
     assert throttle.submits.busy == throttle.polls.busy == 0
 
 
-async def test_cancelled_while_being_sent_home() -> None:
-    """Who is cancelled in the turn of the closing is cancelled, and holds no slot."""
+async def test_cancelled_while_closing() -> None:
+    """A waiter cancelled in the loop iteration of the closing is cancelled, and holds no slot."""
     throttle = polite()
     await throttle.acquire(throttle.submits)
     waiting = asyncio.create_task(throttle.acquire(throttle.submits))
-    await come_in()
+    await run_loop()
     throttle.close("the session is closed")
     await cancel(waiting)
 
     assert throttle.submits.busy == 1
 
 
-async def test_lanes_close_around_those_who_left() -> None:
-    """A lane sends home only who is still there."""
+async def test_closing_skips_cancelled_waiters() -> None:
+    """Closing a wait queue wakes only the waiters that are still in it."""
     lane = Lane(1)
     loop = asyncio.get_running_loop()
     left, there = loop.create_future(), loop.create_future()

@@ -6,7 +6,7 @@ from itertools import pairwise
 import anyio
 import pytest
 
-from tests.support.limiter import Requests, cancel, come_in, pause, polite
+from tests.support.limiter import Requests, cancel, pause, polite, run_loop
 
 pytestmark = pytest.mark.virtual_time
 
@@ -15,15 +15,13 @@ pytestmark = pytest.mark.virtual_time
     ("asked", "seconds"),
     [(0.5, 0.5), (5.0, 5), (60.0, 60), (61.0, 60), (86_400.0, 60), (math.inf, 60)],
 )
-async def test_one_refusal_stops_everybody(
-    requests: Requests, asked: float, seconds: float
-) -> None:
-    """After a 429 nobody goes in for as long as the server asked, at most 60 seconds."""
+async def test_a_429_pauses_all_requests(requests: Requests, asked: float, seconds: float) -> None:
+    """After a 429 no request starts for as long as the server asked, at most 60 seconds."""
     requests.throttle = polite(4)
     began = anyio.current_time()
     requests.throttle.slow_down(began, asked)
     requests.start("submit1", "poll1")
-    await come_in()
+    await run_loop()
     assert requests.inside == []
     assert requests.throttle.resumes_at == pytest.approx(began + seconds, abs=0.1)
 
@@ -32,12 +30,12 @@ async def test_one_refusal_stops_everybody(
     assert all(seconds <= start - began < seconds + 0.1 for start in requests.starts)
 
 
-async def test_a_second_refusal_prolongs_the_pause(requests: Requests) -> None:
-    """Those who wait for the end of a pause wait for the end of the next one too."""
+async def test_a_second_429_prolongs_the_pause(requests: Requests) -> None:
+    """Requests that wait for the end of a pause wait for the end of the next one too."""
     began = anyio.current_time()
     requests.throttle.slow_down(began, 5.0)
     requests.start("submit1", "submit2")
-    await come_in()
+    await run_loop()
     requests.throttle.slow_down(began, 20.0)
     await anyio.sleep_until(began + 21)
 
@@ -54,19 +52,19 @@ async def test_a_pause_is_never_shortened(requests: Requests) -> None:
     requests.start("submit")
 
 
-async def test_leaving_during_a_pause(requests: Requests) -> None:
-    """Whoever is cancelled during a pause leaves; the pause ends for the others."""
+async def test_a_waiter_cancelled_during_a_pause(requests: Requests) -> None:
+    """A request cancelled during a pause is removed; the pause ends for the others."""
     requests.throttle.slow_down(anyio.current_time(), 5.0)
     requests.start("submit1", "submit2")
-    await come_in()
+    await run_loop()
     await cancel(requests.tasks["submit1"])
     await anyio.sleep(6)
 
     assert requests.inside == ["submit2"]
 
 
-async def test_patience_grows_with_each_round_trip() -> None:
-    """Refusals of requests sent after the last one double the pause, give or take a quarter."""
+async def test_the_pause_doubles_with_each_round_trip() -> None:
+    """A 429 to a request sent after the last 429 doubles the pause, plus or minus 25 %."""
     for refusals in range(1, 9):
         throttle = polite()
         for _ in range(refusals):
@@ -78,7 +76,7 @@ async def test_patience_grows_with_each_round_trip() -> None:
 
 
 async def test_one_burst_counts_once() -> None:
-    """Refusals of requests that were under way at the last refusal do not add up."""
+    """429s to requests that were in flight at the last 429 do not add up."""
     throttle = polite()
     sent_at = anyio.current_time()
     await anyio.sleep(1)
@@ -88,8 +86,8 @@ async def test_one_burst_counts_once() -> None:
     assert 0.65 < pause(throttle) <= 1.25
 
 
-async def test_a_success_resets_the_patience() -> None:
-    """After a request sent later went well, the next refusal is a first one again."""
+async def test_a_success_resets_the_pause() -> None:
+    """After the success of a request sent later, the next 429 counts as the first."""
     throttle = polite()
     for _ in range(5):
         throttle.slow_down(anyio.current_time(), None)
@@ -100,8 +98,8 @@ async def test_a_success_resets_the_patience() -> None:
     assert 0.65 < pause(throttle) <= 1.25
 
 
-async def test_an_old_success_says_nothing() -> None:
-    """A request sent before the last refusal may go well without resetting the patience."""
+async def test_an_old_success_resets_nothing() -> None:
+    """The success of a request sent before the last 429 does not reset the pause."""
     throttle = polite()
     sent_at = anyio.current_time()
     await anyio.sleep(1)
@@ -138,7 +136,7 @@ async def test_a_rate_saves_nothing_up(requests: Requests) -> None:
 
 
 async def test_a_rate_needs_slots_too(requests: Requests) -> None:
-    """A rate lets nobody in beyond the limit."""
+    """A rate admits no request beyond the limit."""
     requests.throttle = polite(2, rate=10.0)
     requests.start("submit1", "submit2", "submit3")
     await anyio.sleep(5)

@@ -12,14 +12,14 @@ from vidgo_async._api.rate import GROWTH, GROWTH_TIME, SAFETY, SETTLED, STEP, Pa
 
 
 def refused_at(speed: float) -> Pace:
-    """Make a pace that met its first refusal at that speed, at second 0."""
+    """Make a rate that got its first 429 at that speed, at second 0."""
     pace = Pace()
     pace.refuse(0.0, speed, 1.0)
     return pace
 
 
-def test_nothing_is_held_back_before_the_first_refusal() -> None:
-    """Without a 429 there is no rate, whatever goes well and however long it takes."""
+def test_there_is_no_rate_before_the_first_429() -> None:
+    """Without a 429 there is no rate, whatever succeeds and however long it takes."""
     pace = Pace()
     for _ in range(1000):
         pace.accept()
@@ -32,8 +32,8 @@ def test_the_first_refusal_halves_the_speed() -> None:
     assert refused_at(100.0).limit == 50.0
 
 
-def test_two_refusals_tell_the_limit() -> None:
-    """What was accepted between two refusals, by the time between, is the limit."""
+def test_two_429s_show_the_limit() -> None:
+    """The limit is what was accepted between two 429s, by the time between them."""
     pace = refused_at(1000.0)
     for _ in range(20):
         pace.accept()
@@ -65,7 +65,7 @@ def test_a_refusal_after_a_refusal_changes_nothing() -> None:
     assert pace.limit == 10.0
 
 
-def test_a_rate_nobody_used_is_no_evidence() -> None:
+def test_an_unused_rate_is_no_evidence() -> None:
     """Ten requests in ten minutes do not mean a limit of one a minute."""
     pace = refused_at(20.0)
     for _ in range(10):

@@ -81,7 +81,7 @@ def test_documented_refusals(
      b'{"message": null}', b"[" * 100_000],
 )  # fmt: skip
 def test_undocumented_refusals(read: Callable[[Answer], object], status: int, body: bytes) -> None:
-    """What a gateway says is the status's error, marked as not the API's own words."""
+    """A gateway's response is the error of its status, marked as not from the API."""
     with pytest.raises(CLASSES[status]) as caught:
         read(answer(body, status))
 
@@ -115,7 +115,7 @@ def test_what_is_no_error_code(code: object) -> None:
 
 @pytest.mark.parametrize("status", [400, 409, 413, 422])
 def test_content_moderation(status: int) -> None:
-    """A refusal by content moderation has a class of its own, by its type."""
+    """A rejection by content moderation has a class of its own, by its type."""
     body = {"code": status, "error": {"message": "no", "type": "content_moderation_error"}}
     with pytest.raises(errors.ContentModerationError):
         polled_with(body, status)
@@ -182,7 +182,7 @@ def test_huge_bodies_are_trimmed(status: int) -> None:
 
 @pytest.mark.parametrize("status", [401, 402, 403, 404, 408, 429, 500, 503])
 def test_content_moderation_is_no_other_status(status: int) -> None:
-    """The status decides what an error is; the type only tells refused requests apart."""
+    """The status decides the class of an error; the type only tells 4xx errors apart."""
     body = {"code": status, "error": {"message": "no", "type": "content_moderation_error"}}
     with pytest.raises(CLASSES[status]):
         polled_with(body, status)
@@ -192,8 +192,8 @@ def test_content_moderation_is_no_other_status(status: int) -> None:
     "body",
     [{"message": "Forbidden"}, {"detail": []}, {"detail": ""}, {"code": "403", "message": "x"}],
 )
-def test_what_only_looks_like_the_apis_own_words(body: object) -> None:
-    """A gateway's JSON is not the API's: the documented shapes are complete."""
+def test_json_that_is_not_in_a_documented_shape(body: object) -> None:
+    """JSON in no documented shape comes from a gateway, not from the API."""
     with pytest.raises(errors.PermissionDeniedError) as caught:
         polled_with(body, 403)
     assert not caught.value.documented
@@ -209,7 +209,7 @@ def test_what_only_looks_like_the_apis_own_words(body: object) -> None:
     ],
 )
 def test_validation_problems(item: object, text: str) -> None:
-    """Each problem of a 422 is told with its place, where the server gave one."""
+    """Each problem of a 422 is named with its location, where the server gave one."""
     with pytest.raises(errors.InvalidRequestError) as caught:
         polled_with({"detail": [item]}, 422)
     assert caught.value.message == text

@@ -26,8 +26,8 @@ from vidgo_async._core.models import Balance, MediaFile, Task
 # --- The documented answers ------------------------------------------------------------------
 
 
-def test_the_pages_answer_to_a_submit() -> None:
-    """The submit page's own answer is read whole; model and time are this side's."""
+def test_the_documented_response_to_a_submit() -> None:
+    """The documented response is read completely; model and time are set by the client."""
     data = {
         "task_id": "task-unified-1757165031-uyujaw3d",
         "status": "not_started",
@@ -76,7 +76,7 @@ def test_a_finished_task() -> None:
 
 
 def test_a_failed_task() -> None:
-    """A failed task is a good answer, with the server's reason."""
+    """A failed task is a valid response, with the server's reason."""
     task = polled({"task_id": "task-1", "status": "failed", "error_message": "too dark"})
 
     assert task.failed
@@ -102,7 +102,7 @@ def test_a_balance_without_a_readable_email(email: object) -> None:
 
 @pytest.mark.parametrize("status", ["queued", "FINISHED", "", "in review"])
 def test_unknown_statuses(status: str) -> None:
-    """A status nobody knows is kept as it is, and means not done yet."""
+    """An unknown status is kept as it is, and means not done yet."""
     task = polled({"status": status})
 
     assert task.status == status
@@ -134,8 +134,8 @@ def test_a_submit_that_is_finished_at_once() -> None:
     assert task.files == (MediaFile("u", None, "t"),)
 
 
-def test_the_id_is_the_one_asked_for() -> None:
-    """A poll needs no id in the answer, and never takes another over."""
+def test_the_id_is_the_requested_one() -> None:
+    """A poll needs no id in the response, and never takes another one from it."""
     assert polled({"status": "running"}).task_id == "task-1"
     assert polled({"status": "running", "task_id": "task-2"}).task_id == "task-1"
 
@@ -143,7 +143,7 @@ def test_the_id_is_the_one_asked_for() -> None:
 @pytest.mark.parametrize("status", ["running", "failed", "not_started", "odd"])
 @pytest.mark.parametrize("files", [MISSING, None, [], {}, "x", 5, True, [5], [{"file_url": 5}]])
 def test_files_count_only_when_finished(status: str, files: object) -> None:
-    """Until a task finished its files are not looked at, whatever they are."""
+    """The files of an unfinished task are ignored, whatever they are."""
     task = polled(without_missing({"status": status, "files": files}))
 
     assert task.files == ()
@@ -182,7 +182,7 @@ STATUSES = st.just(200) | st.integers(100, 599)
 
 
 @given(STATUSES, BODIES)
-def test_any_answer(status: int, body: bytes) -> None:
+def test_any_response(status: int, body: bytes) -> None:
     """Any bytes under any status become a value of the right type or one of two errors."""
     for read in READERS.values():
         try:
@@ -217,8 +217,8 @@ TASKS = st.builds(
 
 
 @given(TASKS, st.lists(st.tuples(TEXT, st.none() | st.text())))
-def test_any_good_answer(task: Task, files: list[tuple[str, str | None]]) -> None:
-    """What the server says of a task is what comes out, by a submit and by a poll."""
+def test_any_valid_response(task: Task, files: list[tuple[str, str | None]]) -> None:
+    """The task is what the server sent, from a submit and from a poll."""
     data = {
         "task_id": task.task_id,
         "status": task.status,

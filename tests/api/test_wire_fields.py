@@ -41,10 +41,10 @@ from vidgo_async._core.models import Task
     ],
 )
 @pytest.mark.parametrize("read", [submitted, polled])
-def test_fields_that_do_not_matter(
+def test_optional_fields(
     read: Callable[[Any], Task], field: str, value: object, odd: list[str] | None
 ) -> None:
-    """A missing, null or unreadable field is None, stays in `raw`, and is named if odd."""
+    """A missing, null or unreadable field is None, stays in `raw`, and is named if unexpected."""
     data = without_missing({"task_id": "task-1", "status": "running", field: value})
     task = read(data)
 
@@ -54,16 +54,16 @@ def test_fields_that_do_not_matter(
 
 
 @pytest.mark.parametrize(("kind", "odd"), [(5, ["file_type"]), (None, []), ("audio", [])])
-def test_odd_file_types(kind: object, odd: list[str]) -> None:
-    """A file type that is no string becomes None and is named; any word is kept."""
+def test_unexpected_file_types(kind: object, odd: list[str]) -> None:
+    """A file type that is no string becomes None and is named; any string is kept."""
     task = polled({"status": "finished", "files": [{"file_url": "u", "file_type": kind}]})
 
     assert task.files[0].file_type == (kind if isinstance(kind, str) else None)
     assert list(odd_fields(task)) == odd
 
 
-def test_odd_ids_and_statuses() -> None:
-    """An id or a status that was passed over because of its type is named too."""
+def test_unexpected_ids_and_statuses() -> None:
+    """An id or a status that was ignored because of its type is named too."""
     assert list(odd_fields(polled({"status": "running", "task_id": 5}))) == ["task_id (int)"]
     assert list(odd_fields(submitted({"task_id": "t", "status": 5}))) == ["status (int)"]
     assert list(odd_fields(Task("made-by-hand", "running"))) == []
@@ -135,8 +135,8 @@ def test_credits_that_are_no_number(amount: object) -> None:
     refused(balance, {"email": "a@b.c", "credits_amount": amount}, "$.data.credits_amount")
 
 
-def test_all_problems_are_told() -> None:
-    """One error names everything that is wrong, each with its path."""
+def test_all_problems_are_named() -> None:
+    """One error names all problems, each with its path."""
     with pytest.raises(ResponseError) as caught:
         polled({"status": "finished", "files": [{}, {"file_url": 4}]})
 

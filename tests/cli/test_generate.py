@@ -24,8 +24,8 @@ async def test_sandbox_makes_playable_files(tmp_path: Path) -> None:
     assert count_frames(files[0]) > 24
 
 
-def test_tells_each_state_and_ends_with_a_table(program: Program) -> None:
-    """Each change of state is a line, in order; then come a head and a row for each file."""
+def test_prints_each_state_and_a_table(program: Program) -> None:
+    """Each change of state is a line, in order; then come a header and a row for each file."""
     run = program("generate", FOX, "a hare", "--set", "aspect_ratio=3:2")
     lines = run.out.splitlines()
     assert (run.status, run.err, len(lines)) == (0, "", 9)
@@ -94,8 +94,8 @@ def test_max_in_flight_bounds_what_is_bought(program: Program) -> None:
     assert sold[2] >= sold[1] + 5
 
 
-def test_failed_tasks_are_told_and_not_owed(start: Start, tmp_path: Path) -> None:
-    """A task that failed gives status 1, the server's reason, and no file; there is no debt."""
+def test_failed_tasks_are_printed_and_not_unsaved(start: Start, tmp_path: Path) -> None:
+    """A failed task gives status 1, the server's reason, no file, and no command to go on."""
     program = start(failure_rate=1.0)
     run = program("generate", FOX)
     [task] = program.sandbox.tasks.values()
@@ -106,7 +106,7 @@ def test_failed_tasks_are_told_and_not_owed(start: Start, tmp_path: Path) -> Non
 
 
 def test_refused_prompt_is_named_and_stops_no_other(start: Start, tmp_path: Path) -> None:
-    """What was not bought is told with its prompt, and the rest is made: status 1."""
+    """What was not bought is printed with its prompt, and the rest is generated: status 1."""
     program = start(credits=1.5)
     run = program("generate", "one\nfox", "one\nfox")
     assert run.status == 1
@@ -115,8 +115,8 @@ def test_refused_prompt_is_named_and_stops_no_other(start: Start, tmp_path: Path
     assert len(list(tmp_path.glob("*.mp4"))) == 1
 
 
-def test_unknown_submit_is_told_with_its_prompt(program: Program) -> None:
-    """A submit of unknown outcome is not sent again; its prompt is told as perhaps paid for."""
+def test_unknown_submit_is_printed_with_its_prompt(program: Program) -> None:
+    """A submit of unknown outcome is not sent again; its prompt is printed as perhaps paid for."""
     program.sandbox.inject(reset_after)
     run = program("generate", FOX)
     assert (run.status, run.owed, program.sandbox.sold) == (1, [], 1)
@@ -125,7 +125,7 @@ def test_unknown_submit_is_told_with_its_prompt(program: Program) -> None:
 
 
 def test_timeout_names_the_command_to_go_on(program: Program, tmp_path: Path) -> None:
-    """What did not end in time goes on: the command that is told saves it where it belongs."""
+    """After a timeout the printed command saves the tasks to the same folder."""
     run = program("generate", FOX, "--timeout", "2", "--out", "my films")
     [task_id] = program.sandbox.tasks
     assert run.status == 1
@@ -136,8 +136,8 @@ def test_timeout_names_the_command_to_go_on(program: Program, tmp_path: Path) ->
     assert count_frames(tmp_path / "my films" / f"{task_id}.mp4") > 24
 
 
-def test_failed_download_is_owed(program: Program, tmp_path: Path) -> None:
-    """A video that could not be saved gives status 1, and stays on the list."""
+def test_failed_download_is_unsaved(program: Program, tmp_path: Path) -> None:
+    """A video that could not be saved gives status 1, and stays in the command to go on."""
     program.sandbox.inject(answer(500), call="file", times=None)
     run = program("generate", FOX)
     [task_id] = program.sandbox.tasks
@@ -173,8 +173,8 @@ def test_a_picture_to_begin_with(program: Program, tmp_path: Path, is_path: bool
         ),
     ],
 )
-def test_no_picture_no_purchase(program: Program, options: list[str], about: str) -> None:
-    """A picture that is not there, or not for that model, is bad usage: nothing is bought."""
+def test_a_missing_picture_buys_nothing(program: Program, options: list[str], about: str) -> None:
+    """A picture that does not exist, or that the model does not take, is bad usage."""
     run = program("generate", FOX, *options)
     assert run.status == 2
     assert about in run.err

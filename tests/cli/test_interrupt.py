@@ -42,7 +42,7 @@ async def real_thing(request: web.Request, handler: Handler) -> web.StreamRespon
 
 
 async def test_interrupt_names_exactly_what_is_running() -> None:
-    """Ctrl-C ends with status 130, no traceback, and the command that goes on, in shell words."""
+    """Ctrl-C ends with status 130, no traceback, and a shell command to go on."""
     task_ids = ["it's/1", "$HOME 2", "3"]
     async with Sandbox() as sandbox:
         for task_id in task_ids:
@@ -77,8 +77,8 @@ def test_interrupt_leaves_out_what_ended(start: Start, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("times", [1, 2, 5])
-def test_interrupted_submit_is_settled(program: Program, times: int) -> None:
-    """A purchase that Ctrl-C finds on its way is waited for and named, however often pressed."""
+def test_interrupted_submit_is_awaited(program: Program, times: int) -> None:
+    """A submit in flight at Ctrl-C is awaited and named, however often it is pressed."""
 
     async def slowly(request: web.Request, handler: Handler) -> web.StreamResponse:
         await asyncio.sleep(2)
@@ -90,8 +90,8 @@ def test_interrupted_submit_is_settled(program: Program, times: int) -> None:
     assert (run.status, run.owed) == (130, ["wait", task_id])
 
 
-def test_interrupted_submit_without_an_answer_is_told(program: Program) -> None:
-    """A purchase whose answer never comes is told as perhaps paid for, with its prompt."""
+def test_interrupted_submit_without_a_response_is_printed(program: Program) -> None:
+    """A submit without a response is printed as perhaps paid for, with its prompt."""
     program.sandbox.inject(interrupting(hang_after))
     run = program("generate", FOX)
     assert (run.status, run.owed) == (130, [])
@@ -99,7 +99,7 @@ def test_interrupted_submit_without_an_answer_is_told(program: Program) -> None:
 
 
 def test_interrupted_sandbox_promises_nothing(program: Program) -> None:
-    """The tasks of `--sandbox` die with it, and that is what Ctrl-C says."""
+    """The tasks of `--sandbox` end with it, and Ctrl-C says so."""
     program.runner.get_loop().call_later(0.3, signal.raise_signal, signal.SIGINT)
     run = program("generate", FOX, "--sandbox")
     assert run.status == 130
@@ -110,7 +110,7 @@ def test_interrupted_sandbox_promises_nothing(program: Program) -> None:
 
 
 def test_ignored_interrupt_stays_ignored(program: Program) -> None:
-    """Where the program was started with Ctrl-C ignored, as in the background, it goes on."""
+    """A program started with SIGINT ignored, as in the background, goes on."""
     program.sandbox.inject(interrupting(real_thing))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
@@ -126,7 +126,7 @@ def test_ignored_interrupt_stays_ignored(program: Program) -> None:
 
 @contextmanager
 def closed_pipe() -> Generator[int]:
-    """Give the end of a pipe that nobody reads."""
+    """Give the write end of a pipe that has no reader."""
     reader, writer = os.pipe()
     os.close(reader)
     try:
@@ -136,7 +136,7 @@ def closed_pipe() -> Generator[int]:
 
 
 async def test_closed_pipe_costs_no_video(tmp_path: Path) -> None:
-    """When the reader of its output has left, the program saves all the same, and quietly."""
+    """When its output is closed, the program saves all the same, and quietly."""
     async with Sandbox(seconds=(0.0, 0.0)) as sandbox:
         async with VidgoSession(sandbox.api_key, base_url=sandbox.url) as vidgo:
             task = await vidgo.submit(GrokImagine(prompt=FOX))
@@ -151,7 +151,7 @@ async def test_closed_pipe_costs_no_video(tmp_path: Path) -> None:
 def test_unprintable_id_costs_no_video(
     start: Start, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """What the terminal's encoding lacks is told by number."""
+    """Characters that the terminal's encoding lacks are escaped."""
     program = start(seconds=(5, 5))
     screen = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(screen, encoding="ascii"))

@@ -58,8 +58,8 @@ def test_bad_usage_buys_nothing(program: Program, tmp_path: Path, command: str, 
 
 
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a folder closed to root")
-def test_folder_that_takes_no_files_is_told_before_buying(program: Program) -> None:
-    """A folder that cannot be written to is bad usage, not a video paid for and lost."""
+def test_unwritable_folder_is_bad_usage(program: Program) -> None:
+    """A folder that cannot be written to is an error before anything is bought."""
     run = program("generate", FOX, "--out", "/proc/self")
     assert run.status == 2
     assert run.err.startswith("vidgo-async: cannot save into /proc/self: ")
@@ -68,7 +68,7 @@ def test_folder_that_takes_no_files_is_told_before_buying(program: Program) -> N
 
 @pytest.mark.parametrize("command", ["generate", "wait"])
 async def test_missing_key_is_one_plain_sentence(command: str, tmp_path: Path) -> None:
-    """Without a key the program says so in one line, and leaves no folder behind."""
+    """Without a key the program says so in one line, and creates no folder."""
     async with started(command, "fox", "--out", "films") as process:
         run = await ended(process)
     assert (run.status, run.out) == (2, "")
@@ -80,7 +80,7 @@ async def test_missing_key_is_one_plain_sentence(command: str, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("command", [PROGRAM, [str(Path(sys.executable).with_name("vidgo-async"))]])
-async def test_tells_its_version(command: list[str]) -> None:
+async def test_prints_its_version(command: list[str]) -> None:
     """Module and console script are the same program."""
     run = await anyio.run_process([*command, "--version"])
     assert run.stdout.decode().split() == [__version__]

@@ -10,7 +10,7 @@ from tests.support.uploads import picture
 
 
 def test_upload_prints_urls(program: Program, tmp_path: Path) -> None:
-    """`upload` prints a URL for each picture, and tells of what is none: status 1."""
+    """`upload` prints a URL for each picture, and an error for what is none: status 1."""
     good, bad = picture(tmp_path), picture(tmp_path, "bad.png", b"no picture")
     run = program("upload", str(good))
     assert (run.status, run.err) == (0, "")
@@ -23,7 +23,7 @@ def test_upload_prints_urls(program: Program, tmp_path: Path) -> None:
 
 
 def test_download_saves_what_finished(start: Start, tmp_path: Path) -> None:
-    """`download` saves the files of finished tasks, and tells of those that are not: status 1."""
+    """`download` saves the files of finished tasks, and names the others: status 1."""
     program = start(seconds=(5, 5))
     [task_id] = program.buy(FOX)
     run = program("download", task_id, "no-such-task")
@@ -36,8 +36,8 @@ def test_download_saves_what_finished(start: Start, tmp_path: Path) -> None:
     assert [file.stem for file in (tmp_path / "films").iterdir()] == [task_id]
 
 
-def test_balance_tells_the_credits(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`balance` prints the account and what is left on it, in one line."""
+def test_balance_prints_the_credits(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`balance` prints the account and its credits in one line."""
     program = start(credits=12.5)
     run = program("balance")
     assert (run.status, run.out, run.err) == (0, "you@example.com: 12.5 credits\n", "")

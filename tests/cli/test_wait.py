@@ -25,8 +25,8 @@ def test_wait_for_unknown_id_fails(program: Program, tmp_path: Path) -> None:
     assert [file.stem for file in tmp_path.iterdir()] == [task_id]
 
 
-def test_wait_tells_of_a_failed_task(start: Start) -> None:
-    """A task that failed gives status 1 and its reason."""
+def test_wait_prints_a_failed_task(start: Start) -> None:
+    """A failed task gives status 1 and its reason."""
     program = start(failure_rate=1.0)
     [task_id] = program.buy(FOX)
     run = program("wait", task_id)
@@ -34,8 +34,8 @@ def test_wait_tells_of_a_failed_task(start: Start) -> None:
     assert f"{task_id}: task {task_id} failed: " in run.err
 
 
-def test_wait_in_vain_says_how_to_go_on(program: Program) -> None:
-    """Out of time `wait` names the tasks again, as words for a shell and never as options."""
+def test_timed_out_wait_says_how_to_go_on(program: Program) -> None:
+    """After a timeout `wait` names the tasks again, quoted for a shell and never as options."""
     odd = ["-n", "it's/1 ; x"]
     program.sandbox.inject(answer(502), call="status", times=None)
     run = program("wait", "--timeout", "2", "--", *odd)

@@ -39,7 +39,7 @@ def test_a_group_is_its_own() -> None:
 
 
 def test_except_star() -> None:
-    """`except*` hands out the matching part, and what is left over goes on."""
+    """`except*` catches the matching part, and the rest propagates."""
     caught: list[BaseException] = []
 
     def handle_limits() -> None:

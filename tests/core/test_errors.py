@@ -146,7 +146,7 @@ def test_groups_travel(travel: Callable[[Any], Any]) -> None:
 
 @pytest.mark.parametrize("error", [*EXAMPLES, group()], ids=lambda error: type(error).__name__)
 def test_own_copies(error: VidgoError) -> None:
-    """An own copy has the cause, may have other words, and leaves the original alone."""
+    """A copy has the cause, may have another message, and does not change the original."""
     error = error.own_copy()
     cause = ValueError("why")
     error.__cause__ = cause
@@ -162,7 +162,7 @@ def test_own_copies(error: VidgoError) -> None:
 
 
 def test_own_copies_have_their_own_traceback() -> None:
-    """What is raised with one copy leaves no traceback and no context on another."""
+    """Raising one copy adds no traceback and no context to another."""
     first = VidgoError("it broke")
     second = first.own_copy()
     with pytest.raises(VidgoError):

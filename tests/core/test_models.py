@@ -89,14 +89,14 @@ def test_only_id_and_status_are_needed() -> None:
     ],
 )
 def test_states(status: str, finished: bool, failed: bool, done: bool) -> None:
-    """Only `finished` and `failed` are the end; a state nobody knows is not."""
+    """Only `finished` and `failed` are the end; an unknown state is not."""
     task = Task("task-1", status)
 
     assert (task.finished, task.failed, task.done) == (finished, failed, done)
 
 
 def test_statuses_compare_with_strings() -> None:
-    """Each member of `TaskStatus` equals the server's own word, and prints as it."""
+    """Each member of `TaskStatus` equals the server's string, and prints as it."""
     words = ["not_started", "running", "finished", "failed"]
 
     assert list(TaskStatus) == words

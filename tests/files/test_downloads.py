@@ -37,10 +37,10 @@ async def test_a_video_arrives_whole(vidgo: VidgoSession, video: MediaFile, tmp_
     assert count_frames(target) == 72
 
 
-async def test_an_existing_file_is_kept_unless_asked(
+async def test_an_existing_file_is_kept_by_default(
     vidgo: VidgoSession, video: MediaFile, tmp_path: Path
 ) -> None:
-    """Nothing is overwritten by accident."""
+    """Without `overwrite` an existing file is not replaced."""
     target = tmp_path / "fox.mp4"
     target.write_bytes(b"mine")
     with pytest.raises(DownloadError, match="overwrite=True") as caught:
@@ -52,10 +52,10 @@ async def test_an_existing_file_is_kept_unless_asked(
     assert target.read_bytes() != b"mine"
 
 
-async def test_a_download_that_is_left_leaves_nothing(
+async def test_an_aborted_download_leaves_no_file(
     sandbox: Sandbox, vidgo: VidgoSession, video: MediaFile, tmp_path: Path
 ) -> None:
-    """A cancelled download leaves no file; one that is closed says so."""
+    """A cancelled download leaves no file; one whose session closes says so."""
     sandbox.inject(hang, call="file", times=None)
     with anyio.move_on_after(0.2):
         await vidgo.download(video, tmp_path / "fox.mp4")
@@ -69,10 +69,10 @@ async def test_a_download_that_is_left_leaves_nothing(
 
 
 @pytest.mark.parametrize("turns", range(0, 60, 3))
-async def test_a_download_cancelled_at_any_point_leaves_nothing(
+async def test_a_download_cancelled_at_any_point_leaves_no_partial_file(
     turns: int, vidgo: VidgoSession, video: MediaFile, tmp_path: Path
 ) -> None:
-    """In whatever turn of the loop it is cancelled, no file and no open handle is left."""
+    """Cancelled in any loop iteration, it leaves no partial file and no open handle."""
     download = asyncio.create_task(vidgo.download(video, tmp_path / "fox.mp4"))
     for _ in range(turns):
         await asyncio.sleep(0)
@@ -110,10 +110,10 @@ async def test_a_host_that_is_down_is_tried_again(
         await vidgo.download(MediaFile("http://127.0.0.1:1/x.mp4"), tmp_path / "x")
 
 
-async def test_two_hundred_files_at_once(
+async def test_two_hundred_concurrent_downloads(
     sandbox: Sandbox, vidgo: VidgoSession, tmp_path: Path
 ) -> None:
-    """200 downloads at once are bounded, all whole, and leave nothing but the files."""
+    """200 concurrent downloads are bounded, all complete, and leave only their files."""
     tasks = await vidgo.submit_many(foxes(200))
     files = [(await vidgo.get_task(task.task_id)).files[0] for task in tasks]
     in_flight = InFlight(0.001)
@@ -130,7 +130,7 @@ async def test_two_hundred_files_at_once(
 async def test_a_broken_progress_callback_leaves_nothing(
     error: Exception, sandbox: Sandbox, vidgo: VidgoSession, video: MediaFile, tmp_path: Path
 ) -> None:
-    """An exception of `on_progress` comes out unchanged, at once, whatever it is."""
+    """An exception of `on_progress` is raised unchanged, at once, and leaves no file."""
 
     def fail(*_: object) -> None:
         raise error
@@ -143,7 +143,7 @@ async def test_a_broken_progress_callback_leaves_nothing(
 
 
 async def test_the_key_goes_to_no_file_host(vidgo: VidgoSession, tmp_path: Path) -> None:
-    """Neither the file's host nor the one it redirects to gets to see the key."""
+    """Neither the file's host nor the one it redirects to receives the key."""
     seen: list[dict[str, str]] = []
 
     async def redirect(request: web.Request) -> web.Response:

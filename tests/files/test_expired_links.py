@@ -42,20 +42,20 @@ def sandbox_settings() -> dict[str, Any]:
     return {"file_size": SIZE, "link_lifetime": 600}
 
 
-async def test_a_dead_link_is_renewed(
+async def test_an_expired_link_is_renewed(
     sandbox: Sandbox, vidgo: VidgoSession, video: MediaFile, tmp_path: Path
 ) -> None:
-    """Where the task is known its status is asked once for a fresh link."""
+    """Where the task is known it is polled once for a fresh link."""
     await anyio.sleep(700)
     path = await vidgo.download(video, tmp_path / "fox.mp4")
     assert path.stat().st_size == SIZE
     assert (sandbox.received["file"], sandbox.received["status"]) == (2, 1)
 
 
-async def test_a_link_that_dies_on_the_way_is_renewed(
+async def test_a_link_that_expires_during_a_transfer_is_renewed(
     sandbox: Sandbox, vidgo: VidgoSession, video: MediaFile, tmp_path: Path
 ) -> None:
-    """With a fresh link a transfer goes on where it stopped, each time that it got further."""
+    """With a fresh link a transfer resumes, each time that it made progress."""
     sandbox.inject(cut_at(100_000), call="file")
     sandbox.inject(answer(403), call="file")
     sandbox.inject(cut_at(100_000), call="file")
@@ -68,7 +68,7 @@ async def test_a_link_that_dies_on_the_way_is_renewed(
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 410])
-async def test_a_link_that_stays_dead_is_one_plain_error(
+async def test_a_link_that_stays_expired_is_one_error(
     status: int, sandbox: Sandbox, vidgo: VidgoSession, video: MediaFile, tmp_path: Path
 ) -> None:
     """If the fresh link is refused too, the error says so, with the task and the file."""
@@ -83,10 +83,10 @@ async def test_a_link_that_stays_dead_is_one_plain_error(
 
 
 @pytest.mark.parametrize("task_id", [None, ""])
-async def test_without_a_task_nothing_is_asked(
+async def test_without_a_task_an_expired_link_is_final(
     task_id: str | None, sandbox: Sandbox, vidgo: VidgoSession, video: MediaFile, tmp_path: Path
 ) -> None:
-    """A dead link of a file whose task is not known is an error at once."""
+    """An expired link of a file whose task is not known is an error at once."""
     await anyio.sleep(700)
     with pytest.raises(DownloadError, match="the link is dead"):
         await vidgo.download(MediaFile(video.file_url, None, task_id), tmp_path / "fox.mp4")
@@ -106,10 +106,10 @@ async def test_a_task_that_is_gone_is_the_cause(
 
 
 @pytest.mark.parametrize("fault", [answer(502), refusal(429, "D"), hang])
-async def test_an_api_that_is_down_is_asked_again(
+async def test_an_api_that_is_down_is_polled_again(
     fault: Fault, sandbox: Sandbox, vidgo: VidgoSession, video: MediaFile, tmp_path: Path
 ) -> None:
-    """A status that cannot be had now is a try that got nowhere, not the end."""
+    """A failed poll for a fresh link is a retryable failure."""
     await anyio.sleep(700)
     sandbox.inject(fault, call="status", times=2)
     path = await vidgo.download(video, tmp_path / "fox.mp4")
@@ -120,7 +120,7 @@ async def test_an_api_that_is_down_is_asked_again(
 async def test_a_task_without_the_file_has_no_fresh_link(
     sandbox: Sandbox, vidgo: VidgoSession, video: MediaFile, tmp_path: Path
 ) -> None:
-    """If the task no longer has the file, the link stays dead."""
+    """If the task no longer has the file, the link stays expired."""
     sandbox.inject(answer(404), call="file")
     sandbox.inject(changed(files=[]), call="status")
     with pytest.raises(DownloadError, match="the link is dead"):
@@ -146,10 +146,10 @@ def test_the_fresh_link_is_the_same_file(links: list[str], fresh: str | None) ->
     assert fresh_link("http://a/x.mp4?s=1", task) == fresh
 
 
-async def test_closing_ends_a_download_that_asks(
+async def test_closing_ends_a_download_that_renews_its_link(
     sandbox: Sandbox, vidgo: VidgoSession, video: MediaFile, tmp_path: Path
 ) -> None:
-    """A session that closes while a fresh link is asked for says that it is closed."""
+    """A session that closes while a link is renewed raises `SessionClosedError`."""
     sandbox.inject(answer(403), call="file", times=None)
     sandbox.inject(hang, call="status", times=None)
     download = asyncio.create_task(vidgo.download(video, tmp_path / "fox.mp4"))
@@ -160,10 +160,10 @@ async def test_closing_ends_a_download_that_asks(
     assert names_in(tmp_path) == []
 
 
-async def test_closing_ends_a_download_that_is_about_to_ask(
+async def test_closing_ends_a_download_that_is_about_to_renew(
     sandbox: Sandbox, vidgo: VidgoSession, video: MediaFile, tmp_path: Path
 ) -> None:
-    """Where the API can no longer be asked, since the session closes, the download says that."""
+    """A link that cannot be renewed because the session closes raises `SessionClosedError`."""
 
     async def close(request: web.Request, handler: Handler) -> web.StreamResponse:
         assert vidgo._machinery is not None

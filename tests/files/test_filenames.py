@@ -50,8 +50,8 @@ ESCAPES = [
 ]
 
 
-def harmless(name: str, folder: Path) -> bool:
-    """Tell whether a name is one file right in a folder, on this system and on Windows."""
+def is_harmless(name: str, folder: Path) -> bool:
+    """Return whether a name is one file in a folder, on this system and on Windows."""
     other = PureWindowsPath("C:/folder", name)
     return (
         os.path.normpath(folder / name) == str(folder / name)
@@ -69,7 +69,7 @@ def harmless(name: str, folder: Path) -> bool:
 
 @pytest.mark.parametrize("words", ESCAPES)
 def test_no_name_escapes_the_folder(words: str, tmp_path: Path) -> None:
-    """Whatever a task is called, or an address ends with, is one plain file in the folder."""
+    """Any task id and any URL become the name of one plain file in the folder."""
     files = [
         MediaFile(URL, None, words),
         MediaFile(f"https://a.example/x/{words}"),
@@ -79,16 +79,16 @@ def test_no_name_escapes_the_folder(words: str, tmp_path: Path) -> None:
     for file in files:
         for number in (1, 2):
             name = file_name(file, number)
-            assert harmless(name, tmp_path)
+            assert is_harmless(name, tmp_path)
             (tmp_path / name).touch()
             assert (tmp_path / name).is_file()
 
 
 @given(st.text(), st.text(), st.integers(1, 999))
-def test_any_words_make_a_harmless_name(task_id: str, tail: str, number: int) -> None:
+def test_any_text_makes_a_harmless_name(task_id: str, tail: str, number: int) -> None:
     """The same holds for any text at all."""
     for file in (MediaFile(f"http://a/{tail}", None, task_id), MediaFile(f"http://a/{tail}")):
-        assert harmless(file_name(file, number), Path("/folder"))
+        assert is_harmless(file_name(file, number), Path("/folder"))
 
 
 @given(st.lists(st.text(min_size=1), min_size=2, max_size=2, unique=True))

@@ -52,7 +52,7 @@ def sandbox_settings() -> dict[str, Any]:
         with_headers({"Content-Encoding": "br"}),
     ],
 )
-async def test_what_does_not_fit_starts_over(
+async def test_a_mismatched_response_starts_over(
     fault: Fault,
     sandbox: Sandbox,
     download: CheckedDownload,
@@ -61,7 +61,7 @@ async def test_what_does_not_fit_starts_over(
     digest: str,
     tmp_path: Path,
 ) -> None:
-    """The whole file, another file or another part in place of the rest: it begins anew."""
+    """The whole file, another file or another range instead of the rest: it starts over."""
     sandbox.inject(cut_at(MIDDLE), call="file")
     sandbox.inject(fault, call="file")
     if fault is replaced:  # the new file came whole, so it is the file
@@ -77,7 +77,7 @@ async def test_what_does_not_fit_starts_over(
 async def test_without_a_validator_it_starts_over(
     changes: dict[str, str], sandbox: Sandbox, download: CheckedDownload
 ) -> None:
-    """Where nothing tells one version of a file from the next, no part is asked for."""
+    """Without an ETag or date that identifies the file, no range is requested."""
     sandbox.inject(both(cut_at(MIDDLE), with_headers(changes)), call="file")
     await download()
     assert requested_ranges(sandbox) == [None, None]
@@ -93,10 +93,10 @@ async def test_a_corrupted_file_is_fetched_again(
 
 
 @pytest.mark.parametrize("kind", ["Content-MD5", "Content-Digest", "Repr-Digest"])
-async def test_each_kind_of_checksum_counts(
+async def test_each_kind_of_checksum_is_verified(
     kind: str, sandbox: Sandbox, download: CheckedDownload
 ) -> None:
-    """Any header that tells a checksum is believed; one that makes no sense is not."""
+    """Each header with a checksum is verified; an invalid one is ignored."""
     wrong = {
         "Content-MD5": base64.b64encode(bytes(16)).decode(),
         "Content-Digest": f"sha-512=:{base64.b64encode(bytes(64)).decode()}:",
@@ -113,7 +113,7 @@ async def test_each_kind_of_checksum_counts(
 async def test_a_wrong_length_is_noticed(
     difference: int, sandbox: Sandbox, download: CheckedDownload
 ) -> None:
-    """A `Content-Length` that is wrong, at first or for the rest, costs a try and no byte."""
+    """A wrong `Content-Length`, at first or for the rest, costs an attempt and no byte."""
     sandbox.inject(wrong_length(difference), call="file")
     await download()
     sandbox.inject(cut_at(MIDDLE), call="file")
@@ -136,10 +136,10 @@ async def test_a_rest_that_is_too_long_starts_over(
     await download()
 
 
-async def test_a_length_that_nobody_tells_is_no_problem(
+async def test_a_chunked_response_needs_no_length(
     sandbox: Sandbox, download: CheckedDownload
 ) -> None:
-    """A chunked body comes whole, and one that is cut goes on; the total may come with the rest."""
+    """A chunked body is complete, and a cut one resumes; the total may come with the rest."""
     totals: set[int | None] = set()
     sandbox.inject(chunked, call="file")
     await download(lambda _, total: totals.add(total))
@@ -161,8 +161,10 @@ async def test_a_length_that_nobody_tells_is_no_problem(
     assert totals == {None, SIZE}
 
 
-async def test_a_compressed_answer_is_unpacked(sandbox: Sandbox, download: CheckedDownload) -> None:
-    """A host that compresses though it was asked not to is understood; no length is believed."""
+async def test_a_compressed_response_is_decompressed(
+    sandbox: Sandbox, download: CheckedDownload
+) -> None:
+    """A response compressed against the request is decompressed; its length is ignored."""
     totals: set[int | None] = set()
     sandbox.inject(gzipped, call="file")
     await download(lambda _, total: totals.add(total))

@@ -18,7 +18,7 @@ from vidgo_async.sandbox import Fault, Sandbox
 
 
 def writing(target: Path) -> Fault:
-    """Write the destination of a download before the host answers."""
+    """Write the destination of a download before the host responds."""
 
     async def write(request: web.Request, handler: Handler) -> web.StreamResponse:
         await anyio.Path(target).write_bytes(b"mine")
@@ -30,7 +30,7 @@ def writing(target: Path) -> Fault:
 async def test_a_file_that_appears_meanwhile_is_kept(
     sandbox: Sandbox, vidgo: VidgoSession, video: MediaFile, tmp_path: Path
 ) -> None:
-    """Also a file that appears during the transfer is not overwritten."""
+    """A file that appears during the transfer is not overwritten."""
     target = tmp_path / "fox.mp4"
     sandbox.inject(writing(target), call="file")
     with pytest.raises(DownloadError, match="appeared meanwhile"):
@@ -39,10 +39,10 @@ async def test_a_file_that_appears_meanwhile_is_kept(
     assert names_in(tmp_path) == ["fox.mp4"]
 
 
-async def test_places_that_cannot_be_written(
+async def test_destinations_that_cannot_be_written(
     vidgo: VidgoSession, video: MediaFile, tmp_path: Path
 ) -> None:
-    """Where a file cannot be, there is one error that says why, and nothing is left."""
+    """A destination that cannot be written is one error with the reason, and leaves no file."""
     with pytest.raises(DownloadError, match="No such file") as caught:
         await vidgo.download(video, tmp_path / "nowhere" / "fox.mp4")
     assert isinstance(caught.value.__cause__, FileNotFoundError)
@@ -58,10 +58,10 @@ async def test_places_that_cannot_be_written(
     assert names_in(tmp_path) == ["file", f"{video.task_id}.mp4"]
 
 
-async def test_a_folder_gets_the_file_by_its_tasks_name(
+async def test_a_folder_gets_the_file_by_its_task_id(
     vidgo: VidgoSession, video: MediaFile, tmp_path: Path
 ) -> None:
-    """In a folder a file is called by its task; a separator at the end makes the folder."""
+    """In a folder a file is named by its task; a trailing separator makes the folder."""
     name = f"{video.task_id}.mp4"
     assert await vidgo.download(video, tmp_path) == tmp_path / name
     made = await vidgo.download(video, f"{tmp_path}/new/er/")
@@ -70,10 +70,10 @@ async def test_a_folder_gets_the_file_by_its_tasks_name(
     assert names_in(made.parent) == [name]
 
 
-async def test_two_downloads_to_one_destination_take_turns(
+async def test_two_downloads_to_one_destination_are_serialized(
     sandbox: Sandbox, vidgo: VidgoSession, video: MediaFile, tmp_path: Path
 ) -> None:
-    """However it is spelled, one destination is written once; who comes second finds the file."""
+    """However it is spelled, one destination is written once; the second finds the file."""
     target = tmp_path / "fox.mp4"
     (tmp_path / "link").symlink_to(tmp_path)
     results = await asyncio.gather(
@@ -92,10 +92,10 @@ async def test_two_downloads_to_one_destination_take_turns(
     assert names_in(tmp_path) == ["fox.mp4", "link"]
 
 
-async def test_two_sessions_do_not_harm_each_other(
+async def test_two_sessions_with_one_destination(
     sandbox: Sandbox, vidgo: VidgoSession, video: MediaFile, tmp_path: Path
 ) -> None:
-    """Of two sessions with one destination one gets it; the other is told, and overwrites not."""
+    """One of two sessions writes the destination; the other gets an error, and overwrites nothing."""
     async with open_session(sandbox) as other:
         results = await asyncio.gather(
             *(one.download(video, tmp_path / "fox.mp4") for one in (vidgo, other)),
@@ -106,14 +106,14 @@ async def test_two_sessions_do_not_harm_each_other(
     assert names_in(tmp_path) == ["fox.mp4"]
 
 
-async def test_a_disk_without_links_will_do(
+async def test_a_disk_without_hard_links(
     sandbox: Sandbox,
     vidgo: VidgoSession,
     video: MediaFile,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Where the file system knows no links the file is renamed, and still replaces none."""
+    """On a file system without hard links the file is renamed, and still replaces none."""
 
     def refuse(*_: object) -> None:
         raise PermissionError(errno.EPERM, "Operation not permitted")
@@ -132,7 +132,7 @@ async def test_a_disk_without_links_will_do(
 async def test_a_full_disk_is_one_error(
     vidgo: VidgoSession, video: MediaFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What cannot be written or synced is a `DownloadError` at once, and leaves nothing."""
+    """What cannot be written or synced is a `DownloadError` at once, and leaves no file."""
 
     def full(_: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -144,10 +144,10 @@ async def test_a_full_disk_is_one_error(
     assert names_in(tmp_path) == []
 
 
-async def test_the_file_is_on_disk_before_it_has_its_name(
+async def test_the_file_is_synced_before_it_is_renamed(
     vidgo: VidgoSession, video: MediaFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Power loss finds no half file: all bytes are synced, then the name is, with the folder."""
+    """Power loss finds no partial file: the bytes are synced, then the name, with the folder."""
     target = tmp_path / "fox.mp4"
     synced: list[tuple[bool, int, bool]] = []
     real = os.fsync
@@ -164,10 +164,10 @@ async def test_the_file_is_on_disk_before_it_has_its_name(
     assert (then_folder, then_existed) == (True, True)
 
 
-async def test_a_leftover_never_harms(
+async def test_a_leftover_part_file_is_ignored(
     vidgo: VidgoSession, video: MediaFile, tmp_path: Path
 ) -> None:
-    """A temporary file of a program that was killed stays as it is, and is in nobody's way."""
+    """The part file of a killed program is not touched, and does not get in the way."""
     leftover = tmp_path / ".fox.mp4.0123456789abcdef.part"
     leftover.write_bytes(b"half")
     target = await vidgo.download(video, tmp_path / "fox.mp4")
@@ -176,10 +176,10 @@ async def test_a_leftover_never_harms(
     assert names_in(tmp_path) == [leftover.name, "fox.mp4"]
 
 
-async def test_a_name_of_full_length_has_room_for_a_temporary_one(
+async def test_the_longest_name_can_be_written(
     vidgo: VidgoSession, video: MediaFile, tmp_path: Path
 ) -> None:
-    """255 bytes of name, some of them in letters of two, are no problem on the way there."""
+    """255 bytes of name, many of them two-byte characters, leave room for a part file."""
     name = "\u00fc" * 125 + "x.mp4"
     await vidgo.download(video, tmp_path / name)
     assert names_in(tmp_path) == [name]

@@ -41,5 +41,5 @@ pytestmark = pytest.mark.virtual_time
     ],
 )
 def test_only_a_strong_validator_is_trusted(headers: dict[str, str], found: str | None) -> None:
-    """A strong ETag, or a date that is older than the answer: what is weaker tells nothing."""
+    """A strong ETag identifies a version, or a date older than the response; nothing weaker."""
     assert validator(headers) == found

@@ -41,10 +41,10 @@ def sandbox_settings() -> dict[str, Any]:
 
 @pytest.mark.parametrize("fault", [cut_at, stall_at])
 @pytest.mark.parametrize("size", [0, 1, MIDDLE, SIZE - 1, SIZE])
-async def test_a_cut_transfer_goes_on_where_it_stopped(
+async def test_a_cut_transfer_resumes(
     fault: object, size: int, sandbox: Sandbox, download: CheckedDownload
 ) -> None:
-    """Cut or stalled at the first, a middle and the last byte, it asks for the rest only."""
+    """Cut or stalled at the first, a middle or the last byte, it requests only the rest."""
     sandbox.inject(fault(size), call="file")  # type: ignore[operator] # parametrised
     await download()
     first, *rest = requested_ranges(sandbox)
@@ -59,19 +59,19 @@ async def test_a_cut_transfer_goes_on_where_it_stopped(
         assert sandbox.calls[-1].status == 206
 
 
-async def test_it_goes_on_for_as_long_as_it_gets_anywhere(
+async def test_it_resumes_for_as_long_as_it_progresses(
     sandbox: Sandbox, download: CheckedDownload
 ) -> None:
-    """Twenty cuts, each after some bytes more, end in a whole file."""
+    """Twenty cuts, each after some more bytes, end in a complete file."""
     sandbox.inject(cut_at(150_000), call="file", times=None)
     await download()
     assert sandbox.received["file"] > 20
 
 
-async def test_five_tries_without_a_byte_end_it(
+async def test_five_attempts_without_progress_are_an_error(
     sandbox: Sandbox, vidgo: VidgoSession, video: MediaFile, tmp_path: Path
 ) -> None:
-    """After 1.5 MB five tries in a row bring nothing: one error, and nothing is left."""
+    """After 1.5 MB five attempts in a row bring nothing: one error, and no file is left."""
     sandbox.inject(cut_at(MIDDLE), call="file")
     sandbox.inject(reset_before, call="file", times=None)
     seen: list[tuple[int, int | None]] = []
@@ -98,7 +98,7 @@ async def test_five_tries_without_a_byte_end_it(
         (both(stall_at(1000), without_ranges), "nothing came for 60 s", 6),
     ],
 )
-async def test_what_never_gets_better_ends(
+async def test_a_fault_at_every_attempt_is_an_error(
     fault: Fault,
     problem: str,
     tries: int,
@@ -107,7 +107,7 @@ async def test_what_never_gets_better_ends(
     video: MediaFile,
     tmp_path: Path,
 ) -> None:
-    """A fault at every try ends in one error after a few, and leaves nothing."""
+    """A fault at every attempt ends in one error after a few, and leaves no file."""
     sandbox.inject(fault, call="file", times=None)
     with pytest.raises(DownloadError, match=problem) as caught:
         await vidgo.download(video, tmp_path / "fox.mp4")
@@ -116,8 +116,8 @@ async def test_what_never_gets_better_ends(
     assert names_in(tmp_path) == []
 
 
-async def test_a_slow_file_is_no_stalled_one(sandbox: Sandbox, download: CheckedDownload) -> None:
-    """A drop every 50 seconds is fetched at the first try, with its progress."""
+async def test_a_slow_transfer_is_not_stalled(sandbox: Sandbox, download: CheckedDownload) -> None:
+    """Some bytes every 50 seconds make one attempt, with progress."""
     seen: list[int] = []
     sandbox.inject(drip(SIZE // 10, 50.0), call="file")
     await download(lambda done, _: seen.append(done))
@@ -127,10 +127,10 @@ async def test_a_slow_file_is_no_stalled_one(sandbox: Sandbox, download: Checked
 
 
 @pytest.mark.parametrize("status", [429, 503])
-async def test_a_busy_host_is_given_its_time(
+async def test_retry_after_of_a_file_host_is_honoured(
     status: int, sandbox: Sandbox, download: CheckedDownload, vidgo: VidgoSession
 ) -> None:
-    """`Retry-After` of a file's host is heeded, and does not slow the session's own calls."""
+    """`Retry-After` of a file host delays the download, and no call of the API."""
     sandbox.inject(answer(status, headers={"Retry-After": "30"}), call="file", times=2)
     began = anyio.current_time()
     async with anyio.create_task_group() as group:
@@ -141,8 +141,10 @@ async def test_a_busy_host_is_given_its_time(
     assert 60 <= anyio.current_time() - began < 62
 
 
-async def test_the_waits_grow(sandbox: Sandbox, video: MediaFile, tmp_path: Path) -> None:
-    """Tries that get nowhere come ever later: 1, 2, 4 and 8 seconds, with a quarter of jitter."""
+async def test_delays_between_attempts_grow(
+    sandbox: Sandbox, video: MediaFile, tmp_path: Path
+) -> None:
+    """Attempts without progress are 1, 2, 4 and 8 seconds apart, plus or minus 25 %."""
     sandbox.inject(answer(500), call="file", times=None)
     async with open_session(sandbox, retry=RetryPolicy()) as vidgo:
         began = anyio.current_time()
@@ -154,7 +156,7 @@ async def test_the_waits_grow(sandbox: Sandbox, video: MediaFile, tmp_path: Path
 async def test_redirects_are_followed_up_to_ten(
     sandbox: Sandbox, download: CheckedDownload
 ) -> None:
-    """A redirect to another host is followed, also for the rest; a circle ends at once."""
+    """A redirect to another host is followed, also for the rest; a circle is an error."""
     sandbox.inject(redirected, call="file")
     sandbox.inject(cut_at(MIDDLE), call="file")
     sandbox.inject(redirected, call="file")
@@ -166,10 +168,10 @@ async def test_redirects_are_followed_up_to_ten(
     assert sandbox.received["file"] <= 4 + 10
 
 
-async def test_nothing_is_fetched_twice_where_all_is_there(
+async def test_a_missing_end_of_body_costs_no_second_transfer(
     sandbox: Sandbox, download: CheckedDownload
 ) -> None:
-    """All bytes came and their end did not: the host says that there are no more (416)."""
+    """With all bytes on disk but no end of the body, a 416 says that it is complete."""
 
     async def no_end(request: web.Request, handler: Handler) -> web.StreamResponse:
         real = await handler(request)

@@ -74,7 +74,7 @@ async def test_four_downloads_at_once(tmp_path: Path) -> None:
 
 
 async def test_reading_pauses_when_downloads_are_behind(tmp_path: Path) -> None:
-    """Finished tasks leave their places, but no more than `max_in_flight` of them wait."""
+    """Finished tasks free their slots, but at most `max_in_flight` of them wait for a download."""
     in_flight = InFlight()
     async with (
         Sandbox() as sandbox,
@@ -96,8 +96,8 @@ async def test_reading_pauses_when_downloads_are_behind(tmp_path: Path) -> None:
         assert first.is_set()
 
 
-async def test_leaving_during_a_download(tmp_path: Path) -> None:
-    """What had been bought is unclaimed, and nothing half is in the folder."""
+async def test_a_batch_abandoned_during_a_download(tmp_path: Path) -> None:
+    """What was bought is unclaimed, and no partial file is in the folder."""
     async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
         sandbox.inject(hang, call="file", times=None)
         async with vidgo.generate_many(foxes(2), download_to=tmp_path) as batch:
@@ -121,8 +121,8 @@ async def test_one_video_becomes_a_file(tmp_path: Path) -> None:
         assert vidgo.unclaimed == ()
 
 
-async def test_no_folder_no_purchase(tmp_path: Path) -> None:
-    """Where no folder can be made nothing is bought."""
+async def test_without_a_folder_nothing_is_bought(tmp_path: Path) -> None:
+    """A folder that cannot be created is an error before anything is bought."""
     (tmp_path / "file").write_bytes(b"in the way")
     async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
         with pytest.raises(OSError, match="file"):

@@ -12,7 +12,7 @@ from vidgo_async.sandbox import Sandbox, refusal, slow
 pytestmark = pytest.mark.virtual_time
 
 
-async def test_twenty_uploads_take_their_time() -> None:
+async def test_twenty_uploads_respect_the_rate() -> None:
     """20 uploads at 5 a minute take three minutes, meet no 429, and outlive the retry policy."""
     async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
         start = anyio.current_time()
@@ -35,7 +35,7 @@ async def test_slow_uploads_stay_within_the_limit() -> None:
 
 
 async def test_at_most_five_at_once() -> None:
-    """No more than 5 uploads are under way."""
+    """No more than 5 uploads are in flight."""
     in_flight = InFlight(5)
     async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
         sandbox.inject(in_flight, call="upload", times=None)
@@ -46,7 +46,7 @@ async def test_at_most_five_at_once() -> None:
 
 
 async def test_fewer_at_once_where_connections_are_few() -> None:
-    """A small connector is shared: uploads leave requests their connections."""
+    """On a small connector uploads leave connections for other requests."""
     in_flight = InFlight(1)
     async with Sandbox() as sandbox:
         vidgo = open_session(sandbox, max_concurrent_requests=1)
@@ -95,8 +95,8 @@ async def test_what_never_arrived_does_not_count() -> None:
         assert anyio.current_time() - start < 5
 
 
-async def test_a_cancelled_one_leaves_the_queue() -> None:
-    """Who is cancelled in the queue keeps nobody waiting."""
+async def test_a_cancelled_upload_is_removed_from_the_queue() -> None:
+    """A cancelled upload in the queue delays no other."""
     async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
         for _ in range(5):
             await vidgo.upload(PNG)

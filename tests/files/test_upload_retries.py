@@ -87,7 +87,7 @@ async def test_an_upload_is_sent_again(fox: Path, fault: Fault) -> None:
          "401: no"),
     ],
 )  # fmt: skip
-async def test_a_clear_no_is_final(
+async def test_a_final_failure_is_not_retried(
     fox: Path, fault: Fault, error: type[APIError], message: str
 ) -> None:
     """A refusal is the matching error at once, also inside a success."""
@@ -99,7 +99,7 @@ async def test_a_clear_no_is_final(
         assert message in str(caught.value)
 
 
-async def test_an_answer_before_the_end_ends_the_sending(tmp_path: Path) -> None:
+async def test_an_early_response_ends_the_sending(tmp_path: Path) -> None:
     """A server that refuses at once is not sent the rest."""
     path = picture(tmp_path)
     os.truncate(path, 64 * 2**20)
@@ -135,7 +135,7 @@ async def test_an_upload_gives_up(fox: Path, fault: Fault, error: type[Exception
         assert sandbox.received["upload"] > 2
 
 
-async def test_a_wish_to_wait_counts(fox: Path) -> None:
+async def test_retry_after_of_an_upload_is_honoured(fox: Path) -> None:
     """A server that asks for waits of a minute does not stretch the retry policy's time."""
     async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
         sandbox.inject(refusal(503, "B", headers={"Retry-After": "60"}), call="upload")
@@ -159,8 +159,8 @@ async def test_a_server_that_reads_nothing_is_given_up(tmp_path: Path) -> None:
         assert asyncio.get_running_loop().time() - start < 6
 
 
-async def test_a_slow_transfer_that_moves_goes_on(tmp_path: Path) -> None:
-    """A transfer may take longer than `request_timeout` for as long as it moves."""
+async def test_a_slow_transfer_with_progress_goes_on(tmp_path: Path) -> None:
+    """A transfer may take longer than `request_timeout` while it makes progress."""
     path = picture(tmp_path)
     os.truncate(path, 24 * 2**20)
 
@@ -180,7 +180,7 @@ async def test_a_slow_transfer_that_moves_goes_on(tmp_path: Path) -> None:
 
 
 async def test_a_cancelled_upload_leaves_nothing(fox: Path) -> None:
-    """Cancelling the caller ends the upload: no task, no file, no turn is left."""
+    """Cancelling the caller ends the upload: no task, no open file and no permit is left."""
     async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
         sandbox.inject(hang, call="upload")
         with anyio.move_on_after(2):

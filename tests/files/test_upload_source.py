@@ -88,7 +88,7 @@ async def test_an_upload_needs_an_open_session() -> None:
 
 @pytest.mark.parametrize("size", [0, PIECE + 5, 3 * PIECE])
 async def test_a_file_that_changes_while_it_is_sent(tmp_path: Path, size: int) -> None:
-    """A file that grows or shrinks while it is sent is an error, not a wait for ever."""
+    """A file that grows or shrinks while it is sent is an error, not an endless wait."""
     path = picture(tmp_path, data=PNG + bytes(2 * PIECE - len(PNG)))
 
     content = Content((await anyio.to_thread.run_sync(parcel_of, path)).begin)
@@ -122,7 +122,7 @@ async def test_a_changing_file_is_the_uploads_error(
         assert len(sandbox.uploads) == 1
 
 
-async def test_a_file_that_is_gone_at_its_turn(fox: Path) -> None:
+async def test_a_file_that_vanishes_between_attempts(fox: Path) -> None:
     """A file that vanishes between two attempts is that error."""
 
     async def remove(request: web.Request, handler: Handler) -> web.StreamResponse:

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.virtual_time
 
 
 @pytest.mark.parametrize("how", ["block", "break", "error", "cancel", "drop"])
-async def test_leaving_a_batch_loses_nothing(how: str) -> None:
+async def test_an_abandoned_batch_loses_nothing(how: str) -> None:
     """What an abandoned batch had bought, or still buys, is in `unclaimed`."""
     taken: list[Outcome] = []
 
@@ -66,8 +66,8 @@ async def test_leaving_a_batch_loses_nothing(how: str) -> None:
         assert len({*given, *kept}) == len(given) + len(kept)
 
 
-async def test_an_unknown_outcome_that_nobody_took_is_unclaimed() -> None:
-    """An error that waits for its reader is kept when the reader leaves."""
+async def test_an_unread_unknown_outcome_is_unclaimed() -> None:
+    """An unread `SubmissionUnknownError` goes to `unclaimed` when the batch is abandoned."""
     async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
         sandbox.inject(reset_after)
         async with vidgo.generate_many(foxes(1)):
@@ -87,7 +87,7 @@ async def test_a_second_loop_takes_the_rest() -> None:
 
 
 async def test_closing_the_session_ends_a_batch() -> None:
-    """The reader of a batch gets a `SessionClosedError`; its purchases are in `unclaimed`."""
+    """The consumer of a batch gets a `SessionClosedError`; its purchases are in `unclaimed`."""
     async with Sandbox(seconds=(50, 50)) as sandbox, open_session(sandbox) as vidgo:
         batch = vidgo.generate_many(foxes(100), max_in_flight=6)
         reader = asyncio.create_task(anext(aiter(batch)))
@@ -99,8 +99,8 @@ async def test_closing_the_session_ends_a_batch() -> None:
         assert sandbox.sold == 6
 
 
-async def test_closing_the_session_leaves_a_finished_batch_alone() -> None:
-    """A batch that was read to its end just ends."""
+async def test_closing_the_session_does_not_affect_a_finished_batch() -> None:
+    """A batch whose outcomes were all yielded just ends."""
     async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
         batch = vidgo.generate_many(foxes(2))
         assert len([outcome async for outcome in batch]) == 2

@@ -22,10 +22,10 @@ from vidgo_async.sandbox import Sandbox, answer, hang_after, slow
 pytestmark = pytest.mark.virtual_time
 
 
-async def test_a_caller_who_leaves_during_the_post_leaves_at_once(
+async def test_a_caller_cancelled_during_the_post_returns_at_once(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Cancelled during the POST, the caller is free at once; the task goes to `unclaimed`."""
+    """Cancelled during the POST, the caller returns at once; the task goes to `unclaimed`."""
     async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
         sandbox.inject(slow(4))
         start = asyncio.get_running_loop().time()
@@ -43,7 +43,7 @@ async def test_a_caller_who_leaves_during_the_post_leaves_at_once(
         )
 
 
-async def test_an_unknown_outcome_behind_a_caller_is_unclaimed_too() -> None:
+async def test_an_unknown_outcome_of_an_abandoned_post_is_unclaimed() -> None:
     """What may have been bought behind a cancelled caller is recorded as an error."""
     async with Sandbox() as sandbox, open_session(sandbox, request_timeout=5.0) as vidgo:
         sandbox.inject(hang_after)
@@ -56,8 +56,8 @@ async def test_an_unknown_outcome_behind_a_caller_is_unclaimed_too() -> None:
         assert sandbox.sold == 1
 
 
-async def test_a_refusal_behind_a_caller_is_nothing_to_keep() -> None:
-    """A POST that was refused after its caller left bought nothing."""
+async def test_an_abandoned_post_that_is_refused_leaves_nothing() -> None:
+    """A POST that is refused after its caller was cancelled bought nothing."""
     async with Sandbox(credits=0) as sandbox, open_session(sandbox) as vidgo:
         sandbox.inject(slow(2))
         with anyio.move_on_after(1):
@@ -66,8 +66,8 @@ async def test_a_refusal_behind_a_caller_is_nothing_to_keep() -> None:
         assert not vidgo.unclaimed
 
 
-async def test_a_caller_who_leaves_before_the_post_buys_nothing() -> None:
-    """Cancelled in the queue, or between two tries, a submit is never sent."""
+async def test_a_caller_cancelled_before_the_post_buys_nothing() -> None:
+    """Cancelled in the queue, or between two attempts, a submit is never sent."""
     async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
         sandbox.inject(answer(429, headers={"Retry-After": "9"}))
         with anyio.move_on_after(5):
@@ -80,7 +80,7 @@ async def test_a_caller_who_leaves_before_the_post_buys_nothing() -> None:
         assert not vidgo.unclaimed
 
 
-async def test_a_caller_who_leaves_while_connecting_buys_nothing() -> None:
+async def test_a_caller_cancelled_while_connecting_buys_nothing() -> None:
     """A POST without a connection yet is stopped with its caller."""
     with deaf_server() as url:
         async with VidgoSession("sandbox-key", base_url=url) as vidgo:
@@ -93,8 +93,8 @@ async def test_a_caller_who_leaves_while_connecting_buys_nothing() -> None:
         assert not vidgo.unclaimed
 
 
-async def test_a_connection_that_never_comes_is_tried_again() -> None:
-    """A connect timeout of its own tells that nothing was sent, so the submit goes on."""
+async def test_a_connect_timeout_is_retried() -> None:
+    """A connect timeout of its own shows that nothing was sent, so the submit is sent again."""
     retry = RetryPolicy(timeout=40)
     with deaf_server() as url:
         async with VidgoSession("sandbox-key", base_url=url, retry=retry) as vidgo:
@@ -115,8 +115,8 @@ async def test_closing_ends_a_submit_that_is_still_connecting() -> None:
             await submit
 
 
-async def test_who_was_cancelled_before_the_call_buys_nothing() -> None:
-    """A cancellation that came first wins, on fresh connections and on kept ones."""
+async def test_a_call_cancelled_beforehand_buys_nothing() -> None:
+    """A cancellation before the call wins, on new connections and on kept ones."""
     async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
         for _ in range(2):
             with anyio.CancelScope() as scope:
@@ -137,8 +137,8 @@ async def test_who_was_cancelled_before_the_call_buys_nothing() -> None:
 
 
 @pytest.mark.parametrize("turns", range(8))
-async def test_a_submit_cancelled_in_its_first_turns(turns: int) -> None:
-    """In whatever turn of the loop the caller leaves, what was sold is accounted for."""
+async def test_a_submit_cancelled_in_its_first_loop_iterations(turns: int) -> None:
+    """Cancelled in any loop iteration, what was sold is accounted for."""
     async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
         submit = asyncio.create_task(vidgo.submit(FOX))
         for _ in range(turns):
@@ -188,8 +188,8 @@ async def test_a_slot_that_comes_with_the_end_is_not_used() -> None:
         assert sandbox.received["submit"] == 0
 
 
-async def test_closing_waits_for_posts_under_way() -> None:
-    """A POST that is answered within the grace is given to its caller."""
+async def test_closing_waits_for_posts_in_flight() -> None:
+    """A POST that is answered within the grace period is given to its caller."""
     async with Sandbox() as sandbox:
         vidgo = await open_session(sandbox).__aenter__()
         sandbox.inject(slow(3))

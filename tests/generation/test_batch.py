@@ -116,7 +116,7 @@ async def test_an_empty_batch_ends_at_once() -> None:
 
 
 async def test_requests_are_read_only_as_slots_free_up() -> None:
-    """A slot is held from the reading of a request until the reader takes its outcome."""
+    """A slot is held from the reading of a request until the consumer takes its outcome."""
     read: list[int] = []
 
     def endless() -> Iterator[GrokImagine]:
@@ -167,7 +167,7 @@ async def test_each_request_has_its_deadline_from_its_id_on() -> None:
 @pytest.mark.parametrize(
     ("status", "kind"), [(401, AuthenticationError), (402, InsufficientCreditsError)]
 )
-async def test_a_batch_stops_sending_when_the_account_does_not_pay(
+async def test_a_batch_stops_sending_after_a_401_or_402(
     status: int, kind: type[VidgoError]
 ) -> None:
     """After the first 401 or 402 each remaining request yields its own copy of that error."""
@@ -186,8 +186,8 @@ async def test_a_batch_stops_sending_when_the_account_does_not_pay(
         assert sandbox.sold == 3
 
 
-async def test_a_cancellation_inside_requests_is_an_error_of_theirs() -> None:
-    """A stream that awaits what somebody else cancelled ends the reading, not the reader."""
+async def test_a_cancellation_inside_requests_is_their_error() -> None:
+    """A stream that awaits a cancelled task ends the reading, not the consumer."""
 
     async def broken() -> AsyncIterator[GrokImagine]:
         yield FOX
@@ -216,7 +216,7 @@ async def test_requests_may_close_the_session() -> None:
 
 
 async def test_a_batch_of_a_closed_session_reads_nothing() -> None:
-    """A batch that begins after closing leaves the caller's requests alone."""
+    """A batch that begins after closing does not read the caller's requests."""
     async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
         requests = iter(foxes(5))
         batch = vidgo.generate_many(requests)
@@ -226,8 +226,8 @@ async def test_a_batch_of_a_closed_session_reads_nothing() -> None:
         assert len(list(requests)) == 5
 
 
-async def test_a_long_batch_starves_nobody() -> None:
-    """While hundreds of submits wait for their turn, finished tasks are noticed all the same."""
+async def test_a_long_batch_starves_no_poll() -> None:
+    """While hundreds of submits wait for a slot, finished tasks are noticed all the same."""
     async with (
         Sandbox(seconds=(5, 5)) as sandbox,
         open_session(sandbox, max_requests_per_second=2.0) as vidgo,
@@ -276,8 +276,8 @@ async def _collect(batch: Batch, came: list[Outcome]) -> None:
         came.append(outcome)
 
 
-async def test_a_list_is_looked_through_before_anything_is_sent() -> None:
-    """In a list, what is no request is refused before any money is spent."""
+async def test_a_list_is_checked_before_anything_is_sent() -> None:
+    """In a list, what is no request is refused before anything is bought."""
     async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
         with pytest.raises(TypeError, match="expected a request"):
             vidgo.generate_many([FOX, "a fox"])  # type: ignore[list-item] # on purpose
@@ -296,8 +296,8 @@ async def _async_callback(task: Task) -> None:
     raise AssertionError(task)
 
 
-async def test_updates_of_all_tasks_are_told() -> None:
-    """`on_update` hears each state of each task, and `in_flight` knows it already."""
+async def test_updates_of_all_tasks_are_reported() -> None:
+    """`on_update` gets each state of each task, and `in_flight` knows it already."""
     seen: list[tuple[str, str]] = []
 
     def note(task: Task) -> None:

@@ -79,8 +79,8 @@ class Morph(TypedRequest):
     elements: tuple[dict[str, Any], ...] = ()
 
 
-async def test_media_in_any_place(tmp_path: Path) -> None:
-    """Media is found in fields for one URL and in nested objects; text is left alone."""
+async def test_media_in_any_field(tmp_path: Path) -> None:
+    """Media is found in fields for one URL and in nested objects; text is not touched."""
     one, two = pictures(tmp_path, 2)
     request = Morph(
         "data: is my text",
@@ -119,8 +119,8 @@ async def test_a_file_that_changed_is_another(fox: Path) -> None:
 
 
 @pytest.mark.parametrize(("hours", "uploads"), [(70.5, 1), (71.5, 2), (80, 2)])
-async def test_an_upload_near_its_end_is_made_anew(fox: Path, hours: float, uploads: int) -> None:
-    """An upload with less than an hour to live is made again."""
+async def test_an_upload_near_its_expiry_is_repeated(fox: Path, hours: float, uploads: int) -> None:
+    """A file that expires within an hour is uploaded again."""
     async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
         await vidgo.submit(moving(fox))
         await anyio.sleep(hours * HOUR)
@@ -138,7 +138,7 @@ async def test_an_expired_file_buys_nothing() -> None:
 
 
 async def test_a_failed_upload_buys_nothing(fox: Path) -> None:
-    """Each of those who share an upload gets its own copy of its error; the next tries again."""
+    """Each request that shares an upload gets its own copy of its error; the next tries again."""
     async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
         sandbox.inject(refusal(400, "B"), call="upload")
         with pytest.raises(SubmitErrorGroup) as caught:
@@ -173,7 +173,7 @@ async def test_a_missing_file_buys_nothing(tmp_path: Path, call: str) -> None:
 
 
 async def test_a_shared_upload_that_fails_here(fox: Path) -> None:
-    """A file that vanishes before its turn is the error of each who shares it, a copy each."""
+    """A file that vanishes before it is sent is the error of each request that shares it."""
     async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
         for _ in range(5):
             await vidgo.upload(PNG)

@@ -33,7 +33,7 @@ HOUR = 3600.0
 
 
 @pytest.mark.parametrize("many", [True, False])
-async def test_who_waits_holds_no_slot(tmp_path: Path, many: bool) -> None:
+async def test_waiting_requests_hold_no_slot(tmp_path: Path, many: bool) -> None:
     """Ready requests are sold while others wait for their uploads, with a single slot too."""
     late = [moving(path) for path in pictures(tmp_path, 7)]
     async with (
@@ -55,8 +55,8 @@ async def test_who_waits_holds_no_slot(tmp_path: Path, many: bool) -> None:
         assert sandbox.sold == 8
 
 
-async def test_who_waits_holds_no_place_of_a_batch(tmp_path: Path) -> None:
-    """Of requests that wait for uploads as many are read again as may be in flight."""
+async def test_waiting_requests_do_not_count_as_in_flight(tmp_path: Path) -> None:
+    """Of requests that wait for uploads, up to `max_in_flight` more are read."""
     late = [moving(path) for path in pictures(tmp_path, 8)]
     async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
         start = anyio.current_time()
@@ -93,7 +93,7 @@ async def test_no_deadline_runs_before_the_upload(fox: Path) -> None:
 
 
 async def test_a_cancelled_caller_buys_nothing(fox: Path) -> None:
-    """Cancelled while it waits for the upload, a submit buys nothing and leaves nothing."""
+    """Cancelled while it waits for the upload, a submit buys nothing and leaves no task."""
     async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
         sandbox.inject(hang, call="upload")
         with anyio.move_on_after(2):
@@ -103,8 +103,8 @@ async def test_a_cancelled_caller_buys_nothing(fox: Path) -> None:
         assert len(sandbox.uploads) == sandbox.sold == 1
 
 
-async def test_a_cancelled_caller_takes_it_from_nobody(fox: Path) -> None:
-    """The upload goes on for those who still wait for it."""
+async def test_a_cancelled_caller_does_not_end_a_shared_upload(fox: Path) -> None:
+    """The upload goes on for the requests that still wait for it."""
     async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
         sandbox.inject(slow(5), call="upload")
         async with anyio.create_task_group() as group:
@@ -115,7 +115,7 @@ async def test_a_cancelled_caller_takes_it_from_nobody(fox: Path) -> None:
 
 
 async def test_closing_ends_the_wait(fox: Path) -> None:
-    """Closing ends shared uploads; who waits gets a `SessionClosedError`, and nothing is bought."""
+    """Closing ends shared uploads; waiters get a `SessionClosedError`, and nothing is bought."""
     async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
         sandbox.inject(hang_after, call="upload", times=None)
         waiting = [asyncio.create_task(vidgo.submit(moving(fox, prompt=str(i)))) for i in range(2)]
@@ -126,8 +126,8 @@ async def test_closing_ends_the_wait(fox: Path) -> None:
         assert sandbox.sold == 0
 
 
-async def test_closing_comes_between(fox: Path) -> None:
-    """A session that is closed while a file is looked at begins no upload."""
+async def test_closing_before_an_upload_begins(fox: Path) -> None:
+    """A session that is closed while a file is opened begins no upload."""
     async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
         submit = asyncio.create_task(vidgo.submit(moving(fox)))
         await asyncio.sleep(0)
@@ -137,8 +137,8 @@ async def test_closing_comes_between(fox: Path) -> None:
         assert not sandbox.received
 
 
-async def test_leaving_a_batch_ends_its_uploads(tmp_path: Path) -> None:
-    """What nobody waits for any more is not uploaded."""
+async def test_abandoning_a_batch_ends_its_uploads(tmp_path: Path) -> None:
+    """An upload without waiters is cancelled."""
     requests = [FOX, *(moving(path) for path in pictures(tmp_path, 8))]
     async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
         async with vidgo.generate_many(requests) as batch:
@@ -163,12 +163,12 @@ async def bulk(vidgo: VidgoSession, requests: list[GrokImagine]) -> list[VidgoEr
 
 @pytest.mark.parametrize("buy", [many, bulk])
 @pytest.mark.parametrize("call", ["submit", "upload"])
-async def test_a_refused_account_stops_the_uploads_too(
+async def test_a_401_or_402_stops_the_uploads_too(
     tmp_path: Path,
     call: str,
     buy: Callable[[VidgoSession, list[GrokImagine]], Awaitable[list[VidgoError | None]]],
 ) -> None:
-    """After a 401 or 402 nobody goes on waiting for an upload: each request yields that error."""
+    """After a 401 or 402 no request waits for an upload: each yields that error."""
     requests = [moving(path) for path in pictures(tmp_path, 12)]
     kind = InsufficientCreditsError if call == "submit" else AuthenticationError
     async with Sandbox() as sandbox, open_session(sandbox) as vidgo:

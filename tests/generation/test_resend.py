@@ -7,8 +7,8 @@ from vidgo_async import RetryPolicy, SubmissionUnknownError, TransportError
 from vidgo_async._generation.resend import judged
 
 
-def test_a_bug_after_the_sending_is_an_unknown_outcome() -> None:
-    """Whatever nobody foresaw may have come after a purchase."""
+def test_a_bug_after_sending_is_an_unknown_outcome() -> None:
+    """An unforeseen exception may have come after a purchase."""
     verdict = judged(ZeroDivisionError("x"), FOX, RetryPolicy())
     assert isinstance(verdict, SubmissionUnknownError)
     assert "ZeroDivisionError" in str(verdict)

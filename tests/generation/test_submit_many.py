@@ -36,7 +36,7 @@ async def test_submit_many_of_nothing_is_nothing() -> None:
         assert await vidgo.submit_many([]) == []
 
 
-async def test_submit_many_tells_both_halves() -> None:
+async def test_submit_many_reports_both_halves() -> None:
     """On failures the group holds what was accepted and what failed, by index."""
     async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
         sandbox.inject(answer(400, {"detail": "no"}), skip=2)
@@ -70,7 +70,7 @@ async def test_a_request_that_json_cannot_carry_is_one_failure() -> None:
         assert sandbox.sold == 2
 
 
-async def test_submit_many_stops_when_the_account_does_not_pay() -> None:
+async def test_submit_many_stops_after_a_401_or_402() -> None:
     """After the first 402 nothing more is sent; each other request gets its own copy."""
     async with (
         Sandbox(credits=3) as sandbox,
@@ -85,8 +85,8 @@ async def test_submit_many_stops_when_the_account_does_not_pay() -> None:
         assert sandbox.received["submit"] <= 4
 
 
-async def test_a_cancelled_submit_many_leaves_all_it_bought() -> None:
-    """Cancelled, `submit_many` leaves what it had, and what its POSTs still buy."""
+async def test_what_a_cancelled_submit_many_bought_is_unclaimed() -> None:
+    """What it had bought, and what its POSTs still buy, goes to `unclaimed`."""
     async with (
         Sandbox() as sandbox,
         open_session(sandbox, max_concurrent_requests=4) as vidgo,

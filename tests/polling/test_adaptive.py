@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.adaptive import World, delays, learned, seen, truthful
+from tests.support.adaptive import World, delays, learned, polled, truthful
 from tests.support.policies import BAD_NUMBERS
 from vidgo_async import FixedPolling, Task
 from vidgo_async._polling.adaptive import KINDS, AdaptivePolling, LearningPolicy
@@ -22,7 +22,7 @@ STATES = st.builds(
     progress=st.none() | st.integers(-10, 200),
     model=st.sampled_from([None, "sora-2", "z-image"]),
 )
-LOOKS = st.lists(st.tuples(STATES, STATES, AGES, AGES), max_size=30)
+POLLS = st.lists(st.tuples(STATES, STATES, AGES, AGES), max_size=30)
 SECONDS = st.floats(0.01, 1e5)
 SETTINGS = st.builds(
     lambda one, other, patience: AdaptivePolling(min(one, other), max(one, other), patience),
@@ -47,7 +47,7 @@ def test_settings_are_values() -> None:
 
 
 def test_defaults() -> None:
-    """By default a look is worth a quarter of a second, and waits last 2 to 30 seconds."""
+    """By default a poll is worth a quarter of a second, and delays are 2 to 30 seconds."""
     assert AdaptivePolling() == AdaptivePolling(min_interval=2.0, max_interval=30.0, patience=0.25)
 
 
@@ -85,7 +85,7 @@ def test_settings_know_what_a_new_session_knows() -> None:
     assert delays(settings) == delays(settings.start())
 
 
-def test_who_learns() -> None:
+def test_only_started_policies_learn() -> None:
     """What `start` returns is a learning policy; settings and policies of one method are not."""
     assert isinstance(AdaptivePolling().start(), LearningPolicy)
     assert not isinstance(AdaptivePolling(), LearningPolicy)
@@ -95,16 +95,16 @@ def test_who_learns() -> None:
 # --- Bounds ----------------------------------------------------------------------------------
 
 
-@given(SETTINGS, LOOKS, STATES, st.none() | AGES)
+@given(SETTINGS, POLLS, STATES, st.none() | AGES)
 def test_delays_are_within_bounds(
     settings: AdaptivePolling,
-    looks: list[tuple[Task, Task, float, float]],
+    polls: list[tuple[Task, Task, float, float]],
     task: Task,
     age: float | None,
 ) -> None:
     """Whatever was seen, even nonsense, no wait is shorter or longer than the settings say."""
     policy = settings.start()
-    for before, after, earliest, latest in looks:
+    for before, after, earliest, latest in polls:
         policy.learn(before, after, earliest, latest)
 
     assert settings.min_interval <= policy.next_delay(task, age) <= settings.max_interval
@@ -116,19 +116,19 @@ def test_extreme_ages(age: float, status: str) -> None:
     """Ages far below a second and beyond all centuries break nothing, and teach nothing silly."""
     policy = learned(World(progress=truthful))
 
-    policy.learn(seen(age, 50), seen(age, 50, status), age, math.nextafter(age, math.inf))
-    policy.learn(seen(age, 50), seen(age, 50, status), age, 2 * age)
+    policy.learn(polled(age, 50), polled(age, 50, status), age, math.nextafter(age, math.inf))
+    policy.learn(polled(age, 50), polled(age, 50, status), age, 2 * age)
 
     assert all(2 <= delay <= 30 for delay in delays(policy, 50))
-    assert 2 <= policy.next_delay(seen(age, 50), age) <= 30
+    assert 2 <= policy.next_delay(polled(age, 50), age) <= 30
 
 
 def test_unknown_age_is_even() -> None:
-    """A task of unknown age is looked at evenly, whatever was learned or it says."""
+    """A task of unknown age is polled evenly, whatever was learned or its progress says."""
     fresh, taught = AdaptivePolling().start(), learned()
 
     waits = {
-        policy.next_delay(seen(0, progress), None)
+        policy.next_delay(polled(0, progress), None)
         for policy in (fresh, taught)
         for progress in (None, 0, 50, 99)
     }
@@ -138,9 +138,9 @@ def test_unknown_age_is_even() -> None:
 
 
 def test_memory_is_bounded() -> None:
-    """Of very many kinds the last used are remembered, and the others begin anew."""
+    """Of very many kinds the last used are remembered, and the others start over."""
     policy = AdaptivePolling().start()
-    fresh = policy.next_delay(seen(0), 5.0)
+    fresh = policy.next_delay(polled(0), 5.0)
     for model in ["sora-2", "kept", *map(str, range(KINDS - 2))]:
         for _ in range(20):
             policy.learn(Task("1", "running", model=model), Task("1", "failed"), 6.0, 8.0)
@@ -149,7 +149,7 @@ def test_memory_is_bounded() -> None:
     policy.next_delay(Task("1", "running", model="one more"), 0.0)
 
     assert policy.next_delay(Task("1", "running", model="kept"), 5.0) == taught < fresh
-    assert policy.next_delay(seen(0), 5.0) == fresh
+    assert policy.next_delay(polled(0), 5.0) == fresh
     assert len(policy._kinds) == KINDS  # type: ignore[attr-defined]
 
 
@@ -174,5 +174,5 @@ def test_a_policy_of_ones_own() -> None:
     World().teach(policy, 20)
 
     assert isinstance(policy, LearningPolicy)
-    assert policy.next_delay(seen(0), 0.0) == 60
-    assert policy.next_delay(seen(0), 180.0) < 7
+    assert policy.next_delay(polled(0), 0.0) == 60
+    assert policy.next_delay(polled(0), 180.0) < 7

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.adaptive import Progress, World, delays, learned, seen, truthful
+from tests.support.adaptive import Progress, World, delays, learned, polled, truthful
 from vidgo_async import Task
 from vidgo_async._polling.adaptive import AdaptivePolling
 
@@ -14,7 +14,7 @@ from vidgo_async._polling.adaptive import AdaptivePolling
 
 
 def test_video_and_image_priors() -> None:
-    """Before anything is learned, images are looked at earlier than videos and unknown models."""
+    """Before anything is learned, images are polled earlier than videos and unknown models."""
 
     def first(model: str | None) -> float:
         return AdaptivePolling().start().next_delay(Task("task-1", "running", model=model), 0.0)
@@ -26,12 +26,12 @@ def test_video_and_image_priors() -> None:
     assert 5 < max(images) < 15 < min(videos) <= 30
 
 
-def test_looks_are_dense_where_tasks_end() -> None:
-    """Tasks that take about 180 s are looked at rarely before, often then, and rarely far after."""
+def test_polls_are_dense_where_tasks_end() -> None:
+    """Tasks that take about 180 s are polled rarely before, often then, and rarely far after."""
     policy = learned()
 
     early, then, after, far = (
-        policy.next_delay(seen(age), age) for age in (60.0, 180.0, 250.0, 2000.0)
+        policy.next_delay(polled(age), age) for age in (60.0, 180.0, 250.0, 2000.0)
     )
 
     assert early == 30
@@ -41,8 +41,8 @@ def test_looks_are_dense_where_tasks_end() -> None:
 
 
 @pytest.mark.parametrize(("sigma", "most"), [(0.15, 0.45), (0.35, 0.75)])
-def test_it_pays(sigma: float, most: float) -> None:
-    """After 50 completions looks times lateness is far below half the mean, that of a fixed one."""
+def test_learning_pays(sigma: float, most: float) -> None:
+    """After 50 completions polls times lateness is far below half of that of a fixed interval."""
     world = World(sigma=sigma)
     mean = 180 * math.exp(sigma**2 / 2)
 
@@ -64,15 +64,15 @@ def test_a_change_is_followed(before: float, after: float) -> None:
     assert followed < 1.35 * usual < 0.5 * surprised
 
 
-def test_patience_sets_the_pace() -> None:
-    """With four times the patience waits are twice as long, between the bounds."""
+def test_patience_sets_the_delays() -> None:
+    """With four times the patience delays are twice as long, between the bounds."""
     quick = AdaptivePolling(0.01, 1e4, patience=0.25).start()
     calm = AdaptivePolling(0.01, 1e4, patience=1.0).start()
     for policy in (quick, calm):
         for _ in range(50):
-            policy.learn(seen(0), seen(0, status="finished"), 1.0, 400.0)
+            policy.learn(polled(0), polled(0, status="finished"), 1.0, 400.0)
 
-    ratio = calm.next_delay(seen(0), 30.0) / quick.next_delay(seen(0), 30.0)
+    ratio = calm.next_delay(polled(0), 30.0) / quick.next_delay(polled(0), 30.0)
 
     assert ratio == pytest.approx(2, rel=0.2)
 
@@ -81,40 +81,40 @@ def test_failures_are_ends() -> None:
     """A task that failed teaches what one that finished does."""
     finished, failed = AdaptivePolling().start(), AdaptivePolling().start()
     for policy, status in ((finished, "finished"), (failed, "failed")):
-        policy.learn(seen(0), seen(0, status=status), 100.0, 110.0)
+        policy.learn(polled(0), polled(0, status=status), 100.0, 110.0)
 
     assert delays(finished) == delays(failed) != delays(AdaptivePolling().start())
 
 
-def test_tasks_that_run_count() -> None:
-    """Where many tasks were seen to live on, one end among them does not hurry the looks."""
+def test_running_tasks_count() -> None:
+    """Where many tasks ran longer, one early end does not make polls more frequent."""
     alone, among = AdaptivePolling().start(), AdaptivePolling().start()
     for _ in range(50):
-        among.learn(seen(0), seen(0), 90.0, 110.0)
+        among.learn(polled(0), polled(0), 90.0, 110.0)
     for policy in (alone, among):
-        policy.learn(seen(0), seen(0, status="finished"), 90.0, 110.0)
+        policy.learn(polled(0), polled(0, status="finished"), 90.0, 110.0)
 
-    assert alone.next_delay(seen(0), 90.0) < 0.5 * among.next_delay(seen(0), 90.0)
+    assert alone.next_delay(polled(0), 90.0) < 0.5 * among.next_delay(polled(0), 90.0)
 
 
 def test_a_gap_teaches_little() -> None:
-    """An end that was found only after an hour without looks leaves the schedule much as it was."""
+    """An end found after an hour without polls hardly changes the schedule."""
     policy = learned()
     usual = delays(policy)
 
-    policy.learn(seen(0), seen(0, status="finished"), 0.0, 3600.0)
+    policy.learn(polled(0), polled(0, status="finished"), 0.0, 3600.0)
 
     assert delays(policy) == pytest.approx(usual, rel=0.05)
 
 
-def test_looks_at_the_same_age_teach_nothing() -> None:
-    """No time between two looks, or less than none, is no time lived."""
+def test_polls_at_the_same_age_teach_nothing() -> None:
+    """No time, or negative time, between two polls changes nothing."""
     policy = learned()
     usual = delays(policy)
 
     for latest in (180.0, 170.0):
         for status in ("running", "finished"):
-            policy.learn(seen(0), seen(0, status=status), 180.0, latest)
+            policy.learn(polled(0), polled(0, status=status), 180.0, latest)
 
     assert delays(policy) == usual
 
@@ -145,20 +145,20 @@ USELESS: dict[str, Progress] = {
 
 
 def test_truthful_progress_pays() -> None:
-    """Where progress says when a task ends, it saves more than half of what is left."""
+    """Progress that predicts the end saves more than half of the remaining cost."""
     world = World(progress=truthful, sigma=0.35)
     policy = learned(world)
 
     assert world.cost(policy) < 0.5 * World(sigma=0.35).cost(learned(World(sigma=0.35)))
-    assert policy.next_delay(seen(0, 97), 300.0) < policy.next_delay(seen(0, 50), 300.0)
+    assert policy.next_delay(polled(0, 97), 300.0) < policy.next_delay(polled(0, 50), 300.0)
 
 
-def test_by_progress_slow_tasks_are_looked_at_calmly() -> None:
-    """Of two tasks of the same progress the one that takes 4 times longer waits twice as long."""
+def test_by_progress_slow_tasks_are_polled_rarely() -> None:
+    """Of two tasks of equal progress the one 4 times slower has twice the delay."""
     settings = AdaptivePolling(0.01, 1e4, patience=0.01)
     policy = World(progress=truthful).teach(settings.start())
 
-    slow, quick = (policy.next_delay(seen(age, 95), age) for age in (400.0, 100.0))
+    slow, quick = (policy.next_delay(polled(age, 95), age) for age in (400.0, 100.0))
 
     assert slow / quick == pytest.approx(2, rel=0.05)
 

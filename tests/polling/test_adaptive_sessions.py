@@ -1,4 +1,4 @@
-"""What the session's polling learns from its own looks: the default policy at work."""
+"""What the session's polling learns from its own polls: the default policy at work."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.virtual_time
 
 
 async def cost(vidgo: VidgoSession, sandbox: Sandbox, count: int) -> float:
-    """Generate that many videos; return looks per video times seconds of noticing late."""
+    """Generate that many videos; return polls per video times seconds of noticing late."""
     before = sandbox.received["status"]
     late = 0.0
     async for outcome in vidgo.generate_many(foxes(count), max_in_flight=5):
@@ -23,7 +23,7 @@ async def cost(vidgo: VidgoSession, sandbox: Sandbox, count: int) -> float:
 
 
 async def test_the_default_learns_how_long_tasks_take() -> None:
-    """After some tasks looks and lateness together are less than half of what they were."""
+    """After some tasks polls times lateness is less than half of what it was."""
     async with (
         Sandbox(seconds=(395, 405)) as sandbox,
         VidgoSession(sandbox.api_key, base_url=sandbox.url) as vidgo,
@@ -57,7 +57,7 @@ async def test_the_requested_length_is_known(asked: dict[str, Any], known: float
 
 
 async def test_an_id_alone_teaches_nothing() -> None:
-    """A task of unknown age is looked at evenly, and found."""
+    """A task of unknown age is polled evenly until it ends."""
     async with (
         Sandbox(seconds=(60, 60)) as sandbox,
         open_session(sandbox, polling=AdaptivePolling()) as vidgo,

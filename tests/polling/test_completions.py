@@ -13,11 +13,11 @@ from vidgo_async.sandbox import Sandbox
 pytestmark = pytest.mark.virtual_time
 
 
-# --- When it looks ---------------------------------------------------------------------------
+# --- When it polls ---------------------------------------------------------------------------
 
 
-async def test_two_readers_of_one_stream_both_end() -> None:
-    """Several tasks may read one stream; when all is given each of them ends."""
+async def test_two_consumers_of_one_stream_both_end() -> None:
+    """Several tasks may consume one stream; after the last item each of them ends."""
     async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
         tasks = await vidgo.submit_many(foxes(5))
         stream = vidgo.as_completed(tasks)
@@ -56,7 +56,7 @@ async def test_tasks_come_in_order_of_completion() -> None:
 
 
 async def test_a_second_loop_goes_on_with_the_rest() -> None:
-    """What one loop left, the next gets."""
+    """A second loop gets what the first did not."""
     async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
         tasks = await vidgo.submit_many(foxes(5))
         stream = vidgo.as_completed(tasks)
@@ -83,8 +83,8 @@ async def test_one_deadline_for_all() -> None:
         assert [task async for task in stream] == []
 
 
-async def test_an_error_about_one_task_leaves_the_others() -> None:
-    """A task that the server denies is one error; the next loop goes on."""
+async def test_an_error_about_one_task_does_not_affect_the_others() -> None:
+    """A task that the server does not know is one error; the next loop goes on."""
     async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
         task = await vidgo.submit(FOX)
         async with vidgo.as_completed(["nobody", task]) as stream:
@@ -101,8 +101,8 @@ async def test_an_error_about_one_task_leaves_the_others() -> None:
 
 
 @pytest.mark.parametrize("how", ["block", "break", "error", "drop"])
-async def test_leaving_stops_the_looking(how: str) -> None:
-    """After a block, a `break`, an error or a drop nothing is looked at any more."""
+async def test_an_abandoned_stream_stops_its_polls(how: str) -> None:
+    """After a block, a `break`, an error or a drop there are no more polls."""
     async with Sandbox(seconds=(50, 50)) as sandbox, open_session(sandbox) as vidgo:
         fast = Task("done", "finished")
         tasks = [fast, *await vidgo.submit_many(foxes(5))]
@@ -121,13 +121,13 @@ async def test_leaving_stops_the_looking(how: str) -> None:
         else:
             aiter(vidgo.as_completed(tasks))
         await anyio.sleep(0.1)
-        looks = sandbox.received["status"]
+        polls = sandbox.received["status"]
         await anyio.sleep(60)
-        assert sandbox.received["status"] == looks
+        assert sandbox.received["status"] == polls
 
 
-async def test_a_dropped_reader_of_a_closed_loop_is_silent() -> None:
-    """A reader that outlives its loop may be dropped without a word."""
+async def test_a_dropped_stream_of_a_closed_loop_is_silent() -> None:
+    """A stream that outlives its loop may be dropped without a warning."""
     kept: list[Any] = []
 
     async def main(url: str, key: str) -> None:

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.virtual_time
 
 
 async def drip(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer with one byte a second, for ever."""
+    """Respond with one byte a second, without end."""
     response = web.StreamResponse()
     await response.prepare(request)
     while True:
@@ -53,8 +53,8 @@ async def test_a_deadline_holds(timeout: float, trouble: str) -> None:
         assert caught.value.pending == (task.task_id,)
 
 
-async def test_a_last_look_is_made_just_before_the_deadline() -> None:
-    """A task that ended since the last regular look is still noticed in time."""
+async def test_a_final_poll_precedes_the_deadline() -> None:
+    """A task that ended since the last regular poll is still noticed in time."""
     async with (
         Sandbox(seconds=(8, 8)) as sandbox,
         open_session(sandbox, polling=FixedPolling(60)) as vidgo,
@@ -68,7 +68,7 @@ async def test_a_last_look_is_made_just_before_the_deadline() -> None:
         assert (await patient).finished
 
 
-async def test_without_a_timeout_it_waits_for_ever() -> None:
+async def test_without_a_timeout_there_is_no_limit() -> None:
     """`timeout=None` sets no limit."""
     slow = FixedPolling(30.0)
     async with (
@@ -80,7 +80,7 @@ async def test_without_a_timeout_it_waits_for_ever() -> None:
 
 
 async def test_each_waiter_has_its_own_deadline_and_error() -> None:
-    """Waiters of one id leave at their own time, each with an error object of its own."""
+    """Waiters of one id time out separately, each with an error object of its own."""
     async with Sandbox(seconds=(99, 99)) as sandbox, open_session(sandbox) as vidgo:
         task = await vidgo.submit(FOX)
         results = await asyncio.gather(
@@ -96,7 +96,7 @@ async def test_each_waiter_has_its_own_deadline_and_error() -> None:
         assert isinstance(three, Task)
 
 
-async def test_closing_ends_the_waiting() -> None:
+async def test_closing_ends_each_wait() -> None:
     """Waiters of a closed session get an error each, with the task."""
     async with Sandbox(seconds=(99, 99)) as sandbox, open_session(sandbox) as vidgo:
         task = await vidgo.submit(FOX)
@@ -124,7 +124,7 @@ class BrokenPolicy:
 
 
 async def test_a_bug_in_the_scheduler_reaches_every_waiter() -> None:
-    """If looking dies of a bug, nobody waits for ever: each gets an error caused by it."""
+    """If the poller fails, each waiter gets an error caused by the bug."""
     async with (
         Sandbox(seconds=(99, 99)) as sandbox,
         open_session(sandbox, polling=BrokenPolicy()) as vidgo,

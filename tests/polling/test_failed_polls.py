@@ -60,8 +60,8 @@ RUNNING: dict[str, Any] = {"task_id": "x", "status": "running"}
         answer(200, {"code": 500, "message": "m"}),
     ],
 )
-async def test_failed_looks_do_not_end_a_watch(fault: Fault) -> None:
-    """Whatever a poll gets, the task still ends as it truly ended."""
+async def test_failed_polls_do_not_end_a_wait(fault: Fault) -> None:
+    """Whatever a poll gets, the task ends as it ended on the server."""
     async with Sandbox(seconds=(15, 15)) as sandbox, open_session(sandbox) as vidgo:
         task = await vidgo.submit(FOX)
         sandbox.inject(fault, call="status", times=4)
@@ -74,10 +74,8 @@ async def test_failed_looks_do_not_end_a_watch(fault: Fault) -> None:
     ("status", "kind"),
     [(401, AuthenticationError), (403, PermissionDeniedError), (404, NotFoundError)],
 )
-async def test_a_refusal_in_the_apis_own_words_ends_a_watch_the_third_time(
-    status: int, kind: type[APIError]
-) -> None:
-    """401, 403 and 404 end a watch three times in a row, and then carry the task."""
+async def test_the_third_error_of_the_api_ends_a_wait(status: int, kind: type[APIError]) -> None:
+    """401, 403 and 404 end a wait three times in a row, and then carry the task."""
     refusal = answer(status, {"detail": "no"})
     async with Sandbox(seconds=(30, 30)) as sandbox, open_session(sandbox) as vidgo:
         task = await vidgo.submit(FOX)
@@ -91,8 +89,8 @@ async def test_a_refusal_in_the_apis_own_words_ends_a_watch_the_third_time(
         assert caught.value.task == task
 
 
-async def test_waits_grow_after_failures() -> None:
-    """While looks fail they come ever more slowly."""
+async def test_delays_grow_after_failures() -> None:
+    """The delays between failing polls grow."""
     received = RequestTimes()
 
     async def fail(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -109,8 +107,8 @@ async def test_waits_grow_after_failures() -> None:
         assert isinstance(caught.value.__cause__, APIError)
 
 
-async def test_one_429_slows_everybody() -> None:
-    """After a 429 with `Retry-After` nothing at all is sent until the time has come."""
+async def test_one_429_pauses_all_requests() -> None:
+    """After a 429 with `Retry-After` nothing at all is sent until that time has passed."""
     received = RequestTimes()
     async with Sandbox(seconds=(90, 90)) as sandbox, open_session(sandbox) as vidgo:
         tasks = await vidgo.submit_many(foxes(10))
@@ -124,8 +122,8 @@ async def test_one_429_slows_everybody() -> None:
             assert [time for time in received.times if start < time < start + 36] == []
 
 
-async def test_who_leaves_during_a_pause_is_not_looked_for() -> None:
-    """A look that waited for its turn is not made when nobody waits for it any more."""
+async def test_a_wait_that_ends_during_a_pause_is_not_polled() -> None:
+    """A poll that waits for a permit is not sent once no waiter is left."""
     async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
         sandbox.inject(answer(429, headers={"Retry-After": "30"}), call="balance")
         with pytest.raises(RateLimitError):
@@ -136,8 +134,8 @@ async def test_who_leaves_during_a_pause_is_not_looked_for() -> None:
         assert sandbox.received["status"] == 0
 
 
-async def test_hung_looks_do_not_delay_the_others() -> None:
-    """A look that hangs gives its place to those who wait, and comes ever more rarely."""
+async def test_hung_polls_do_not_delay_the_others() -> None:
+    """A hung poll is expired when others are due, and sent ever more rarely."""
     async with (
         Sandbox(seconds=(10, 10)) as sandbox,
         open_session(sandbox, max_concurrent_requests=4) as vidgo,
@@ -150,11 +148,11 @@ async def test_hung_looks_do_not_delay_the_others() -> None:
         async with vidgo.as_completed([*hung, *well]) as stream:
             came = [await anext(stream) for _ in well]
         assert {task.task_id for task in came} == set(ids(well))
-        assert anyio.current_time() - start < 25  # 20 hung looks by 3 of 10 s each would take 66 s
+        assert anyio.current_time() - start < 25  # 20 hung polls by 3 of 10 s each would take 66 s
 
 
-async def test_a_slow_server_is_not_cut_short() -> None:
-    """Where every answer takes long, the looks learn to wait for it."""
+async def test_polls_adapt_to_a_slow_server() -> None:
+    """Where every response is slow, the poll timeout grows."""
     async with (
         Sandbox(seconds=(1, 1)) as sandbox,
         open_session(sandbox, max_concurrent_requests=4) as vidgo,
@@ -165,8 +163,8 @@ async def test_a_slow_server_is_not_cut_short() -> None:
             assert task.finished
 
 
-async def test_hung_looks_are_given_up_after_ten_seconds() -> None:
-    """A poll is given at most 10 seconds, and then tried again."""
+async def test_hung_polls_time_out_after_ten_seconds() -> None:
+    """A poll is given at most 10 seconds, and then sent again."""
     async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
         task = await vidgo.submit(FOX)
         sandbox.inject(hang, call="status")

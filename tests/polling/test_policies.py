@@ -1,4 +1,4 @@
-"""When to look again, and how long to wait: policies tested with plain numbers."""
+"""When to poll again, and how long to wait: policies tested with plain numbers."""
 
 import pickle
 from typing import Any
@@ -21,7 +21,7 @@ POLICIES = st.builds(
 @pytest.mark.parametrize("status", ["not_started", "running", "odd"])
 @pytest.mark.parametrize("age", [None, 0.0, 3.0, 1e6])
 def test_fixed_polling_is_fixed(status: str, age: float | None) -> None:
-    """The interval is the answer whatever the task's state and age."""
+    """The delay is the interval, whatever the task's state and age."""
     assert FixedPolling(2.5).next_delay(Task("task-1", status), age) == 2.5
 
 
@@ -66,7 +66,7 @@ def test_whole_numbers_are_numbers(make: Any) -> None:
 
 
 def test_delays_double() -> None:
-    """Without luck either way the waits are the API's advice, 1, 2, 4, 8 s, up to the limit."""
+    """Without jitter the delays are the API's advice, 1, 2, 4, 8 s, up to the limit."""
     policy = RetryPolicy()
 
     assert [policy.delay(n, 0.5) for n in range(1, 9)] == [1, 2, 4, 8, 16, 30, 30, 30]

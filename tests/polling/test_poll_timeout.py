@@ -1,4 +1,4 @@
-"""How long a look may take: the corner that no server reaches."""
+"""How long a poll may take: the corner that no server reaches."""
 
 import asyncio
 
@@ -10,16 +10,16 @@ from vidgo_async._polling.poll_timeout import LEAST, Patience
 pytestmark = pytest.mark.virtual_time
 
 
-async def test_a_look_is_ended_once() -> None:
-    """Where a look's time is up for both reasons at once it ends once, with a timeout."""
+async def test_a_poll_is_ended_once() -> None:
+    """A poll that times out for two reasons at once ends once, with a timeout."""
     patience = Patience(LEAST)
 
-    async def look(scope: asyncio.Timeout) -> None:
+    async def poll(scope: asyncio.Timeout) -> None:
         async with scope:
             await anyio.sleep_forever()
 
     started = anyio.current_time()
-    seeing = asyncio.create_task(patience.see(look))
+    seeing = asyncio.create_task(patience.see(poll))
     await asyncio.sleep(0)
     patience.hurry()
     with pytest.raises(TimeoutError):

@@ -14,8 +14,8 @@ from vidgo_async.sandbox import Sandbox, hang, slow
 pytestmark = pytest.mark.virtual_time
 
 
-async def test_a_fresh_task_is_first_looked_at_when_the_policy_says() -> None:
-    """A task of known age waits for its first look; then comes one each interval."""
+async def test_a_new_task_is_first_polled_when_the_policy_says() -> None:
+    """A task of known age waits for its first poll; then one is sent each interval."""
     received = RequestTimes()
     async with (
         Sandbox(seconds=(20, 20)) as sandbox,
@@ -29,8 +29,8 @@ async def test_a_fresh_task_is_first_looked_at_when_the_policy_says() -> None:
         assert all(3.0 <= gap <= 3.7 for gap in received.gaps)
 
 
-async def test_a_bare_id_is_looked_at_at_once() -> None:
-    """Of a bare id nothing is known, so it is looked at without waiting."""
+async def test_a_bare_id_is_polled_at_once() -> None:
+    """Nothing is known of a bare id, so it is polled without a delay."""
     async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
         task = await vidgo.submit(FOX)
         await anyio.sleep(30)
@@ -39,8 +39,8 @@ async def test_a_bare_id_is_looked_at_at_once() -> None:
         assert anyio.current_time() - start < 0.1
 
 
-async def test_an_old_task_is_looked_at_at_once() -> None:
-    """A task whose first look is overdue is not made to wait again."""
+async def test_an_old_task_is_polled_at_once() -> None:
+    """A task whose first poll is overdue is polled without a delay."""
     async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
         task = await vidgo.submit(FOX)
         await anyio.sleep(30)
@@ -51,8 +51,8 @@ async def test_an_old_task_is_looked_at_at_once() -> None:
 
 
 @pytest.mark.parametrize("interval", [0.5, 1.0, 3.0])
-async def test_tasks_are_not_looked_at_in_lockstep(interval: float) -> None:
-    """Looks at tasks that were submitted together spread out, ever more."""
+async def test_tasks_are_not_polled_in_lockstep(interval: float) -> None:
+    """Polls of tasks that were submitted together spread out, ever more."""
     received = RequestTimes()
     async with (
         Sandbox(seconds=(20, 20)) as sandbox,
@@ -67,7 +67,7 @@ async def test_tasks_are_not_looked_at_in_lockstep(interval: float) -> None:
         assert later[-1] - later[0] > 0.2 * interval
 
 
-async def test_a_done_task_costs_no_look() -> None:
+async def test_a_done_task_costs_no_poll() -> None:
     """Tasks that ended already come at once, unpolled."""
     async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
         done = Task("a", "finished")
@@ -79,8 +79,8 @@ async def test_a_done_task_costs_no_look() -> None:
         assert sandbox.received["status"] == 0
 
 
-async def test_waiters_of_one_id_share_its_looks() -> None:
-    """Several waiters cost no more looks than one, and each gets the end."""
+async def test_waiters_of_one_id_share_its_polls() -> None:
+    """Several waiters cost no more polls than one, and each gets the end."""
     async with Sandbox(seconds=(20, 20)) as sandbox, open_session(sandbox) as vidgo:
         task = await vidgo.submit(FOX)
         ends = await asyncio.gather(*(vidgo.wait(task) for _ in range(50)))
@@ -88,8 +88,8 @@ async def test_waiters_of_one_id_share_its_looks() -> None:
         assert sandbox.received["status"] <= 11
 
 
-async def test_polls_take_three_quarters_and_submits_go_first() -> None:
-    """Hung polls leave room: a submit is sent at once."""
+async def test_polls_use_75_percent_and_submits_have_priority() -> None:
+    """Hung polls leave a slot: a submit is sent at once."""
     async with (
         Sandbox() as sandbox,
         open_session(sandbox, max_concurrent_requests=4) as vidgo,
@@ -106,8 +106,8 @@ async def test_polls_take_three_quarters_and_submits_go_first() -> None:
             assert anyio.current_time() - start < 0.1
 
 
-async def test_a_look_that_outlives_its_reader_harms_no_other() -> None:
-    """Who waits again while the old look is under way shares it, and is looked for."""
+async def test_a_poll_that_outlives_its_waiter_affects_no_other() -> None:
+    """A second wait during the first one's poll shares it, and is polled for."""
     async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
         task = await vidgo.submit(FOX)
         await anyio.sleep(5)
@@ -118,14 +118,14 @@ async def test_a_look_that_outlives_its_reader_harms_no_other() -> None:
         with pytest.raises(TaskTimeoutError):
             await vidgo.wait(task.task_id, timeout=1)
         await anyio.sleep(10)
-        looks = sandbox.received["status"]
+        polls = sandbox.received["status"]
         await anyio.sleep(60)
-        assert sandbox.received["status"] == looks
+        assert sandbox.received["status"] == polls
         assert (await vidgo.wait(task)).finished
 
 
-async def test_a_later_waiter_learns_what_is_known() -> None:
-    """Who joins gets the known state, and neither side loses model and time of submit."""
+async def test_a_later_waiter_gets_the_known_state() -> None:
+    """A second waiter gets the known state, and neither loses model and time of submit."""
     seen: list[str] = []
     async with Sandbox(seconds=(60, 60)) as sandbox, open_session(sandbox) as vidgo:
         task = await vidgo.submit(FOX)
@@ -178,7 +178,7 @@ async def test_a_policy_that_fails_leaves_no_dead_entry() -> None:
         assert (await vidgo.wait(task)).finished
 
 
-async def test_updates_are_told_once_each() -> None:
+async def test_updates_are_reported_once_each() -> None:
     """`on_update` gets each new state, and the last one."""
     seen: list[tuple[str, int | None]] = []
     async with Sandbox(seconds=(30, 30)) as sandbox, open_session(sandbox) as vidgo:

@@ -85,7 +85,7 @@ def test_what_json_cannot_carry(error: type[Exception], path: str, inner: Any) -
 
 @pytest.mark.parametrize("kind", [list, dict])
 def test_input_that_holds_itself(kind: type) -> None:
-    """A list or dict that holds itself is refused instead of recursing for ever."""
+    """A list or dict that holds itself is refused, without endless recursion."""
     inner: Any = kind()
     if kind is list:
         inner.append(inner)
@@ -125,7 +125,7 @@ JSON = st.recursive(
 
 
 @given(st.dictionaries(st.text(), JSON))
-def test_any_json_goes_out_as_it_is(inner: dict[str, Any]) -> None:
+def test_any_json_is_sent_unchanged(inner: dict[str, Any]) -> None:
     """Any JSON object is accepted, sent unchanged, and survives a pickle."""
     request = GenerationRequest("any", inner)
 

@@ -46,8 +46,8 @@ def test_http_urls(url: str, good: bool) -> None:
 
 
 @given(st.text())
-def test_any_text_can_be_judged(text: str) -> None:
-    """Whether a text is a URL is answered for any text, also after a scheme and a host."""
+def test_any_text_can_be_checked(text: str) -> None:
+    """Any text either is a URL or not, also after a scheme and a host."""
     assert not is_http_url(text) or "://" in text
     assert isinstance(is_http_url("http://" + text), bool)
     assert isinstance(is_http_url("http://a:" + text), bool)

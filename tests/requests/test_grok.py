@@ -46,7 +46,7 @@ def test_the_pages_own_example() -> None:
     ],
 )
 def test_only_what_is_set_is_sent(request_: GrokImagine, expected: dict[str, Any]) -> None:
-    """Fields that were not set are left out of the body, the callback URL included."""
+    """Fields that were not set are not in the body, the callback URL included."""
     assert sent(request_) == {"model": "grok-imagine", "input": expected}
 
 
@@ -108,7 +108,7 @@ def test_prompts_up_to_the_limit(prompt: str) -> None:
 def test_bad_values(
     error: type[Exception], field: str, allowed: str, values: dict[str, Any]
 ) -> None:
-    """A bad value is refused with its field, what is allowed, and the way around."""
+    """A bad value is refused with its field, what is allowed, and an alternative."""
     with pytest.raises(error) as caught:
         GrokImagine(**({"prompt": "a fox"} | values))
 

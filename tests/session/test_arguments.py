@@ -91,7 +91,7 @@ async def stream_function(task: Task) -> AsyncIterator[Task]:
     ],
 )
 def test_bad_callbacks(callback: object) -> None:
-    """What cannot be called is refused, and an `async def`, which nobody would await."""
+    """What cannot be called is refused, and an `async def`, which is never awaited."""
     with pytest.raises(TypeError, match="on_update must be a plain function"):
         check_callback("on_update", callback)
 
@@ -163,7 +163,7 @@ def test_what_is_no_list_of_requests(value: object, streams: bool) -> None:
 
 
 @pytest.mark.parametrize("value", [[FOX, "a fox"], (None,), [[FOX]]])
-def test_lists_are_looked_into(value: object) -> None:
+def test_lists_are_checked(value: object) -> None:
     """What is no request in a list is refused before anything is sent."""
     with pytest.raises(TypeError, match="expected a request such as GrokImagine"):
         check_requests(value, streams=True)

@@ -24,7 +24,7 @@ async def test_a_lent_connector_is_not_closed() -> None:
         VidgoSession("a-key-for-tests", connector="pool")  # type: ignore[arg-type] # on purpose
 
 
-async def test_downloads_leave_room_on_a_lent_connector(tmp_path: Path) -> None:
+async def test_downloads_leave_connections_of_a_lent_connector(tmp_path: Path) -> None:
     """Downloads take no connection that API requests may need, but for one."""
     async with Sandbox(seconds=(0, 0)) as sandbox, aiohttp.TCPConnector(limit=4) as connector:
         async with open_session(sandbox, connector=connector, max_concurrent_requests=3) as vidgo:

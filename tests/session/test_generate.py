@@ -13,8 +13,8 @@ from vidgo_async.sandbox import Sandbox, answer, slow
 pytestmark = pytest.mark.virtual_time
 
 
-async def test_generate_buys_and_waits() -> None:
-    """`generate` gives the finished task, and tells each state on the way."""
+async def test_generate_submits_and_waits() -> None:
+    """`generate` returns the finished task, and reports each state on the way."""
     seen: list[str] = []
     async with Sandbox(seconds=(30, 30)) as sandbox, open_session(sandbox) as vidgo:
         task = await vidgo.generate(FOX, on_update=lambda task: seen.append(task.status))
@@ -80,7 +80,7 @@ async def test_the_deadline_of_generate_may_pass_before_the_post() -> None:
     assert sandbox.sold == 1
 
 
-async def test_a_cancelled_generate_leaves_its_task() -> None:
+async def test_the_task_of_a_cancelled_generate_is_unclaimed() -> None:
     """What a cancelled `generate` had bought is in `unclaimed`."""
     async with Sandbox(seconds=(50, 50)) as sandbox, open_session(sandbox) as vidgo:
         with anyio.move_on_after(20):
@@ -99,8 +99,8 @@ async def test_the_deadline_of_generate_carries_the_task() -> None:
         assert not vidgo.unclaimed
 
 
-async def test_a_broken_callback_leaves_the_task() -> None:
-    """An exception of `on_update` comes out unchanged, and the task is not lost."""
+async def test_the_task_of_a_broken_callback_is_unclaimed() -> None:
+    """An exception of `on_update` is raised unchanged, and the task is not lost."""
     async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
         with pytest.raises(ZeroDivisionError):
             await vidgo.generate(FOX, on_update=lambda _: 1 / 0)

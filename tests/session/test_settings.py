@@ -34,7 +34,7 @@ def settings(**changes: Any) -> Settings:
 
 
 def test_the_environment_fills_gaps(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The key and the base URL that are not given come from the environment."""
+    """A key and a base URL that are not given come from the environment."""
     monkeypatch.setenv("VIDGO_API_KEY", " from-env\n")
     monkeypatch.setenv("VIDGO_BASE_URL", "http://localhost:8000/v1/")
     made = settings(api_key=None)
@@ -72,7 +72,7 @@ def test_no_key(monkeypatch: pytest.MonkeyPatch, key: str | None) -> None:
 
 
 def test_an_empty_key_is_not_filled_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An empty key that is given is an error, not a reason to look elsewhere."""
+    """An empty key is an error, not a reason to read the environment."""
     monkeypatch.setenv("VIDGO_API_KEY", "from-env")
 
     with pytest.raises(ValueError, match="no API key"):

@@ -13,8 +13,8 @@ Progress = Callable[[float, float, random.Random], int | None]
 """What the server says of a task at an age, which it knows will end at another."""
 
 
-def seen(age: float, progress: int | None = None, status: str = "running") -> Task:
-    """Return a task as a look saw it."""
+def polled(age: float, progress: int | None = None, status: str = "running") -> Task:
+    """Return a task as a poll found it."""
     return Task("task-1", status, progress=progress, model="sora-2")
 
 
@@ -27,33 +27,33 @@ class World:
     median: float = 180.0
     sigma: float = 0.15
 
-    def look_at(self, policy: LearningPolicy, *, learn: bool) -> tuple[int, float]:
-        """Look at one task until it ended; return the looks, and how late the last was."""
+    def poll(self, policy: LearningPolicy, *, learn: bool) -> tuple[int, float]:
+        """Poll one task until it ended; return the polls, and how late the last was."""
         end = self.median * math.exp(self.sigma * self.chance.gauss(0, 1))
-        age, looks = 0.0, 0
+        age, polls = 0.0, 0
         before = self._state(age, end)
         while not before.done:
             latest = age + policy.next_delay(before, age) * (1 + 0.2 * self.chance.random())
             after = self._state(latest, end)
             if learn:
                 policy.learn(before, after, age, latest)
-            before, age, looks = after, latest, looks + 1
-        return looks, age - end
+            before, age, polls = after, latest, polls + 1
+        return polls, age - end
 
     def _state(self, age: float, end: float) -> Task:
         if age >= end:
-            return seen(age, status="finished")
-        return seen(age, self.progress and self.progress(age, end, self.chance))
+            return polled(age, status="finished")
+        return polled(age, self.progress and self.progress(age, end, self.chance))
 
     def teach(self, policy: LearningPolicy, ends: int = 50) -> LearningPolicy:
         for _ in range(ends):
-            self.look_at(policy, learn=True)
+            self.poll(policy, learn=True)
         return policy
 
     def cost(self, policy: LearningPolicy, tasks: int = 400) -> float:
-        """Return looks per task, times the mean seconds from end to look."""
-        found = [self.look_at(policy, learn=False) for _ in range(tasks)]
-        return sum(looks for looks, _ in found) / tasks * sum(late for _, late in found) / tasks
+        """Return polls per task, times the mean seconds from end to look."""
+        found = [self.poll(policy, learn=False) for _ in range(tasks)]
+        return sum(polls for polls, _ in found) / tasks * sum(late for _, late in found) / tasks
 
 
 def learned(world: World | None = None, ends: int = 50) -> LearningPolicy:
@@ -63,7 +63,7 @@ def learned(world: World | None = None, ends: int = 50) -> LearningPolicy:
 
 def delays(policy: PollingPolicy, progress: int | None = None) -> list[float]:
     """Return what a policy says at many ages."""
-    return [policy.next_delay(seen(age, progress), float(age)) for age in range(0, 400, 10)]
+    return [policy.next_delay(polled(age, progress), float(age)) for age in range(0, 400, 10)]
 
 
 def truthful(age: float, end: float, _: random.Random) -> int:

@@ -14,7 +14,7 @@ TURNS = 3
 
 
 class Requests:
-    """Requests that hold their slot until they are told to end."""
+    """Requests that hold their slot until a test ends them."""
 
     def __init__(self, throttle: Throttle) -> None:
         self.throttle = throttle
@@ -49,7 +49,7 @@ def polite(limit: int = 1, rate: float | None = None) -> Throttle:
     return Throttle(limit, rate, RetryPolicy(initial_delay=1.0, max_delay=30.0))
 
 
-async def come_in() -> None:
+async def run_loop() -> None:
     for _ in range(TURNS):
         await anyio.lowlevel.checkpoint()
 

@@ -17,7 +17,7 @@ from vidgo_async.sandbox import Sandbox
 
 @attrs.frozen
 class Reply:
-    """One answer, read to its end."""
+    """One response, read to its end."""
 
     status: int
     headers: CIMultiDictProxy[str]
@@ -60,7 +60,7 @@ class RawClient:
         return task_id
 
     async def status(self, task_id: str) -> Reply:
-        """Look at a task."""
+        """Poll a task."""
         return await self.call("GET", f"/api/generate/status/{task_id}")
 
     async def balance(self) -> Reply:
@@ -90,6 +90,6 @@ async def running(**settings: Any) -> AsyncGenerator[RawClient]:
 
 
 async def until(holds: Callable[[], object]) -> None:
-    """Let the loop turn until something holds that nobody announces."""
+    """Run loop iterations until a condition holds that no event announces."""
     while not holds():  # noqa: ASYNC110 - there is no event to wait for
         await asyncio.sleep(0)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 async def test_cancellation_at_any_point_leaves_the_session_usable(
     call: str, how: str, delay: float
 ) -> None:
-    """A cancelled call leaves at once; what was bought is accounted for; the session works."""
+    """A cancelled call ends at once; what was bought is accounted for; the session works."""
     async with Sandbox(seconds=(10, 10)) as sandbox, open_session(sandbox) as vidgo:
         known = await vidgo.submit(FOX)
         calls: dict[str, Call] = {

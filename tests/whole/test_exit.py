@@ -76,7 +76,7 @@ asyncio.run(main())
 
 
 def test_the_end_of_the_loop_is_quiet() -> None:
-    """Streams and tasks that are left when `asyncio.run` ends are no reason to complain."""
+    """Streams and tasks that remain when `asyncio.run` ends cause no warning."""
     running = program("""
     kept = []
 

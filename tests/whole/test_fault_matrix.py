@@ -65,7 +65,7 @@ def every_shape(row: str, status: int) -> dict[str, tuple[str, Fault]]:
 
 
 def every_body(row: str, status: int) -> dict[str, tuple[str, Fault]]:
-    """Answer as gateways do, and as nobody should."""
+    """Respond as gateways do, and as no server should."""
     bodies: dict[str, Fault] = {
         "HTML": answer(status, "<html>"),
         "empty": answer(status),
@@ -79,7 +79,7 @@ def every_body(row: str, status: int) -> dict[str, tuple[str, Fault]]:
 
 
 def wait_for(seconds: str) -> Fault:
-    """Ask to come back later."""
+    """Ask to retry later."""
     return refusal(429, "B", headers={"Retry-After": seconds})
 
 

@@ -21,7 +21,7 @@ SERVER_CLOSES = 5.0
 """Seconds after which the server is done with an idle connection."""
 
 
-class FarAway:
+class DistantServer:
     """A fault: the server closed an idle connection, and the client cannot know it yet.
 
     On one machine a client sees at once that a connection was closed. Over a network what it
@@ -51,7 +51,7 @@ async def test_a_thousand_submits_after_idle_times() -> None:
     """A server that closes idle connections at 5 s never makes a submit's outcome unknown."""
     chance = random.Random(1)
     unknown: list[SubmissionUnknownError] = []
-    far_away = FarAway()
+    far_away = DistantServer()
 
     async def submit_twice() -> None:
         await anyio.sleep(chance.uniform(0, STARTING))

@@ -48,7 +48,7 @@ async def test_use_from_another_loop_is_a_clear_error(call: Call) -> None:
 
 
 async def test_streams_belong_to_the_loop_too() -> None:
-    """A stream made in one loop and read in another is a clear error, and harms nobody."""
+    """A stream made in one loop and read in another is a clear error, and harms neither."""
     async with new_session() as vidgo:
         streams: list[AsyncIterator[object]] = [
             vidgo.as_completed(["x"]),
@@ -117,7 +117,7 @@ async def test_open_and_close_in_different_tasks() -> None:
 
 
 async def test_sessions_close_in_any_order() -> None:
-    """Several sessions do not care who closes first."""
+    """Several sessions may be closed in any order."""
     async with Sandbox() as sandbox:
         first, second = open_session(sandbox), open_session(sandbox)
         await first.__aenter__()
@@ -130,7 +130,7 @@ async def test_sessions_close_in_any_order() -> None:
 
 @pytest.mark.virtual_time
 async def test_closing_with_thousands_of_waiters() -> None:
-    """Each of many waiters is told, at once."""
+    """Each of many waiters gets its error at once."""
     async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
         waiters = [asyncio.create_task(vidgo.wait(f"task {number}")) for number in range(3000)]
         await asyncio.sleep(0)
@@ -145,7 +145,7 @@ async def test_closing_with_thousands_of_waiters() -> None:
 
 @pytest.mark.virtual_time
 async def test_a_cancelled_close_still_closes() -> None:
-    """Closing inside a cancelled scope, or cancelled itself, leaves nothing behind."""
+    """Closing inside a cancelled scope, or cancelled itself, leaves no task or socket."""
     async with Sandbox() as sandbox:
         with anyio.move_on_after(1):
             async with open_session(sandbox) as vidgo:
@@ -166,8 +166,8 @@ async def test_a_cancelled_close_still_closes() -> None:
             await submit
 
 
-async def test_no_wait_lives_in_the_trace_of_the_first_caller() -> None:
-    """Looks run in an empty context, not in that of whoever came first."""
+async def test_polls_do_not_inherit_the_context_of_a_caller() -> None:
+    """Polls run in an empty context, not in that of the first caller."""
     trace: contextvars.ContextVar[str] = contextvars.ContextVar("trace", default="nobody")
     seen: list[str] = []
 
@@ -209,8 +209,8 @@ async def test_a_dropped_session_is_collected() -> None:
         assert reference() is None
 
 
-def test_the_session_shows_its_state() -> None:
-    """`repr` tells the address and the state, and no secret."""
+def test_the_repr_shows_the_state() -> None:
+    """`repr` shows the address and the state, and no secret."""
     vidgo = new_session()
     assert repr(vidgo) == "<VidgoSession http://127.0.0.1:9, not open>"
 

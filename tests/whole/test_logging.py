@@ -19,7 +19,7 @@ def messages(caplog: pytest.LogCaptureFixture, level: str) -> list[str]:
     ]
 
 
-async def test_purchases_are_told_at_info(caplog: pytest.LogCaptureFixture) -> None:
+async def test_submits_are_logged_at_info(caplog: pytest.LogCaptureFixture) -> None:
     """Each submitted id is one line at INFO."""
     caplog.set_level(logging.DEBUG, "vidgo_async")
     async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
@@ -29,8 +29,8 @@ async def test_purchases_are_told_at_info(caplog: pytest.LogCaptureFixture) -> N
     )
 
 
-async def test_waits_are_told_at_debug(caplog: pytest.LogCaptureFixture) -> None:
-    """Each wait after a failure is told at DEBUG, with its cause."""
+async def test_retries_are_logged_at_debug(caplog: pytest.LogCaptureFixture) -> None:
+    """Each delay after a failure is logged at DEBUG, with its cause."""
     caplog.set_level(logging.DEBUG, "vidgo_async")
     async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
         busy = {"code": 503, "error": {"message": "busy", "type": "service_error"}}
@@ -47,8 +47,8 @@ async def test_waits_are_told_at_debug(caplog: pytest.LogCaptureFixture) -> None
     assert "502: Bad Gateway" in told
 
 
-async def test_oddities_are_told_once(caplog: pytest.LogCaptureFixture) -> None:
-    """A new status and an odd field are warnings, once each for a session."""
+async def test_unexpected_fields_are_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    """A new status and an unexpected field are warnings, once each for a session."""
     caplog.set_level(logging.DEBUG, "vidgo_async")
     async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
         odd = changed(status="dreaming", progress="half", files=[])
@@ -62,7 +62,7 @@ async def test_oddities_are_told_once(caplog: pytest.LogCaptureFixture) -> None:
     ]
 
 
-async def test_what_nobody_got_is_told(caplog: pytest.LogCaptureFixture) -> None:
+async def test_unclaimed_purchases_are_logged(caplog: pytest.LogCaptureFixture) -> None:
     """Unclaimed purchases are warnings: the id, or that the outcome is unknown."""
     async with Sandbox(seconds=(60, 60)) as sandbox, open_session(sandbox) as vidgo:
         sandbox.inject(reset_after)

@@ -33,14 +33,14 @@ SECRETS = (KEY, TOKEN, PASSWORD)
 
 
 async def echo(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer as careless servers do, with the request's headers in the error."""
+    """Respond as careless servers do, with the request's headers in the error."""
     text = f"bad key {request.headers['Authorization']}"
     body = {"code": 401, "error": {"message": text, "type": "authentication_error"}}
     return web.json_response(body, status=401)
 
 
 async def echo_html(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer with a page that shows the request's headers."""
+    """Respond with a page that shows the request's headers."""
     return web.Response(text=f"<html>{request.headers['Authorization']}</html>", status=200)
 
 
@@ -117,8 +117,8 @@ async def test_no_error_shows_a_secret(
         assert find(texts) == []
 
 
-async def test_a_key_of_few_letters_is_no_riddle() -> None:
-    """A key that is part of the API's own words does not spoil its answers."""
+async def test_a_short_key_does_not_spoil_responses() -> None:
+    """A key that is part of the API's own words does not spoil its responses."""
     async with Sandbox(api_key="task") as sandbox, open_session(sandbox) as vidgo:
         assert (await vidgo.submit(FOX)).task_id in sandbox.tasks
 
@@ -148,7 +148,7 @@ async def test_a_proxy_is_used_and_its_password_kept() -> None:
 
 
 async def test_a_proxy_that_refuses_shows_no_password() -> None:
-    """aiohttp words a refused tunnel with the proxy's whole address; we do not."""
+    """aiohttp's error of a refused tunnel has the proxy's whole address; ours has not."""
 
     async def refuse(request: web.BaseRequest) -> web.Response:
         return web.Response(status=407)
@@ -166,7 +166,7 @@ async def test_a_proxy_that_refuses_shows_no_password() -> None:
         assert find(list(shown(caught.value))) == []
 
 
-async def test_a_callback_url_that_is_repeated_is_blotted_out() -> None:
+async def test_a_repeated_callback_url_is_masked() -> None:
     """A server that repeats the callback URL in an error does not spread its token."""
 
     async def echo_body(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -205,8 +205,8 @@ async def test_the_environment_counts_only_when_asked(
     assert len(seen) == 1
 
 
-async def test_nothing_of_a_server_is_remembered() -> None:
-    """Cookies are not kept, so no answer can change what later requests say."""
+async def test_cookies_are_not_kept() -> None:
+    """No response can change what later requests send."""
     seen: list[str | None] = []
 
     async def cookie(request: web.Request, handler: Handler) -> web.StreamResponse:

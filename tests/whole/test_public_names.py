@@ -63,7 +63,7 @@ def test_signatures_lead_nowhere_private() -> None:
 
 
 def test_nothing_leaks() -> None:
-    """Each public name is exported, one of our modules, or the version: nobody else's."""
+    """Each public name is exported, one of our modules, or the version."""
     others = {
         name
         for name, value in vars(vidgo_async).items()

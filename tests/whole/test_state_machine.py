@@ -206,7 +206,7 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: self.kept)
     @rule(scene=SCENES, pick=PICKS, count=COUNTS)
     def read_a_batch(self, scene: Scene, pick: int, count: int) -> None:
-        """Take some outcomes of a kept batch."""
+        """Take some outcomes of a batch that was kept."""
         batch = self.kept[pick % len(self.kept)]
         self._start(lambda: self._read(batch, count), scene)
 
@@ -218,7 +218,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(scene=SCENES, picks=st.lists(PICKS, max_size=4), stop=COUNTS, timeout=TIMEOUTS)
     def watch(self, scene: Scene, picks: list[int], stop: int, timeout: float | None) -> None:
-        """Watch tasks in a loop that may break: each comes once, and as it truly ended."""
+        """Wait for tasks in a loop that may break: each comes once, and as it ended."""
         vidgo, known = self.vidgo, [*self.sandbox.tasks, "never-sold"]
         ids = [known[pick % len(known)] for pick in picks]
 
@@ -240,16 +240,16 @@ class Machine(RuleBasedStateMachine):
         self._start(watch, scene)
 
     @rule(scene=SCENES)
-    def look(self, scene: Scene) -> None:
-        """Look once at the last task, and at the balance."""
+    def poll(self, scene: Scene) -> None:
+        """Poll one task, and ask for the balance."""
         vidgo, task_id = self.vidgo, [*self.sandbox.tasks, "never-sold"][0]
 
-        async def look() -> None:
+        async def poll() -> None:
             with contextlib.suppress(VidgoError):
                 assert (await vidgo.balance()).credits <= 1000
                 assert (await vidgo.get_task(task_id)).task_id == task_id
 
-        self._start(look, scene)
+        self._start(poll, scene)
 
     @rule(pick=PICKS, how=st.sampled_from(["native", "scope"]))
     def cancel(self, pick: int, how: str) -> None:
@@ -275,7 +275,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(faults=PLANS)
     def break_polls(self, faults: list[str]) -> None:
-        """Let the next looks go wrong."""
+        """Let the next polls fail."""
         self.script.plans["status"].extend(faults)
 
     @rule()
@@ -306,7 +306,7 @@ class Machine(RuleBasedStateMachine):
         assert not self.loop_errors
 
     def teardown(self) -> None:
-        """End everything, and settle the accounts."""
+        """End everything, and compare both sides."""
         try:
             if self.sessions:
                 self.runner.run(self._finish())
@@ -447,7 +447,7 @@ def _fail(_: Task) -> None:
     raise ZeroDivisionError
 
 
-def test_whatever_happens_the_accounts_are_right() -> None:
+def test_each_sale_has_one_owner() -> None:
     """Sold = given + in errors + `unclaimed`; nothing is bought twice, and nothing is left."""
     how = settings(
         max_examples=40, stateful_step_count=15, suppress_health_check=[HealthCheck.too_slow]

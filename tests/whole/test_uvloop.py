@@ -14,7 +14,7 @@ uvloop = pytest.importorskip("uvloop")
 
 @pytest.mark.parametrize("polling", [FixedPolling(0.05), AdaptivePolling(0.05, 0.5)])
 def test_a_batch_on_uvloop(polling: PollingPolicy, tmp_path: Path) -> None:
-    """A batch is submitted, watched, downloaded and closed as on asyncio's loop."""
+    """A batch is submitted, polled, downloaded and closed as on asyncio's loop."""
 
     async def generate() -> list[bool]:
         async with Sandbox() as sandbox, open_session(sandbox, polling=polling) as vidgo:
