@@ -1,4 +1,4 @@
-"""What all tests share: the event loop they run on, and what they must not leave behind."""
+"""Fixtures of all tests: the event loop, and checks for tasks and blocking calls."""
 
 import asyncio
 import os
@@ -14,8 +14,8 @@ from hypothesis import settings
 from clock import new_loop
 from tests.support.uploads import picture
 
-LOOP_TURNS = 3
-"""How many turns of the loop a cancelled task or a finaliser gets to come to its end."""
+LOOP_ITERATIONS = 3
+"""Loop iterations in which a cancelled task or a finaliser must end."""
 
 # Time per example says nothing on a busy machine. In CI a failure must not come and go.
 settings.register_profile("vidgo_async", deadline=None, derandomize="CI" in os.environ)
@@ -50,7 +50,7 @@ def _leaves_no_task(request: pytest.FixtureRequest) -> Iterator[None]:
     runner: asyncio.Task[Any] = request.getfixturevalue("_runner")
     yield
     loop = runner.get_loop()
-    for _ in range(LOOP_TURNS):
+    for _ in range(LOOP_ITERATIONS):
         loop.run_until_complete(asyncio.sleep(0))
     left = asyncio.all_tasks(loop) - {runner}
     if left:

@@ -15,7 +15,7 @@ from vidgo_async._api.limiter import Lane
 pytestmark = pytest.mark.virtual_time
 
 
-# --- How many --------------------------------------------------------------------------------
+# --- Slots ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 4, 16])
@@ -58,7 +58,7 @@ async def test_submits_may_take_everything(requests: Requests) -> None:
     assert requests.inside == ["poll", "s1", "s2", "s3"]
 
 
-# --- Who -------------------------------------------------------------------------------------
+# --- Order ------------------------------------------------------------------------------------
 
 
 async def test_submits_have_priority(requests: Requests) -> None:
@@ -123,7 +123,7 @@ async def test_a_slot_granted_to_a_cancelled_waiter_is_passed_on(requests: Reque
 
 
 STEPS = st.lists(
-    st.tuples(st.sampled_from(["start", "end", "cancel", "turn"]), st.integers(0, 9)),
+    st.tuples(st.sampled_from(["start", "end", "cancel", "iterate"]), st.integers(0, 9)),
     max_size=40,
 )
 
@@ -137,7 +137,7 @@ async def test_no_slot_is_ever_lost(limit: int, steps: list[tuple[str, int]]) ->
         names = list(requests.tasks)
         if step == "start":
             requests.start(f"{'ps'[choice % 2]}{number}")
-        elif step == "turn":
+        elif step == "iterate":
             await anyio.lowlevel.checkpoint()
         elif names and step == "end":
             requests.end(names[choice % len(names)])
@@ -157,7 +157,7 @@ async def test_no_slot_is_ever_lost(limit: int, steps: list[tuple[str, int]]) ->
     assert requests.throttle.submits.busy == requests.throttle.polls.busy == 0
 
 
-# --- The end ---------------------------------------------------------------------------------
+# --- Closing ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("paused", [True, False])

@@ -1,4 +1,4 @@
-"""The pace: what refusals tell of a limit, as plain numbers, and against a server that counts."""
+"""The rate that 429s show: as plain numbers, and against a server that counts."""
 
 import asyncio
 import random

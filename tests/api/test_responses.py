@@ -1,4 +1,4 @@
-"""What an answer means when it says no, and how long it asks to wait."""
+"""Responses with an error: which exception they become, and when to retry."""
 
 import json
 from collections.abc import Callable

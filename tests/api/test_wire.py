@@ -23,7 +23,7 @@ from vidgo_async._api.wire import odd_fields, read_task
 from vidgo_async._core.errors import APIError, ResponseError
 from vidgo_async._core.models import Balance, MediaFile, Task
 
-# --- The documented answers ------------------------------------------------------------------
+# --- Documented responses ---------------------------------------------------------------------
 
 
 def test_the_documented_response_to_a_submit() -> None:
@@ -140,7 +140,7 @@ def test_the_id_is_the_requested_one() -> None:
     assert polled({"status": "running", "task_id": "task-2"}).task_id == "task-1"
 
 
-@pytest.mark.parametrize("status", ["running", "failed", "not_started", "odd"])
+@pytest.mark.parametrize("status", ["running", "failed", "not_started", "unknown"])
 @pytest.mark.parametrize("files", [MISSING, None, [], {}, "x", 5, True, [5], [{"file_url": 5}]])
 def test_files_count_only_when_finished(status: str, files: object) -> None:
     """The files of an unfinished task are ignored, whatever they are."""
@@ -159,7 +159,7 @@ def test_finished_without_files(files: object) -> None:
     assert task.files == ()
 
 
-# --- Anything --------------------------------------------------------------------------------
+# --- Any bytes --------------------------------------------------------------------------------
 
 NAMES = ["code", "data", "error", "detail", "message", "type", "loc", "msg", "task_id", "status"]
 MORE = ["progress", "created_time", "error_message", "file_url", "file_type", "credits_amount"]

@@ -12,11 +12,11 @@ from vidgo_async._api.wire import odd_fields
 from vidgo_async._core.errors import ResponseError
 from vidgo_async._core.models import Task
 
-# --- What does not matter --------------------------------------------------------------------
+# --- Optional fields --------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("field", "value", "odd"),
+    ("field", "value", "unexpected"),
     [
         ("progress", MISSING, []),
         ("progress", None, []),
@@ -42,24 +42,24 @@ from vidgo_async._core.models import Task
 )
 @pytest.mark.parametrize("read", [submitted, polled])
 def test_optional_fields(
-    read: Callable[[Any], Task], field: str, value: object, odd: list[str] | None
+    read: Callable[[Any], Task], field: str, value: object, unexpected: list[str] | None
 ) -> None:
     """A missing, null or unreadable field is None, stays in `raw`, and is named if unexpected."""
     data = without_missing({"task_id": "task-1", "status": "running", field: value})
     task = read(data)
 
-    assert getattr(task, field) == (value if odd is None else None)
-    assert list(odd_fields(task)) == (odd or [])
+    assert getattr(task, field) == (value if unexpected is None else None)
+    assert list(odd_fields(task)) == (unexpected or [])
     assert task.raw == data
 
 
-@pytest.mark.parametrize(("kind", "odd"), [(5, ["file_type"]), (None, []), ("audio", [])])
-def test_unexpected_file_types(kind: object, odd: list[str]) -> None:
+@pytest.mark.parametrize(("kind", "unexpected"), [(5, ["file_type"]), (None, []), ("audio", [])])
+def test_unexpected_file_types(kind: object, unexpected: list[str]) -> None:
     """A file type that is no string becomes None and is named; any string is kept."""
     task = polled({"status": "finished", "files": [{"file_url": "u", "file_type": kind}]})
 
     assert task.files[0].file_type == (kind if isinstance(kind, str) else None)
-    assert list(odd_fields(task)) == odd
+    assert list(odd_fields(task)) == unexpected
 
 
 def test_unexpected_ids_and_statuses() -> None:
@@ -69,7 +69,7 @@ def test_unexpected_ids_and_statuses() -> None:
     assert list(odd_fields(Task("made-by-hand", "running"))) == []
 
 
-# --- What matters ----------------------------------------------------------------------------
+# --- Required fields --------------------------------------------------------------------------
 
 NOT_WORDS = [MISSING, None, 5, 0, True, 1.5, "", " \n", ["x"], {"a": 1}]
 

@@ -119,7 +119,7 @@ def test_unknown_submit_is_printed_with_its_prompt(program: Program) -> None:
     """A submit of unknown outcome is not sent again; its prompt is printed as perhaps paid for."""
     program.sandbox.inject(reset_after)
     run = program("generate", FOX)
-    assert (run.status, run.owed, program.sandbox.sold) == (1, [], 1)
+    assert (run.status, run.unsaved, program.sandbox.sold) == (1, [], 1)
     assert f"'{FOX}': a task may exist" in run.err
     assert run.err.endswith(f"perhaps paid for, see your account: '{FOX}'\n")
 
@@ -130,8 +130,8 @@ def test_timeout_names_the_command_to_go_on(program: Program, tmp_path: Path) ->
     [task_id] = program.sandbox.tasks
     assert run.status == 1
     assert f"{task_id}: task {task_id} did not end within 2 s" in run.err
-    assert run.owed == ["wait", "--out", "my films", task_id]
-    assert program(*run.owed).status == 0
+    assert run.unsaved == ["wait", "--out", "my films", task_id]
+    assert program(*run.unsaved).status == 0
     assert program.sandbox.sold == 1
     assert count_frames(tmp_path / "my films" / f"{task_id}.mp4") > 24
 
@@ -141,7 +141,7 @@ def test_failed_download_is_unsaved(program: Program, tmp_path: Path) -> None:
     program.sandbox.inject(answer(500), call="file", times=None)
     run = program("generate", FOX)
     [task_id] = program.sandbox.tasks
-    assert (run.status, run.owed) == (1, ["wait", task_id])
+    assert (run.status, run.unsaved) == (1, ["wait", task_id])
     assert f"{task_id}: " in run.err
     assert "answered 500" in run.err
     assert list(tmp_path.iterdir()) == []

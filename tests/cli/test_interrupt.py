@@ -56,8 +56,8 @@ async def test_interrupt_names_exactly_what_is_running() -> None:
             process.send_signal(signal.SIGINT)
             run = await ended(process, out)
     assert run.status == 130
-    assert run.owed[0] == "wait"
-    assert sorted(run.owed[1:]) == sorted(task_ids)
+    assert run.unsaved[0] == "wait"
+    assert sorted(run.unsaved[1:]) == sorted(task_ids)
     assert run.err.count("\n") == 2
 
 
@@ -65,13 +65,13 @@ def test_interrupt_leaves_out_what_ended(start: Start, tmp_path: Path) -> None:
     """What was saved or failed before Ctrl-C is not named; the table shows it."""
     program = start(seconds=(5, 5))
     saved, failed, running = program.buy("a", "b", "c")
-    data = {"status": "failed", "error_message": "no luck"}
+    data = {"status": "failed", "error_message": "no GPU"}
     program.sandbox.inject(answer(200, {"code": 200, "data": data}), "status", task_id=failed)
     going_on = answer(200, {"code": 200, "data": {"status": "running"}})
     press = interrupting(going_on, on_request=9)
     program.sandbox.inject(press, "status", times=None, task_id=running)
     run = program("wait", saved, failed, running)
-    assert (run.status, run.owed) == (130, ["wait", running])
+    assert (run.status, run.unsaved) == (130, ["wait", running])
     assert [row.split()[-1] for row in run.out.splitlines()[-2:]] == [failed, saved]
     assert [file.stem for file in tmp_path.iterdir()] == [saved]
 
@@ -87,14 +87,14 @@ def test_interrupted_submit_is_awaited(program: Program, times: int) -> None:
     program.sandbox.inject(interrupting(slowly, times=times))
     run = program("generate", FOX)
     [task_id] = program.sandbox.tasks
-    assert (run.status, run.owed) == (130, ["wait", task_id])
+    assert (run.status, run.unsaved) == (130, ["wait", task_id])
 
 
 def test_interrupted_submit_without_a_response_is_printed(program: Program) -> None:
     """A submit without a response is printed as perhaps paid for, with its prompt."""
     program.sandbox.inject(interrupting(hang_after))
     run = program("generate", FOX)
-    assert (run.status, run.owed) == (130, [])
+    assert (run.status, run.unsaved) == (130, [])
     assert f"perhaps paid for, see your account: '{FOX}'" in run.err
 
 
@@ -104,8 +104,8 @@ def test_interrupted_sandbox_promises_nothing(program: Program) -> None:
     run = program("generate", FOX, "--sandbox")
     assert run.status == 130
     assert run.err.startswith("gone with the sandbox")
-    assert run.owed[0] == "wait"
-    assert run.out == f"{run.owed[1]}: not_started\n"
+    assert run.unsaved[0] == "wait"
+    assert run.out == f"{run.unsaved[1]}: not_started\n"
     assert program.sandbox.sold == 0
 
 
@@ -121,7 +121,7 @@ def test_ignored_interrupt_stays_ignored(program: Program) -> None:
     assert run.status == 0
 
 
-# --- Nobody listens --------------------------------------------------------------------------
+# --- Closed output ----------------------------------------------------------------------
 
 
 @contextmanager
@@ -140,9 +140,9 @@ async def test_closed_pipe_costs_no_video(tmp_path: Path) -> None:
     async with Sandbox(seconds=(0.0, 0.0)) as sandbox:
         async with VidgoSession(sandbox.api_key, base_url=sandbox.url) as vidgo:
             task = await vidgo.submit(GrokImagine(prompt=FOX))
-        with closed_pipe() as nobody:
+        with closed_pipe() as output:
             arguments = ("wait", task.task_id)
-            async with started(*arguments, environment=of(sandbox), stdout=nobody) as process:
+            async with started(*arguments, environment=of(sandbox), stdout=output) as process:
                 run = await ended(process)
     assert run == Ended(0, "", "")
     assert names_in(tmp_path) == [f"{task.task_id}.mp4"]

@@ -111,7 +111,7 @@ def test_examples_are_complete() -> None:
     assert kinds == {name for name, _ in real_tree()}
 
 
-# --- Travelling ------------------------------------------------------------------------------
+# --- Copies and pickles -----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("error", EXAMPLES, ids=lambda error: type(error).__name__)
@@ -178,7 +178,7 @@ def test_errors_are_hashable(error: VidgoError) -> None:
     assert len({error, error, error.own_copy()}) == 2
 
 
-# --- What they tell --------------------------------------------------------------------------
+# --- Texts and attributes ---------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

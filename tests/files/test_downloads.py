@@ -68,13 +68,13 @@ async def test_an_aborted_download_leaves_no_file(
     assert names_in(tmp_path) == []
 
 
-@pytest.mark.parametrize("turns", range(0, 60, 3))
+@pytest.mark.parametrize("iterations", range(0, 60, 3))
 async def test_a_download_cancelled_at_any_point_leaves_no_partial_file(
-    turns: int, vidgo: VidgoSession, video: MediaFile, tmp_path: Path
+    iterations: int, vidgo: VidgoSession, video: MediaFile, tmp_path: Path
 ) -> None:
     """Cancelled in any loop iteration, it leaves no partial file and no open handle."""
     download = asyncio.create_task(vidgo.download(video, tmp_path / "fox.mp4"))
-    for _ in range(turns):
+    for _ in range(iterations):
         await asyncio.sleep(0)
     download.cancel()
     await asyncio.wait({download})

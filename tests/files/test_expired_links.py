@@ -1,4 +1,4 @@
-"""Links that die, and the key that no file host may see."""
+"""Expired links are renewed, and no file host receives the key."""
 
 import asyncio
 from pathlib import Path

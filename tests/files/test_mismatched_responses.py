@@ -102,9 +102,13 @@ async def test_each_kind_of_checksum_is_verified(
         "Content-Digest": f"sha-512=:{base64.b64encode(bytes(64)).decode()}:",
         "Repr-Digest": f"sha-256=:{base64.b64encode(bytes(32)).decode()}:",
     }
-    odd = {"Content-MD5": "YQ==", "Content-Digest": "sha-512=:a:", "Repr-Digest": "sha-256=:YQ==:"}
+    invalid = {
+        "Content-MD5": "YQ==",
+        "Content-Digest": "sha-512=:a:",
+        "Repr-Digest": "sha-256=:YQ==:",
+    }
     sandbox.inject(with_headers({"Repr-Digest": DROPPED, kind: wrong[kind]}), call="file")
-    sandbox.inject(with_headers({"Repr-Digest": DROPPED, kind: odd[kind]}), call="file")
+    sandbox.inject(with_headers({"Repr-Digest": DROPPED, kind: invalid[kind]}), call="file")
     await download()
     assert sandbox.received["file"] == 2
 

@@ -95,7 +95,7 @@ async def test_two_downloads_to_one_destination_are_serialized(
 async def test_two_sessions_with_one_destination(
     sandbox: Sandbox, vidgo: VidgoSession, video: MediaFile, tmp_path: Path
 ) -> None:
-    """One of two sessions writes the destination; the other gets an error, and overwrites nothing."""
+    """Of two sessions one writes the destination; the other gets an error, overwriting nothing."""
     async with open_session(sandbox) as other:
         results = await asyncio.gather(
             *(one.download(video, tmp_path / "fox.mp4") for one in (vidgo, other)),
@@ -152,12 +152,12 @@ async def test_the_file_is_synced_before_it_is_renamed(
     synced: list[tuple[bool, int, bool]] = []
     real = os.fsync
 
-    def watch(handle: int) -> None:
+    def record(handle: int) -> None:
         about = os.fstat(handle)
         synced.append((stat.S_ISDIR(about.st_mode), about.st_size, target.exists()))
         real(handle)
 
-    monkeypatch.setattr("os.fsync", watch)
+    monkeypatch.setattr("os.fsync", record)
     await vidgo.download(video, target)
     (is_folder, size, existed), (then_folder, _, then_existed) = synced
     assert (is_folder, size, existed) == (False, target.stat().st_size, False)

@@ -1,4 +1,4 @@
-"""`download_to`: finished tasks become files, beside the submitting and the watching."""
+"""`download_to`: finished tasks become files, while others are submitted and polled."""
 
 from pathlib import Path
 

@@ -20,7 +20,7 @@ from vidgo_async.sandbox import Sandbox
 pytestmark = pytest.mark.virtual_time
 
 
-# --- Refused here first ----------------------------------------------------------------------
+# --- Refused before sending -------------------------------------------------------------------
 
 
 def pipe(folder: Path) -> Path:

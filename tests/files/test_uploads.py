@@ -139,9 +139,12 @@ def test_uploads_are_values() -> None:
 async def test_only_the_link_matters(fox: Path) -> None:
     """Other fields of a wrong type, or missing, are None."""
     others = ("download_url", "file_id", "file_name", "original_name", "mime_type", "upload_path")
-    odd: dict[str, Any] = dict.fromkeys(others, 5) | {"file_size": "5", "upload_time": DROPPED}
+    unexpected: dict[str, Any] = dict.fromkeys(others, 5) | {
+        "file_size": "5",
+        "upload_time": DROPPED,
+    }
     async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
-        sandbox.inject(changed(**odd), call="upload")
+        sandbox.inject(changed(**unexpected), call="upload")
         file = await vidgo.upload(fox)
     assert file == UploadedFile(file.file_url, file.uploaded_at)
 

@@ -53,9 +53,9 @@ async def test_an_abandoned_batch_loses_nothing(how: str) -> None:
         del batch
         gc.collect()
         await anyio.sleep(20)
-        looks, posts = sandbox.received["status"], sandbox.received["submit"]
+        polls, posts = sandbox.received["status"], sandbox.received["submit"]
         await anyio.sleep(100)
-        assert (sandbox.received["status"], sandbox.received["submit"]) == (looks, posts)
+        assert (sandbox.received["status"], sandbox.received["submit"]) == (polls, posts)
         unknown = [what for what in vidgo.unclaimed if isinstance(what, SubmissionUnknownError)]
         unknown += [o.error for o in taken if isinstance(o.error, SubmissionUnknownError)]
         given = [outcome.task.task_id for outcome in taken if outcome.task is not None]
@@ -90,11 +90,11 @@ async def test_closing_the_session_ends_a_batch() -> None:
     """The consumer of a batch gets a `SessionClosedError`; its purchases are in `unclaimed`."""
     async with Sandbox(seconds=(50, 50)) as sandbox, open_session(sandbox) as vidgo:
         batch = vidgo.generate_many(foxes(100), max_in_flight=6)
-        reader = asyncio.create_task(anext(aiter(batch)))
+        consumer = asyncio.create_task(anext(aiter(batch)))
         await anyio.sleep(5)
         await vidgo.aclose()
         with pytest.raises(SessionClosedError):
-            await reader
+            await consumer
         assert ids(vidgo.unclaimed) == list(sandbox.tasks)
         assert sandbox.sold == 6
 

@@ -136,12 +136,12 @@ async def test_a_call_cancelled_beforehand_buys_nothing() -> None:
         assert sandbox.received["submit"] == 0
 
 
-@pytest.mark.parametrize("turns", range(8))
-async def test_a_submit_cancelled_in_its_first_loop_iterations(turns: int) -> None:
+@pytest.mark.parametrize("iterations", range(8))
+async def test_a_submit_cancelled_in_its_first_loop_iterations(iterations: int) -> None:
     """Cancelled in any loop iteration, what was sold is accounted for."""
     async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
         submit = asyncio.create_task(vidgo.submit(FOX))
-        for _ in range(turns):
+        for _ in range(iterations):
             await asyncio.sleep(0)
         submit.cancel()
         with pytest.raises(asyncio.CancelledError):

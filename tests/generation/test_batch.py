@@ -29,8 +29,8 @@ from vidgo_async.sandbox import Sandbox, answer, hang, reset_after, slow
 pytestmark = pytest.mark.virtual_time
 
 
-class InFlight:
-    """A fault that counts how many tasks the server knows and has not ended."""
+class UnfinishedTasks:
+    """A fault that counts the tasks that were sold and have no outcome yet."""
 
     def __init__(self, sandbox: Sandbox) -> None:
         self.sandbox = sandbox
@@ -49,19 +49,19 @@ async def test_two_hundred_requests_of_which_some_fail() -> None:
         Sandbox(seconds=(5, 20), failure_rate=0.1, seed=5) as sandbox,
         open_session(sandbox) as vidgo,
     ):
-        watch = InFlight(sandbox)
-        sandbox.inject(watch, call="submit", times=None)
+        unfinished = UnfinishedTasks(sandbox)
+        sandbox.inject(unfinished, call="submit", times=None)
         batch = vidgo.generate_many(foxes(200), max_in_flight=32)
         outcomes: list[Outcome] = []
         async for outcome in batch:
             outcomes.append(outcome)
             assert outcome.task is not None
-            watch.seen_end.add(outcome.task.task_id)
+            unfinished.seen_end.add(outcome.task.task_id)
             assert len(batch.in_flight) <= 32
         assert sorted(outcome.index for outcome in outcomes) == list(range(200))
         assert {outcome.task.task_id for outcome in outcomes if outcome.task} == set(sandbox.tasks)
         assert sandbox.sold == 200
-        assert 30 <= watch.most <= 32
+        assert 30 <= unfinished.most <= 32
         failed = [outcome for outcome in outcomes if not outcome.ok]
         assert 5 <= len(failed) <= 40
         for outcome in failed:
@@ -255,11 +255,11 @@ async def test_requests_that_raise_stop_the_reading(kind: str) -> None:
         for request in broken():
             yield request
 
-    def odd() -> Iterator[object]:
+    def not_a_request() -> Iterator[object]:
         yield from foxes(4)
         yield "a fox"
 
-    sources = {"plain": broken(), "streamed": broken_stream(), "not a request": odd()}
+    sources = {"plain": broken(), "streamed": broken_stream(), "not a request": not_a_request()}
     async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
         batch = vidgo.generate_many(sources[kind])  # type: ignore[arg-type] # one is wrong on purpose
         came: list[Outcome] = []

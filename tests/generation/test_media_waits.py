@@ -29,7 +29,7 @@ pytestmark = pytest.mark.virtual_time
 HOUR = 3600.0
 
 
-# --- Who waits for an upload -----------------------------------------------------------------
+# --- Waiting for an upload --------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("many", [True, False])

@@ -36,7 +36,7 @@ from vidgo_async.sandbox import (
 pytestmark = pytest.mark.virtual_time
 
 
-# --- What is sent again ----------------------------------------------------------------------
+# --- What is sent again -----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -166,7 +166,7 @@ async def test_resending_on_503_can_be_turned_off() -> None:
         assert sandbox.received["submit"] == 1
 
 
-# --- How patiently ---------------------------------------------------------------------------
+# --- For how long -----------------------------------------------------------------------------
 
 
 async def _seconds(call: Callable[[], Awaitable[object]]) -> float:

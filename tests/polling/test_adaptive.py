@@ -18,7 +18,7 @@ AGES = st.floats(0, 1e9)
 STATES = st.builds(
     Task,
     st.just("task-1"),
-    st.sampled_from(["running", "finished", "failed", "odd"]),
+    st.sampled_from(["running", "finished", "failed", "unknown"]),
     progress=st.none() | st.integers(-10, 200),
     model=st.sampled_from([None, "sora-2", "z-image"]),
 )
@@ -153,7 +153,7 @@ def test_memory_is_bounded() -> None:
     assert len(policy._kinds) == KINDS  # type: ignore[attr-defined]
 
 
-# --- One's own -------------------------------------------------------------------------------
+# --- Custom policies --------------------------------------------------------------------------
 
 
 def test_a_policy_of_ones_own() -> None:

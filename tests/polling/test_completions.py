@@ -13,9 +13,6 @@ from vidgo_async.sandbox import Sandbox
 pytestmark = pytest.mark.virtual_time
 
 
-# --- When it polls ---------------------------------------------------------------------------
-
-
 async def test_two_consumers_of_one_stream_both_end() -> None:
     """Several tasks may consume one stream; after the last item each of them ends."""
     async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
@@ -27,15 +24,12 @@ async def test_two_consumers_of_one_stream_both_end() -> None:
 
         first, second = await asyncio.gather(read(), read())
         assert len(first) + len(second) == 5
-        stream = vidgo.as_completed(["nobody"])
-        reader = asyncio.create_task(read())
+        stream = vidgo.as_completed(["never-sold"])
+        consumer = asyncio.create_task(read())
         await anyio.sleep(0.1)
         async with stream:
             pass
-        assert await reader == []
-
-
-# --- as_completed ----------------------------------------------------------------------------
+        assert await consumer == []
 
 
 async def test_tasks_come_in_order_of_completion() -> None:
@@ -87,7 +81,7 @@ async def test_an_error_about_one_task_does_not_affect_the_others() -> None:
     """A task that the server does not know is one error; the next loop goes on."""
     async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
         task = await vidgo.submit(FOX)
-        async with vidgo.as_completed(["nobody", task]) as stream:
+        async with vidgo.as_completed(["never-sold", task]) as stream:
             came: list[str] = []
             errors: list[str | None] = []
             while stream.pending:
@@ -97,7 +91,7 @@ async def test_an_error_about_one_task_does_not_affect_the_others() -> None:
                 except NotFoundError as error:
                     errors.append(error.task_id)
         assert came == [task.task_id]
-        assert errors == ["nobody"]
+        assert errors == ["never-sold"]
 
 
 @pytest.mark.parametrize("how", ["block", "break", "error", "drop"])

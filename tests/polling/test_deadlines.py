@@ -25,8 +25,8 @@ async def drip(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 
 @pytest.mark.parametrize("timeout", [0.1, 5.0, 900.0])
-@pytest.mark.parametrize("trouble", ["none", "hung", "dripping", "full queue", "refused"])
-async def test_a_deadline_holds(timeout: float, trouble: str) -> None:
+@pytest.mark.parametrize("problem", ["none", "hung", "dripping", "full queue", "refused"])
+async def test_a_deadline_holds(timeout: float, problem: str) -> None:
     """`wait` ends within a second of its deadline, and the error carries the task."""
     async with (
         Sandbox(seconds=(9999, 9999)) as sandbox,
@@ -34,15 +34,15 @@ async def test_a_deadline_holds(timeout: float, trouble: str) -> None:
         contextlib.AsyncExitStack() as stack,
     ):
         task = await vidgo.submit(FOX)
-        if trouble in {"hung", "full queue"}:
+        if problem in {"hung", "full queue"}:
             sandbox.inject(hang, call="status", times=None)
-        if trouble == "dripping":
+        if problem == "dripping":
             sandbox.inject(drip, call="status", times=None)
-        if trouble == "full queue":
+        if problem == "full queue":
             sandbox.inject(hang, call="balance", times=None)
             jobs = [asyncio.create_task(vidgo.balance()) for _ in range(4)]
             stack.callback(lambda: [job.cancel() for job in jobs])
-        if trouble == "refused":
+        if problem == "refused":
             await stack.enter_async_context(sandbox.refusing())
         start = anyio.current_time()
         with pytest.raises(TaskTimeoutError, match="wait for it again") as caught:
@@ -102,11 +102,11 @@ async def test_closing_ends_each_wait() -> None:
         task = await vidgo.submit(FOX)
         waiters = [asyncio.create_task(vidgo.wait(task)) for _ in range(3)]
         stream = vidgo.as_completed([task, "other"])
-        reader = asyncio.create_task(anext(aiter(stream)))
+        consumer = asyncio.create_task(anext(aiter(stream)))
         await anyio.sleep(1)
         await vidgo.aclose()
         errors: list[BaseException | Task] = await asyncio.gather(
-            *waiters, reader, return_exceptions=True
+            *waiters, consumer, return_exceptions=True
         )
         assert [type(error) for error in errors] == [SessionClosedError] * 4
         assert len({id(error) for error in errors}) == 4

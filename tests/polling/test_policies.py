@@ -1,4 +1,4 @@
-"""When to poll again, and how long to wait: policies tested with plain numbers."""
+"""Fixed polling and the retry policy, tested with plain numbers."""
 
 import pickle
 from typing import Any
@@ -18,7 +18,7 @@ POLICIES = st.builds(
 )
 
 
-@pytest.mark.parametrize("status", ["not_started", "running", "odd"])
+@pytest.mark.parametrize("status", ["not_started", "running", "unknown"])
 @pytest.mark.parametrize("age", [None, 0.0, 3.0, 1e6])
 def test_fixed_polling_is_fixed(status: str, age: float | None) -> None:
     """The delay is the interval, whatever the task's state and age."""

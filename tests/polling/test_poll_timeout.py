@@ -1,4 +1,4 @@
-"""How long a poll may take: the corner that no server reaches."""
+"""The timeout of a poll: a corner case that no server reaches."""
 
 import asyncio
 

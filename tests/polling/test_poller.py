@@ -1,4 +1,4 @@
-"""When a watched task is polled, and how many polls are in flight."""
+"""When a task is polled, and how many polls are in flight."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta

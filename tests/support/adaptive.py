@@ -51,7 +51,7 @@ class World:
         return policy
 
     def cost(self, policy: LearningPolicy, tasks: int = 400) -> float:
-        """Return polls per task, times the mean seconds from end to look."""
+        """Return polls per task, times the mean seconds from end to poll."""
         found = [self.poll(policy, learn=False) for _ in range(tasks)]
         return sum(polls for polls, _ in found) / tasks * sum(late for _, late in found) / tasks
 

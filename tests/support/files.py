@@ -11,7 +11,7 @@ from vidgo_async import MediaFile, VidgoSession
 from vidgo_async.sandbox import Sandbox
 
 SIZE = 3_000_001
-"""Bytes of a file that is cut or stalled; odd, so that no buffer ends with it."""
+"""Bytes of a file that is cut or stalled: an odd number, so that no buffer ends there."""
 MIDDLE = SIZE // 2
 
 

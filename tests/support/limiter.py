@@ -9,8 +9,8 @@ import pytest
 from vidgo_async import RetryPolicy
 from vidgo_async._api.limiter import Throttle
 
-TURNS = 3
-"""Turns of the loop in which whoever was let in has come in."""
+ITERATIONS = 3
+"""Loop iterations in which a granted slot reaches its request."""
 
 
 class Requests:
@@ -50,7 +50,7 @@ def polite(limit: int = 1, rate: float | None = None) -> Throttle:
 
 
 async def run_loop() -> None:
-    for _ in range(TURNS):
+    for _ in range(ITERATIONS):
         await anyio.lowlevel.checkpoint()
 
 

@@ -25,15 +25,15 @@ PROGRAM = [sys.executable, "-m", "vidgo_async"]
 
 @attrs.frozen
 class Ended:
-    """What a run of the program left behind."""
+    """The exit status and the output of a run."""
 
     status: int
     out: str
     err: str
 
     @property
-    def owed(self) -> list[str]:
-        """The arguments of the command that it says to go on with; empty if it says none."""
+    def unsaved(self) -> list[str]:
+        """The arguments of the command that it prints to go on with; empty if it prints none."""
         commands = re.findall("^  vidgo-async (wait .*)$", self.err, re.MULTILINE)
         return shlex.split(commands[0]) if commands else []
 
@@ -83,7 +83,7 @@ async def started(
 
 
 async def ended(process: Process, out: str = "") -> Ended:
-    """Wait for a process, and read what it has left to say; `out` is what was read before."""
+    """Wait for a process, and read its remaining output; `out` is what was read before."""
     err = ""
     if process.stdout is not None:
         out += "".join([chunk async for chunk in TextReceiveStream(process.stdout)])

@@ -1,4 +1,4 @@
-"""A client without any cleverness, to see on the wire what the sandbox does."""
+"""A plain HTTP client, to see on the wire what the sandbox does."""
 
 import asyncio
 import contextlib
@@ -30,7 +30,7 @@ class Reply:
 
     @property
     def data(self) -> Any:
-        """What a successful answer holds."""
+        """The data of a successful response."""
         assert self.json["code"] == 200
         return self.json["data"]
 
@@ -43,7 +43,7 @@ class RawClient:
     sandbox: Sandbox
 
     async def call(self, method: str, path: str, *, key: str | None = None, **more: Any) -> Reply:
-        """Send one request with the sandbox's key, or another one, and read the answer."""
+        """Send one request with the sandbox's key, or another one, and read the response."""
         # Encoded, because what is sent is then exactly what a test wrote.
         url = URL(self.sandbox.url + path, encoded=True)
         headers = {"Authorization": f"Bearer {key or self.sandbox.api_key}"}
@@ -68,7 +68,7 @@ class RawClient:
         return await self.call("GET", "/api/user/balance")
 
     async def ended(self, task_id: str) -> Any:
-        """Look until the task is over, and return it."""
+        """Poll a task until it ends, and return it."""
         while True:
             task = (await self.status(task_id)).data
             if task["status"] in {"finished", "failed"}:

@@ -1,4 +1,4 @@
-"""Answers for the tests of what reads them."""
+"""Responses, and the functions that read them."""
 
 import json
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What the tests of the client share: a sandbox with a session on it, and the accounts."""
+"""Sessions for a sandbox, and requests to submit."""
 
 from typing import Any
 

@@ -194,7 +194,7 @@ async def test_readmes_table_is_true(capsys: pytest.CaptureFixture[str]) -> None
         print("", *lines, sep="\n")  # noqa: T201 - the table is what this test is for
 
 
-WATCHES: dict[str, Fault] = {
+POLLS: dict[str, Fault] = {
     **{name: fault for name, (_, fault) in SUBMITS.items()},
     "a new status": changed(status="dreaming"),
     "no status": changed(status=DROPPED),
@@ -211,7 +211,7 @@ WATCHES: dict[str, Fault] = {
 }
 
 
-@pytest.mark.parametrize("fault", WATCHES.values(), ids=WATCHES)
+@pytest.mark.parametrize("fault", POLLS.values(), ids=POLLS)
 async def test_a_task_ends_as_it_truly_ended(fault: Fault) -> None:
     """Whatever the first, a middle or the last poll gets, the task is not lost."""
     async with (

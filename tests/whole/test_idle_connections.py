@@ -16,7 +16,7 @@ SESSIONS = 500
 STARTING = 5.0
 """Seconds within which the sessions are opened, so that none waits for another."""
 BEAT = 0.05
-"""Seconds between two looks at how long connections have been idle."""
+"""Seconds between two counts of the idle time."""
 SERVER_CLOSES = 5.0
 """Seconds after which the server is done with an idle connection."""
 
@@ -25,7 +25,7 @@ class DistantServer:
     """A fault: the server closed an idle connection, and the client cannot know it yet.
 
     On one machine a client sees at once that a connection was closed. Over a network what it
-    sends in that moment crosses the farewell on its way, and is answered by a reset. Idle time
+    sends in that moment crosses the server's FIN, and is answered by a reset. Idle time
     is counted in beats of the loop: a machine that stands still makes no connection idle.
     """
 
@@ -51,7 +51,7 @@ async def test_a_thousand_submits_after_idle_times() -> None:
     """A server that closes idle connections at 5 s never makes a submit's outcome unknown."""
     chance = random.Random(1)
     unknown: list[SubmissionUnknownError] = []
-    far_away = DistantServer()
+    distant = DistantServer()
 
     async def submit_twice() -> None:
         await anyio.sleep(chance.uniform(0, STARTING))
@@ -64,8 +64,8 @@ async def test_a_thousand_submits_after_idle_times() -> None:
                 await anyio.sleep(pause)
 
     async with Sandbox(credits=10_000, keepalive=60) as sandbox:
-        sandbox.inject(far_away, call="submit", times=None)
-        beating = asyncio.create_task(far_away.beat())
+        sandbox.inject(distant, call="submit", times=None)
+        beating = asyncio.create_task(distant.beat())
         async with anyio.create_task_group() as group:
             for _ in range(SESSIONS):
                 group.start_soon(submit_twice)

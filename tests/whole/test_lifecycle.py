@@ -168,7 +168,7 @@ async def test_a_cancelled_close_still_closes() -> None:
 
 async def test_polls_do_not_inherit_the_context_of_a_caller() -> None:
     """Polls run in an empty context, not in that of the first caller."""
-    trace: contextvars.ContextVar[str] = contextvars.ContextVar("trace", default="nobody")
+    trace: contextvars.ContextVar[str] = contextvars.ContextVar("trace", default="none")
     seen: list[str] = []
 
     class Policy:
@@ -184,7 +184,7 @@ async def test_polls_do_not_inherit_the_context_of_a_caller() -> None:
         task = await vidgo.submit(FOX)
         await vidgo.wait(task)
     assert seen[0] == "first caller"  # asked on behalf of the caller
-    assert set(seen[1:]) == {"nobody"}
+    assert set(seen[1:]) == {"none"}
 
 
 async def test_an_idle_session_runs_nothing() -> None:

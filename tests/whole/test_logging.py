@@ -39,20 +39,20 @@ async def test_retries_are_logged_at_debug(caplog: pytest.LogCaptureFixture) -> 
         sandbox.inject(answer(502), call="status")
         sandbox.inject(answer(429, {"detail": "slow down"}), call="status")
         task = await vidgo.generate(FOX)
-    told = "\n".join(messages(caplog, "DEBUG"))
-    assert "submit again in" in told
-    assert "503 service_error: busy" in told
-    assert "429: slow down" in told
-    assert f"look at {task.task_id} again in" in told
-    assert "502: Bad Gateway" in told
+    logged = "\n".join(messages(caplog, "DEBUG"))
+    assert "submit again in" in logged
+    assert "503 service_error: busy" in logged
+    assert "429: slow down" in logged
+    assert f"look at {task.task_id} again in" in logged
+    assert "502: Bad Gateway" in logged
 
 
 async def test_unexpected_fields_are_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     """A new status and an unexpected field are warnings, once each for a session."""
     caplog.set_level(logging.DEBUG, "vidgo_async")
     async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
-        odd = changed(status="dreaming", progress="half", files=[])
-        sandbox.inject(odd, call="status", times=12)
+        unexpected = changed(status="dreaming", progress="half", files=[])
+        sandbox.inject(unexpected, call="status", times=12)
         tasks = await vidgo.submit_many(foxes(3))
         async for task in vidgo.as_completed(tasks):
             assert task.finished
@@ -69,7 +69,7 @@ async def test_unclaimed_purchases_are_logged(caplog: pytest.LogCaptureFixture) 
         async with vidgo.generate_many(foxes(2)):
             while sandbox.sold < 2:
                 await vidgo.balance()
-    told = messages(caplog, "WARNING")
-    assert len(told) == 2
-    assert any("was bought and no caller was given it" in line for line in told)
-    assert any("a submit is unaccounted for" in line for line in told)
+    logged = messages(caplog, "WARNING")
+    assert len(logged) == 2
+    assert any("was bought and no caller was given it" in line for line in logged)
+    assert any("a submit is unaccounted for" in line for line in logged)

@@ -1,11 +1,11 @@
-"""A state machine that buys, watches, cancels and closes in any order, while the server breaks.
+"""A state machine that submits, waits, cancels and closes in any order, while the server breaks.
 
 Hypothesis interleaves the calls of a session, the faults of a sandbox, cancellations and time,
 and every example ends with the accounts. The sandbox knows what it sold; a `Ledger` knows what
 callers were given and what the sessions say is unclaimed. Prompts are unique, so each sale has
 exactly one owner, by name: a caller, an error, `unclaimed`, or one `SubmissionUnknownError`.
 
-A `Desk` in front of the sandbox plays the faults and sees what a client cannot hide: a prompt
+A `FaultScript` in the sandbox plays the faults, and records what a client cannot hide: a prompt
 that comes a second time although the first may have been sold, and too many requests at once.
 """
 
@@ -55,7 +55,7 @@ CALM = 70.0
 """Seconds after which no 429 and no POST of a caller who left is felt any more."""
 
 
-# --- What is drawn --------------------------------------------------------------------------
+# --- Strategies -------------------------------------------------------------------------------
 
 PICKS = st.integers(0, 99)
 COUNTS = st.integers(1, 6)
@@ -74,14 +74,14 @@ class Scene:
     within: float | None = None
     """Seconds of an anyio scope round the call."""
     seconds: float = 0.0
-    turns: int = 0
+    iterations: int = 0
     """What passes after it."""
 
 
 SECONDS = st.sampled_from([0.0, 0.0, 0.1, 1.0, 5.0, 30.0, 100.0])
-TURNS = st.integers(0, 20)
+ITERATIONS = st.integers(0, 20)
 LIMITS = st.sampled_from([None, None, 0.0, 0.01, 2.0, 12.0])
-SCENES = st.builds(Scene, faults=PLANS, within=LIMITS, seconds=SECONDS, turns=TURNS)
+SCENES = st.builds(Scene, faults=PLANS, within=LIMITS, seconds=SECONDS, iterations=ITERATIONS)
 
 
 @attrs.frozen(eq=False)
@@ -217,14 +217,14 @@ class Machine(RuleBasedStateMachine):
         del self.kept[pick % len(self.kept)]
 
     @rule(scene=SCENES, picks=st.lists(PICKS, max_size=4), stop=COUNTS, timeout=TIMEOUTS)
-    def watch(self, scene: Scene, picks: list[int], stop: int, timeout: float | None) -> None:
+    def wait(self, scene: Scene, picks: list[int], stop: int, timeout: float | None) -> None:
         """Wait for tasks in a loop that may break: each comes once, and as it ended."""
         vidgo, known = self.vidgo, [*self.sandbox.tasks, "never-sold"]
         ids = [known[pick % len(known)] for pick in picks]
 
-        async def watch() -> None:
+        async def wait() -> None:
             ended: list[Task] = []
-            # No other failure of a poll ends a watch (it would be noted as one of a purchase).
+            # No other failure of a poll ends a wait (it would be noted as one of a submit).
             with contextlib.suppress(TaskTimeoutError, SessionClosedError, NotFoundError):
                 if len(ids) == 1:
                     ended.append(await vidgo.wait(ids[0], timeout=timeout))
@@ -237,7 +237,7 @@ class Machine(RuleBasedStateMachine):
                 assert task.done
                 assert task.failed == bool(self.sandbox.tasks[task.task_id].failure)
 
-        self._start(watch, scene)
+        self._start(wait, scene)
 
     @rule(scene=SCENES)
     def poll(self, scene: Scene) -> None:
@@ -271,7 +271,7 @@ class Machine(RuleBasedStateMachine):
         """Open a session where there is none."""
         self._open()
 
-    # --- What happens to them ---------------------------------------------------------------
+    # --- Faults and time ----------------------------------------------------------------------
 
     @rule(faults=PLANS)
     def break_polls(self, faults: list[str]) -> None:
@@ -288,10 +288,10 @@ class Machine(RuleBasedStateMachine):
         else:
             self.runner.run(self._bring_up())
 
-    @rule(seconds=SECONDS, turns=TURNS)
-    def let_time_pass(self, seconds: float, turns: int) -> None:
+    @rule(seconds=SECONDS, iterations=ITERATIONS)
+    def let_time_pass(self, seconds: float, iterations: int) -> None:
         """Let a while go by."""
-        self.runner.run(_pass(seconds, turns))
+        self.runner.run(_pass(seconds, iterations))
 
     # --- What must hold ---------------------------------------------------------------------
 
@@ -367,7 +367,7 @@ class Machine(RuleBasedStateMachine):
         self.ledger.note(*await self.vidgo.submit_many(self._orders(self.limit + 1)))
         assert self.script.most == self.limit
 
-    # --- How it is done ---------------------------------------------------------------------
+    # --- Helpers ------------------------------------------------------------------------------
 
     def _start(self, doing: Callable[[], Awaitable[None]], scene: Scene) -> None:
         async def call(scope: anyio.CancelScope) -> None:
@@ -382,7 +382,7 @@ class Machine(RuleBasedStateMachine):
         async def begin() -> None:
             scope = anyio.move_on_after(scene.within)
             self.calls.append(Call(asyncio.create_task(call(scope)), scope))
-            await _pass(scene.seconds, scene.turns)
+            await _pass(scene.seconds, scene.iterations)
 
         self.script.plans["submit"].extend(scene.faults)
         self.runner.run(begin())
@@ -437,8 +437,8 @@ class Machine(RuleBasedStateMachine):
         return {"list": lambda: orders, "stream": stream, "broken": broken}[kind]()
 
 
-async def _pass(seconds: float, turns: int) -> None:
-    for _ in range(turns):
+async def _pass(seconds: float, iterations: int) -> None:
+    for _ in range(iterations):
         await asyncio.sleep(0)
     await asyncio.sleep(seconds)
 
