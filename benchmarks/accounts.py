@@ -1,4 +1,4 @@
-"""The books of both sides, compared: what the server sold, and what the caller was told."""
+"""What the server sold and what the caller was told, compared; the caller's part is a file."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -6,7 +6,9 @@ from typing import TextIO
 
 import attrs
 
-from benchmarks.server import SENT_AGAIN, UNKNOWN, Ledger, Sale
+from benchmarks.server import SENT_AGAIN, UNKNOWN, Sale
+from benchmarks.server import Ledger as ServerLedger
+from tests.support.ledger import Differences, Ledger
 from vidgo_async import Outcome
 
 OK = "ok"
@@ -30,67 +32,66 @@ class Entry:
 
     @classmethod
     def of(cls, outcome: Outcome) -> "Entry":
-        """Note an outcome."""
+        """Make the entry of an outcome."""
         kind = OK if outcome.ok else type(outcome.error).__name__
         return cls(outcome.index, kind, outcome.task.task_id if outcome.task else None)
 
+    def note_in(self, ledger: Ledger) -> None:
+        """Note what `Ledger.note` notes of the outcome itself."""
+        ledger.outcomes[prompt(self.index)] += 1
+        if self.task_id is not None:
+            ledger.tasks[self.task_id] += 1
+        elif self.kind == NOT_KNOWN:
+            ledger.unknown[prompt(self.index)] += 1
+
     def contradicts(self, sales: Sequence[Sale]) -> bool:
-        """Tell whether the id, or the end, is another than the server's."""
+        """Return whether the id, or the end, is another than the server's."""
         if self.task_id not in {None, *(sale.task_id for sale in sales)}:
             return True
         return {OK: True, FAILED: False}.get(self.kind) in {sale.failed for sale in sales}
 
 
-def write(book: TextIO, entry: Entry) -> None:
-    """Put an entry into the caller's book, a file."""
-    book.write(f"{entry.index} {entry.kind} {entry.task_id or ''}\n")
+def write(file: TextIO, entry: Entry) -> None:
+    """Add an entry to the caller's file."""
+    file.write(f"{entry.index} {entry.kind} {entry.task_id or ''}\n")
 
 
-def read(book: TextIO) -> Iterator[Entry]:
-    """Read the caller's book from its beginning."""
-    book.seek(0)
-    for line in book:
+def read(file: TextIO) -> Iterator[Entry]:
+    """Read the caller's file from its beginning."""
+    file.seek(0)
+    for line in file:
         index, kind, task_id = line[:-1].split(" ", 2)
         yield Entry(int(index), kind, task_id or None)
 
 
-@attrs.define
+@attrs.frozen
 class Accounts:
-    """The books of both sides, added up."""
+    """Both sides, compared."""
 
     requests: int
-    ledger: Ledger
-    kinds: Counter[str] = attrs.field(init=False, factory=Counter[str])
+    server: ServerLedger
+    caller: Ledger
+    kinds: Counter[str]
     """The outcomes, by kind."""
-    with_id: int = 0
-    """Outcomes that name their task."""
-    behind_unknown: int = 0
-    """Sales that the caller was told of as possible."""
-    lost: int = 0
-    """Sales that the caller was told nothing of, beside those in `unclaimed`."""
-    contradictions: int = 0
+    contradictions: int
     """Outcomes with an id that was not sold to them, or another end than the server's."""
-    seen: set[int] = attrs.field(init=False, factory=set[int])
+    differences: Differences
 
     @classmethod
-    def settled(cls, requests: int, book: Iterable[Entry], ledger: Ledger) -> "Accounts":
-        """Compare the books."""
-        accounts = cls(requests, ledger)
-        for entry in book:
-            accounts._add(entry)
-        return accounts
+    def compare(cls, requests: int, entries: Iterable[Entry], server: ServerLedger) -> "Accounts":
+        """Compare the caller's entries with what the server says in the end."""
+        caller, kinds, contradictions = Ledger(), Counter[str](), 0
+        for entry in entries:
+            entry.note_in(caller)
+            kinds[entry.kind] += 1
+            contradictions += entry.contradicts(server.sold.get(prompt(entry.index), ()))
+        sold = {name: [sale.task_id for sale in sales] for name, sales in server.sold.items()}
+        return cls(requests, server, caller, kinds, contradictions, caller.compare(sold))
 
-    def _add(self, entry: Entry) -> None:
-        sales = self.ledger.sold.get(prompt(entry.index), [])
-        self.seen.add(entry.index)
-        self.kinds[entry.kind] += 1
-        self.contradictions += entry.contradicts(sales)
-        if entry.task_id is not None:
-            self.with_id += 1
-        elif entry.kind == NOT_KNOWN:
-            self.behind_unknown += len(sales)
-        else:
-            self.lost += len(sales)
+    @property
+    def complete(self) -> bool:
+        """Whether each request has exactly one outcome."""
+        return self.caller.outcomes == Counter(map(prompt, range(self.requests)))
 
     @property
     def outcomes(self) -> int:
@@ -98,21 +99,34 @@ class Accounts:
         return self.kinds.total()
 
     @property
+    def with_id(self) -> int:
+        """How many outcomes name their task."""
+        return self.caller.tasks.total()
+
+    @property
     def sold(self) -> int:
         """How many tasks the server sold."""
-        return sum(len(sales) for sales in self.ledger.sold.values())
+        return self._sales(self.server.sold)
 
     @property
-    def sold_twice(self) -> int:
-        """How many requests were sold more than one task."""
-        return sum(len(sales) > 1 for sales in self.ledger.sold.values())
+    def behind_unknown(self) -> int:
+        """How many sales the caller was told of as possible."""
+        return self._sales(self.caller.unknown)
 
     @property
-    def owed_unknown(self) -> int:
-        """How many submits were struck by what must end them as unknown."""
-        return sum(self.ledger.struck["submit"][name] for name in UNKNOWN)
+    def lost(self) -> int:
+        """How many sales no outcome tells of; those in `unclaimed` are among them."""
+        return self._sales(self.differences.lost)
 
     @property
-    def rightly_sent_again(self) -> int:
-        """How many submits were struck by what certainly buys nothing."""
-        return sum(self.ledger.struck["submit"][name] for name in SENT_AGAIN)
+    def sent_again(self) -> int:
+        """How many submits met a fault after which they are sent again."""
+        return sum(self.server.struck["submit"][name] for name in SENT_AGAIN)
+
+    @property
+    def unknown_at_least(self) -> int:
+        """How many submits met a fault that makes their outcome unknown."""
+        return sum(self.server.struck["submit"][name] for name in UNKNOWN)
+
+    def _sales(self, prompts: Iterable[str]) -> int:
+        return sum(len(self.server.sold.get(name, ())) for name in prompts)

@@ -64,9 +64,9 @@ def run(options: argparse.Namespace) -> bool:
         f"seed {options.seed}\n"
     )
     behaviour = ServerOptions(options.faults, FAILURE_RATE, options.seed)
-    with tempfile.TemporaryFile("w+") as book, serve(behaviour) as server:
-        monitor, unclaimed = asyncio.run(_soak(server, options.requests, book))
-        accounts = Accounts.settled(options.requests, read(book), server.end())
+    with tempfile.TemporaryFile("w+") as file, serve(behaviour) as server:
+        monitor, unclaimed = asyncio.run(_soak(server, options.requests, file))
+        accounts = Accounts.compare(options.requests, read(file), server.end())
     _print_figures(monitor, accounts, unclaimed)
     return print_promises(
         {**_promises(accounts, unclaimed), **monitor.promises(IN_FLIGHT, CONCURRENT)}
@@ -76,14 +76,14 @@ def run(options: argparse.Namespace) -> bool:
 # --- The batch ------------------------------------------------------------------------------
 
 
-async def _soak(server: Server, requests: int, book: TextIO) -> tuple[BatchMonitor, int]:
+async def _soak(server: Server, requests: int, file: TextIO) -> tuple[BatchMonitor, int]:
     """Return the snapshots of the client, and the number of unclaimed tasks."""
     async with monitor_batch(ROW) as monitor:
-        unclaimed = await _run_batch(server, requests, book, monitor)
+        unclaimed = await _run_batch(server, requests, file, monitor)
     return monitor, unclaimed
 
 
-async def _run_batch(server: Server, requests: int, book: TextIO, monitor: BatchMonitor) -> int:
+async def _run_batch(server: Server, requests: int, file: TextIO, monitor: BatchMonitor) -> int:
     session = VidgoSession(
         server.api_key,
         base_url=server.url,
@@ -98,7 +98,7 @@ async def _run_batch(server: Server, requests: int, book: TextIO, monitor: Batch
         async for outcome in session.generate_many(
             batch, max_in_flight=IN_FLIGHT, timeout=TASK_TIMEOUT
         ):
-            write(book, Entry.of(outcome))
+            write(file, Entry.of(outcome))
             done += 1
             monitor.record(done)
     return sum(isinstance(item, Task) for item in session.unclaimed)
@@ -111,34 +111,32 @@ def _print_figures(monitor: BatchMonitor, accounts: Accounts, unclaimed: int) ->
     print()
     for kind, count in accounts.kinds.most_common():
         print_figure(f"outcomes: {kind}", count)
-    ledger = accounts.ledger
+    ledger = accounts.server
     for call, struck in ledger.struck.items():
         print_figure(f"{call} requests received", ledger.received[call])
         print_figure("  with a fault injected", struck.total())
-    print_figure("submits rightly sent again (429, 503)", accounts.rightly_sent_again)
-    print_figure("submits that must end as unknown", accounts.owed_unknown)
+    print_figure("submits rightly sent again (429, 503)", accounts.sent_again)
+    print_figure("submits that must end as unknown", accounts.unknown_at_least)
     print_figure("sold", accounts.sold)
     print_figure("  given to callers with their id", accounts.with_id)
     print_figure("  behind unknown outcomes", accounts.behind_unknown)
     print_figure("  unclaimed", unclaimed)
-    print_figure("requests sold more than once", accounts.sold_twice)
+    print_figure("requests sold more than once", len(accounts.differences.sold_twice))
     monitor.print_figures(accounts.outcomes)
 
 
 def _promises(accounts: Accounts, unclaimed: int) -> dict[str, bool | None]:
     requests = accounts.requests
-    received = accounts.ledger.received["submit"]
+    received = accounts.server.received["submit"]
     told = accounts.with_id + accounts.behind_unknown + unclaimed
     return {
-        "each request has exactly one outcome": (
-            accounts.outcomes == requests and accounts.seen == set(range(requests))
-        ),
-        "no request was sold more than once": accounts.sold_twice == 0,
+        "each request has exactly one outcome": accounts.complete,
+        "no request was sold more than once": not accounts.differences.sold_twice,
         "sold = with id + behind unknown + unclaimed": accounts.sold == told,
-        "nothing was sold behind any other error": accounts.lost == 0,
+        "nothing was sold behind any other error": accounts.lost == unclaimed,
         "each id and each end is the server's own": accounts.contradictions == 0,
-        "only 429 and 503 were sent again": received <= requests + accounts.rightly_sent_again,
+        "only 429 and 503 were sent again": received <= requests + accounts.sent_again,
         "what may have bought something is unknown": (
-            accounts.kinds[NOT_KNOWN] >= accounts.owed_unknown
+            accounts.kinds[NOT_KNOWN] >= accounts.unknown_at_least
         ),
     }

@@ -1,18 +1,21 @@
-"""What all tests share: the event loop they run on, and what they must not leave behind."""
+"""Fixtures of all tests: the event loop, and checks for tasks and blocking calls."""
 
 import asyncio
 import os
+import signal
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from blockbuster import blockbuster_ctx
 from hypothesis import settings
 
+from tests.support.uploads import picture
 from vidgo_async.sandbox import jumping_loop
 
-LOOP_TURNS = 3
-"""How many turns of the loop a cancelled task or a finaliser gets to come to its end."""
+LOOP_ITERATIONS = 3
+"""Loop iterations in which a cancelled task or a finaliser must end."""
 
 # Time per example says nothing on a busy machine. In CI a failure must not come and go.
 settings.register_profile("vidgo_async", deadline=None, derandomize="CI" in os.environ)
@@ -40,14 +43,14 @@ async def _runner() -> AsyncIterator[asyncio.Task[Any]]:
 
 @pytest.fixture(autouse=True)
 def _leaves_no_task(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Fail an async test after which a task is still there."""
+    """Fail an async test that leaves a task running."""
     if "anyio_backend" not in request.fixturenames:
         yield
         return
     runner: asyncio.Task[Any] = request.getfixturevalue("_runner")
     yield
     loop = runner.get_loop()
-    for _ in range(LOOP_TURNS):
+    for _ in range(LOOP_ITERATIONS):
         loop.run_until_complete(asyncio.sleep(0))
     left = asyncio.all_tasks(loop) - {runner}
     if left:
@@ -62,3 +65,21 @@ def _blocks_no_loop(request: pytest.FixtureRequest) -> Iterator[None]:
         return
     with blockbuster_ctx("vidgo_async"):
         yield
+
+
+@pytest.fixture
+def fox(tmp_path: Path) -> Path:
+    """A picture file to upload."""
+    return picture(tmp_path)
+
+
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Let SIGINT raise `KeyboardInterrupt` here and in child processes, as in a terminal.
+
+    Tests that a script runs in the background inherit a SIGINT that is ignored.
+    """
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    signal.signal(signal.SIGINT, before)

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import anyio
 import pytest
 
-from support import FOX, foxes, open_session
+from tests.support.sessions import FOX, foxes, open_session
 from vidgo_async import GrokImagine, SessionClosedError, VidgoSession
 from vidgo_async.sandbox import Sandbox
 

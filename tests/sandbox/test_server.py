@@ -10,7 +10,7 @@ import aiohttp
 import anyio
 import pytest
 
-from raw_client import RawClient, running, until
+from tests.support.raw_client import RawClient, running, until
 from vidgo_async.sandbox import REALISTIC, Sandbox, hang
 
 pytestmark = pytest.mark.virtual_time

@@ -1,4 +1,4 @@
-"""Typed usage that mypy checks and nobody runs: each call gives what the design says."""
+"""Typed usage that mypy checks and no test runs: the type of each call and value."""
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -81,7 +81,7 @@ async def buy(vidgo: VidgoSession) -> None:
     await vidgo.submit("a fox")  # type: ignore[arg-type]
 
 
-async def watch(vidgo: VidgoSession, task: Task) -> None:
+async def wait(vidgo: VidgoSession, task: Task) -> None:
     assert_type(await vidgo.get_task("task-1"), Task)
     assert_type(await vidgo.wait(task, timeout=60), Task)
     assert_type(await vidgo.wait("task-1", on_update=lambda seen: seen.progress), Task)
@@ -149,7 +149,7 @@ async def account(vidgo: VidgoSession) -> None:
     await vidgo.aclose()
 
 
-def look_at_errors(group: SubmitErrorGroup, error: VidgoError) -> None:
+def read_errors(group: SubmitErrorGroup, error: VidgoError) -> None:
     assert_type(group.accepted, dict[int, Task])
     assert_type(group.failed, dict[int, VidgoError])
     assert_type(error.task_id, str | None)

@@ -23,46 +23,8 @@ With pytest, `pytest_plugins = ["vidgo_async.sandbox.fixtures"]` in a `conftest.
 fixture `vidgo_sandbox`, which does all that. The server runs in its own thread, so that tests need
 not be async.
 
-`sandbox.inject(fault, call="submit")` applies a fault to the next submit. There are these:
-
-- Nothing is sold by `reset_before`, `hang`, `endless()`, `answer(...)` and `refusal(...)`.
-  `answer` sends any response: `answer(502, "<h1>Bad Gateway")`, `answer(200, [])`, `answer(200,
-  b"{", {"Content-Encoding": "gzip"})`, `answer(307, headers={"Location":
-  "http://other.example/"})`. `refusal(429, "D", headers={"Retry-After": "-1"})` refuses in any of
-  the API's error shapes, and `refusal(402, inside_200=True)` does so with HTTP 200.
-- The task is sold, and the response is not as it should be: `reset_after`, `hang_after`,
-  `cut_headers`, `cut_body`, `cut_at(1000)`, `stall_at(1000)`, `drip(size=100, pause=1.0)`,
-  `chunked`, `wrong_length(-1)`, `gzipped`, `with_headers({"ETag": DROPPED})`,
-  `changed(status="dreaming", files=None, progress=DROPPED)`, and `after(fault)` for any of the
-  first kind, such as `after(answer(502))` for a gateway that lost the response.
-- For a submit, `changed(task_id=None)` loses the id, `changed(status="running")` changes what is
-  answered, and `failed_at_once()` sells a task that has failed already.
-- For a poll, `changed` also takes functions of the real value: `changed(files=lambda files:
-  files[1:])` has a file too few, and `changed(files=lambda files: [{**file, "file_type": "audio"}
-  for file in files])` calls each file audio.
-- For `call="file"` there are `redirected` to another host, `without_ranges`, `shifted(1)` to
-  another range, `replaced` by another file, and `corrupted`; `answer(200, "<html>")`,
-  `answer(200, {"error": "not found"})` and `answer(200)` are no file at all.
-- `both(cut_at(1000), without_ranges)` applies two of those at once.
-- `slow(60)` handles the request late, and `after(slow(60))` only responds late. Any coroutine
-  function like these is a fault too.
-- `async with sandbox.refusing():` is a server that is down; `Sandbox(keepalive=0.2)` closes idle
-  connections soon.
-
-A fault applies to the next request of the call; `times=3` is the next three, `times=None` all,
-`skip=2` not the first two, `task_id=...` only this task's, and `rate=0.1` about one in ten, the
-same ones for the same seed.
-
-What to assert: `sandbox.sold`, `sandbox.tasks` and `sandbox.credits` are the account,
-`sandbox.uploads` the uploaded files, `sandbox.received` counts the requests, and `sandbox.calls`
-tells what became of each: its name, task, fault and status, whether it was `sold`, and the
-headers of uploads and downloads.
-
-`Sandbox(failure_rate=0.2, seed=7)` fails the same tasks in each run, and `Sandbox(credits=3)` runs
-out of credits after two. The links of `Sandbox(link_lifetime=60)` expire after a minute, and each
-poll gives a new one; those of `Sandbox(link_delay=5.0)` are not found for the first five seconds
-after the end of the task; the files of `Sandbox(file_size=2**30)` have a gigabyte.
-`Sandbox(uploads_per_minute=None)` takes any number of uploads.
+`sandbox.inject(fault, call="submit")` applies a fault to the next submit. README.md in this folder
+lists all faults, the settings of `Sandbox`, and what it records for tests to assert.
 
 Uploads work as at the real server, with three exceptions. `upload/url` fetches nothing: the
 address of an upload of this sandbox gives that file, and any other address one pixel. Of a file of

@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from raw_client import RawClient, running, until
+from tests.support.raw_client import RawClient, running, until
 from vidgo_async.sandbox import (
     Fault,
     Sandbox,

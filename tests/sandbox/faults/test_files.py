@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from yarl import URL
 
-from raw_client import RawClient, Reply, running
+from tests.support.raw_client import RawClient, Reply, running
 from vidgo_async.sandbox import (
     DROPPED,
     Fault,

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from raw_client import RawClient, running
+from tests.support.raw_client import RawClient, running
 from vidgo_async.sandbox import Call, Sandbox, answer, hang
 
 pytestmark = pytest.mark.virtual_time

@@ -6,7 +6,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from raw_client import running
+from tests.support.raw_client import running
 from vidgo_async.sandbox import (
     DROPPED,
     Shape,

@@ -9,7 +9,7 @@ import anyio
 import pytest
 from yarl import URL
 
-from raw_client import Reply, running
+from tests.support.raw_client import Reply, running
 from vidgo_async.sandbox.media.mp4 import make_mp4
 
 pytestmark = pytest.mark.virtual_time

@@ -9,7 +9,7 @@ import anyio
 import pytest
 from yarl import URL
 
-from raw_client import RawClient, Reply, running
+from tests.support.raw_client import RawClient, Reply, running
 from vidgo_async.sandbox.media.file_content import NOISE_PERIOD, PIECE_SIZE
 
 pytestmark = pytest.mark.virtual_time

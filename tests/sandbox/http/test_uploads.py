@@ -13,7 +13,7 @@ import aiohttp
 import anyio
 import pytest
 
-from raw_client import RawClient, Reply, running
+from tests.support.raw_client import RawClient, Reply, running
 from vidgo_async.sandbox import DROPPED, Fault, changed, hang, refusal, reset_after, reset_before
 from vidgo_async.sandbox.state.uploads import (
     IMAGE_TYPES,

@@ -1,0 +1,51 @@
+"""Fixtures of the tests of the command line."""
+
+import asyncio
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+from tests.support.program import Program, Start
+from vidgo_async.sandbox import Sandbox, jumping_loop
+
+
+@pytest.fixture(autouse=True)
+def _interruptible(interruptible: None) -> None:
+    """Let every test of the program press Ctrl-C."""
+
+
+@pytest.fixture(autouse=True)
+def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep files out of the repository, and a user's own key and address out of the tests."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("VIDGO_API_KEY", raising=False)
+    monkeypatch.delenv("VIDGO_BASE_URL", raising=False)
+
+
+@pytest.fixture
+def start(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Generator[Start]:
+    """Give a function that starts a server, and returns the program set up for it."""
+    with asyncio.Runner(loop_factory=jumping_loop) as runner:
+        sandboxes = list[Sandbox]()
+
+        def start_one(**settings: Any) -> Program:
+            sandbox = Sandbox(**{"seconds": (120.0, 120.0), **settings})
+            runner.run(sandbox.__aenter__())
+            sandboxes.append(sandbox)
+            monkeypatch.setenv("VIDGO_BASE_URL", sandbox.url)
+            monkeypatch.setenv("VIDGO_API_KEY", sandbox.api_key)
+            monkeypatch.setattr(anyio, "run", lambda job: runner.run(job()))
+            return Program(sandbox, runner, capsys)
+
+        yield start_one
+        for sandbox in sandboxes:
+            runner.run(sandbox.__aexit__(None, None, None))
+
+
+@pytest.fixture
+def program(start: Start) -> Program:
+    """Give the program, set up for a server whose videos take two minutes."""
+    return start()

@@ -1,0 +1,62 @@
+"""`vidgo-async wait`: saves what was bought before."""
+
+import re
+from pathlib import Path
+
+from tests.support.program import FOX, Program, Start, finished
+from vidgo_async.sandbox import answer
+
+
+def test_wait_saves_what_was_bought_before(program: Program, tmp_path: Path) -> None:
+    """`wait` saves the files of tasks that another program bought; an id given twice is one."""
+    task_ids = program.buy(FOX, "a hare")
+    run = program("wait", *task_ids, task_ids[0], "--out", "films")
+    assert (run.status, run.err, run.unsaved) == (0, "", [])
+    assert len(run.out.splitlines()) == 9
+    assert {file.stem for file in (tmp_path / "films").iterdir()} == set(task_ids)
+
+
+def test_wait_for_unknown_id_fails(program: Program, tmp_path: Path) -> None:
+    """An id that the server does not know gives status 1 and is not named again."""
+    [task_id] = program.buy(FOX)
+    run = program("wait", "no-such-task", task_id)
+    assert (run.status, run.unsaved) == (1, [])
+    assert re.fullmatch("no-such-task: 404.*Task not found\n", run.err)
+    assert [file.stem for file in tmp_path.iterdir()] == [task_id]
+
+
+def test_wait_prints_a_failed_task(start: Start) -> None:
+    """A failed task gives status 1 and its reason."""
+    program = start(failure_rate=1.0)
+    [task_id] = program.buy(FOX)
+    run = program("wait", task_id)
+    assert (run.status, run.unsaved) == (1, [])
+    assert f"{task_id}: task {task_id} failed: " in run.err
+
+
+def test_timed_out_wait_says_how_to_go_on(program: Program) -> None:
+    """After a timeout `wait` names the tasks again, quoted for a shell and never as options."""
+    ids = ["-n", "it's/1 ; x"]
+    program.sandbox.inject(answer(502), call="status", times=None)
+    run = program("wait", "--timeout", "2", "--", *ids)
+    assert (run.status, run.unsaved) == (1, ["wait", "--", *ids])
+
+
+def test_finished_without_a_file_is_a_failure(program: Program) -> None:
+    """A task that finished and has nothing to save gives status 1 and says so."""
+    program.sandbox.inject(finished(), call="status")
+    run = program("wait", "empty")
+    assert (run.status, run.err) == (1, "")
+    assert re.search("^finished without a file +[0-9.]+  empty$", run.out, re.MULTILINE)
+
+
+def test_one_lost_file_does_not_cost_the_others(program: Program, tmp_path: Path) -> None:
+    """Of several files all that can be fetched are saved; the task stays on the list."""
+    [task_id] = program.buy(FOX)
+    assert program("wait", task_id, "--out", "a").status == 0
+    url = f"{program.sandbox.url}/files/{task_id}.mp4"
+    program.sandbox.inject(finished("ftp://a.example/x.mp4", url), call="status", task_id="some/id")
+    run = program("wait", "some/id", "--out", "b")
+    assert (run.status, run.unsaved) == (1, ["wait", "--out", "b", "some/id"])
+    assert "not an http(s) address" in run.err
+    assert [file.name for file in (tmp_path / "b").iterdir()] == ["some%2Fid+2.mp4"]

@@ -1,0 +1,185 @@
+"""When a task is polled, and how many polls are in flight."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import anyio
+import pytest
+
+from tests.support.faults import RequestTimes
+from tests.support.sessions import FOX, foxes, open_session
+from vidgo_async import FixedPolling, Task, TaskTimeoutError
+from vidgo_async._api.client import Api
+from vidgo_async.sandbox import Sandbox, hang, slow
+
+pytestmark = pytest.mark.virtual_time
+
+
+async def test_a_new_task_is_first_polled_when_the_policy_says() -> None:
+    """A task of known age waits for its first poll; then one is sent each interval."""
+    received = RequestTimes()
+    async with (
+        Sandbox(seconds=(20, 20)) as sandbox,
+        open_session(sandbox, polling=FixedPolling(3.0)) as vidgo,
+    ):
+        sandbox.inject(received, call="status", times=None)
+        task = await vidgo.submit(FOX)
+        start = anyio.current_time()
+        assert (await vidgo.wait(task)).finished
+        assert 3.0 <= received.times[0] - start <= 3.7
+        assert all(3.0 <= gap <= 3.7 for gap in received.gaps)
+
+
+async def test_a_bare_id_is_polled_at_once() -> None:
+    """Nothing is known of a bare id, so it is polled without a delay."""
+    async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
+        task = await vidgo.submit(FOX)
+        await anyio.sleep(30)
+        start = anyio.current_time()
+        assert (await vidgo.wait(task.task_id)).finished
+        assert anyio.current_time() - start < 0.1
+
+
+async def test_an_old_task_is_polled_at_once() -> None:
+    """A task whose first poll is overdue is polled without a delay."""
+    async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
+        task = await vidgo.submit(FOX)
+        await anyio.sleep(30)
+        old = Task(task.task_id, "running", submitted_at=datetime.now(UTC) - timedelta(minutes=5))
+        start = anyio.current_time()
+        assert (await vidgo.wait(old)).submitted_at == old.submitted_at
+        assert anyio.current_time() - start < 0.1
+
+
+@pytest.mark.parametrize("interval", [0.5, 1.0, 3.0])
+async def test_tasks_are_not_polled_in_lockstep(interval: float) -> None:
+    """Polls of tasks that were submitted together spread out, ever more."""
+    received = RequestTimes()
+    async with (
+        Sandbox(seconds=(20, 20)) as sandbox,
+        open_session(sandbox, max_concurrent_requests=100, polling=FixedPolling(interval)) as vidgo,
+    ):
+        sandbox.inject(received, call="status", times=None)
+        tasks = await vidgo.submit_many(foxes(30))
+        async for _ in vidgo.as_completed(tasks):
+            pass
+        first, later = received.times[:30], received.times[150:180]
+        assert first[-1] - first[0] > 0.07 * interval
+        assert later[-1] - later[0] > 0.2 * interval
+
+
+async def test_a_done_task_costs_no_poll() -> None:
+    """Tasks that ended already come at once, unpolled."""
+    async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
+        done = Task("a", "finished")
+        assert await vidgo.wait(done) is done
+        assert [task async for task in vidgo.as_completed([done, Task("b", "failed")])] == [
+            done,
+            Task("b", "failed"),
+        ]
+        assert sandbox.received["status"] == 0
+
+
+async def test_waiters_of_one_id_share_its_polls() -> None:
+    """Several waiters cost no more polls than one, and each gets the end."""
+    async with Sandbox(seconds=(20, 20)) as sandbox, open_session(sandbox) as vidgo:
+        task = await vidgo.submit(FOX)
+        ends = await asyncio.gather(*(vidgo.wait(task) for _ in range(50)))
+        assert {end.status for end in ends} == {"finished"}
+        assert sandbox.received["status"] <= 11
+
+
+async def test_polls_use_75_percent_and_submits_have_priority() -> None:
+    """Hung polls leave a slot: a submit is sent at once."""
+    async with (
+        Sandbox() as sandbox,
+        open_session(sandbox, max_concurrent_requests=4) as vidgo,
+    ):
+        tasks = await vidgo.submit_many(foxes(20))
+        sandbox.inject(hang, call="status", times=None)
+        async with vidgo.as_completed(tasks):
+            while sandbox.received["status"] < 3:  # noqa: ASYNC110 - no event tells of it
+                await anyio.sleep(0.05)
+            await anyio.sleep(0.5)  # all are due by now; a hung poll gives its place after 1 s
+            assert sandbox.received["status"] == 3
+            start = anyio.current_time()
+            await vidgo.submit(FOX)
+            assert anyio.current_time() - start < 0.1
+
+
+async def test_a_poll_that_outlives_its_waiter_affects_no_other() -> None:
+    """A second wait during the first one's poll shares it, and is polled for."""
+    async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
+        task = await vidgo.submit(FOX)
+        await anyio.sleep(5)
+        sandbox.inject(slow(1.6), call="status", times=2)
+        with pytest.raises(TaskTimeoutError):
+            await vidgo.wait(task.task_id, timeout=1)
+        assert (await vidgo.wait(task.task_id, timeout=20)).finished
+        with pytest.raises(TaskTimeoutError):
+            await vidgo.wait(task.task_id, timeout=1)
+        await anyio.sleep(10)
+        polls = sandbox.received["status"]
+        await anyio.sleep(60)
+        assert sandbox.received["status"] == polls
+        assert (await vidgo.wait(task)).finished
+
+
+async def test_a_later_waiter_gets_the_known_state() -> None:
+    """A second waiter gets the known state, and neither loses model and time of submit."""
+    seen: list[str] = []
+    async with Sandbox(seconds=(60, 60)) as sandbox, open_session(sandbox) as vidgo:
+        task = await vidgo.submit(FOX)
+        by_id = asyncio.create_task(vidgo.wait(task.task_id))
+        await anyio.sleep(20)
+        with pytest.raises(TaskTimeoutError, match="running") as caught:
+            await vidgo.wait(
+                task.task_id, timeout=0.5, on_update=lambda task: seen.append(task.status)
+            )
+        assert caught.value.task is not None
+        assert seen[0] == caught.value.task.status == "running"
+        ended = await vidgo.wait(task)
+        assert (ended.model, ended.submitted_at) == (task.model, task.submitted_at)
+        assert await by_id == ended
+
+
+async def test_a_task_says_more_than_its_id() -> None:
+    """Given a task and its id, in whatever order, `as_completed` keeps the task."""
+    async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
+        done = Task("done", "finished")
+        assert [one async for one in vidgo.as_completed([done, "done"])] == [done]
+        assert [one async for one in vidgo.as_completed(["done", done])] == [done]
+        assert sandbox.received["status"] == 0
+        task = await vidgo.submit(FOX)
+        both: list[list[Task | str]] = [[task, task.task_id], [task.task_id, task]]
+        for given in both:
+            (ended,) = [one async for one in vidgo.as_completed(given)]
+            assert ended.model == "grok-imagine"
+
+
+async def test_updates_are_reported_once_each() -> None:
+    """`on_update` gets each new state, and the last one."""
+    seen: list[tuple[str, int | None]] = []
+    async with Sandbox(seconds=(30, 30)) as sandbox, open_session(sandbox) as vidgo:
+        task = await vidgo.submit(FOX)
+        await vidgo.wait(task, on_update=lambda task: seen.append((task.status, task.progress)))
+    assert len(seen) == len(set(seen))
+    assert seen[-1] == ("finished", 100)
+
+
+async def test_work_before_a_poll_harms_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An `await` before a poll is sent, such as a hook of a tracer, stops no other poll."""
+    status = Api.status
+
+    async def with_a_hook(self: Api, known: Task, *, timeout: float | None = None) -> Task:
+        await anyio.sleep(0.05)
+        return await status(self, known, timeout=timeout)
+
+    monkeypatch.setattr(Api, "status", with_a_hook)
+    async with (
+        Sandbox() as sandbox,
+        open_session(sandbox, polling=FixedPolling(0.05), max_concurrent_requests=2) as vidgo,
+    ):
+        tasks = await vidgo.submit_many(foxes(8))
+        ended = [task async for task in vidgo.as_completed(tasks, timeout=30)]
+        assert len(ended) == 8

@@ -1,0 +1,105 @@
+"""The command line program: run in this process, or in one of its own."""
+
+import asyncio
+import os
+import re
+import shlex
+import sys
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import anyio
+import attrs
+import pytest
+from anyio.abc import Process
+from anyio.streams.text import TextReceiveStream
+
+from vidgo_async import GrokImagine, Task, VidgoSession
+from vidgo_async.cli.program import app
+from vidgo_async.sandbox import Fault, Sandbox, answer
+
+FOX = "a fox in snow"
+PROGRAM = [sys.executable, "-m", "vidgo_async"]
+
+
+@attrs.frozen
+class Ended:
+    """The exit status and the output of a run."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def unsaved(self) -> list[str]:
+        """The arguments of the command that it prints to go on with; empty if it prints none."""
+        commands = re.findall("^  vidgo-async (wait .*)$", self.err, re.MULTILINE)
+        return shlex.split(commands[0]) if commands else []
+
+
+@attrs.frozen
+class Program:
+    """Runs the program in this process, on the loop of its server."""
+
+    sandbox: Sandbox
+    runner: asyncio.Runner
+    capsys: pytest.CaptureFixture[str]
+
+    def __call__(self, *arguments: str) -> Ended:
+        """Run it to its end."""
+        with pytest.raises(SystemExit) as left:
+            app(arguments)
+        captured = self.capsys.readouterr()
+        assert "Traceback" not in captured.err
+        assert isinstance(left.value.code, int)
+        return Ended(left.value.code, captured.out, captured.err)
+
+    def buy(self, *prompts: str) -> list[str]:
+        """Buy tasks as another program would, and return their ids."""
+
+        async def submit() -> list[Task]:
+            async with VidgoSession() as vidgo:
+                return await vidgo.submit_many([GrokImagine(prompt=each) for each in prompts])
+
+        return [task.task_id for task in self.runner.run(submit())]
+
+
+Start = Callable[..., Program]
+
+
+@asynccontextmanager
+async def started(
+    *arguments: str, environment: dict[str, str] | None = None, stdout: Any = -1
+) -> AsyncGenerator[Process]:
+    """Run the program as a process of its own."""
+    env = {**os.environ, **(environment or {})}
+    async with await anyio.open_process([*PROGRAM, *arguments], env=env, stdout=stdout) as process:
+        try:
+            yield process
+        finally:
+            if process.returncode is None:
+                process.kill()
+
+
+async def ended(process: Process, out: str = "") -> Ended:
+    """Wait for a process, and read its remaining output; `out` is what was read before."""
+    err = ""
+    if process.stdout is not None:
+        out += "".join([chunk async for chunk in TextReceiveStream(process.stdout)])
+    if process.stderr is not None:
+        err = "".join([chunk async for chunk in TextReceiveStream(process.stderr)])
+    status = await process.wait()
+    assert "Traceback" not in err
+    return Ended(status, out, err)
+
+
+def of(sandbox: Sandbox) -> dict[str, str]:
+    """Return the environment for a sandbox."""
+    return {"VIDGO_BASE_URL": sandbox.url, "VIDGO_API_KEY": sandbox.api_key}
+
+
+def finished(*urls: str, kind: str = "video") -> Fault:
+    """Let a task be finished, with these files."""
+    files = [{"file_url": url, "file_type": kind} for url in urls]
+    return answer(200, {"code": 200, "data": {"status": "finished", "files": files}})

@@ -1,0 +1,11 @@
+"""The JSON body of a request, as it is sent."""
+
+import json
+from typing import Any
+
+from vidgo_async import GenerationRequest, TypedRequest
+from vidgo_async._generation.submitter import submit_body
+
+
+def sent(request: GenerationRequest | TypedRequest, callback_url: str | None = None) -> Any:
+    return json.loads(submit_body(request, {}, callback_url).body)

@@ -1,0 +1,33 @@
+"""Servers that are not the sandbox."""
+
+import contextlib
+import socket
+from collections.abc import AsyncGenerator, Generator
+
+from aiohttp import web
+
+
+@contextlib.asynccontextmanager
+async def serving(runner: web.BaseRunner) -> AsyncGenerator[str]:
+    """Run a server on a free port, and give its address as `host:port`."""
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        yield f"127.0.0.1:{site.port}"
+    finally:
+        await runner.cleanup()
+
+
+@contextlib.contextmanager
+def deaf_server() -> Generator[str]:
+    """Listen at an address where connections are never made: the queue is full."""
+    with contextlib.ExitStack() as stack:
+        listener = stack.enter_context(socket.socket())
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        for _ in range(3):
+            caller = stack.enter_context(socket.socket())
+            caller.setblocking(False)
+            caller.connect_ex(listener.getsockname())
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"

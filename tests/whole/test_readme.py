@@ -1,0 +1,107 @@
+"""README is true: each Python block runs, and the tables name what exists."""
+
+import re
+import textwrap
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+import vidgo_async
+import vidgo_async.sandbox
+from tests.support.uploads import PNG, picture
+from vidgo_async.sandbox import Sandbox
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+
+
+def as_coroutine(block: str) -> str:
+    """Put a fragment that uses `vidgo` into an open session."""
+    body = textwrap.indent(block, " " * 8)
+    return (
+        "from vidgo_async import VidgoSession\n"
+        "async def main():\n"
+        "    async with VidgoSession() as vidgo:\n"
+        f"{body}"
+    )
+
+
+@pytest.mark.virtual_time
+@pytest.mark.parametrize("block", BLOCKS, ids=range(len(BLOCKS)))
+async def test_each_python_block_runs(
+    block: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Scripts, fragments and tests of README run against the sandbox, as they stand."""
+    mains: list[Any] = []
+    monkeypatch.setattr(anyio, "run", mains.append)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "prompts.txt").write_text("a fox\n\na lake\n")
+    (tmp_path / "pictures").mkdir()
+    for name in ("fox.png", "lake.png"):
+        picture(tmp_path / "pictures", name, PNG + name.encode())
+    is_whole = "async def" in block
+    names: dict[str, Any] = {}
+    exec(compile(block if is_whole else as_coroutine(block), "README.md", "exec"), names)  # noqa: S102 - our own text
+    coroutine = next(
+        value for name, value in names.items() if name == "main" or name.startswith("test_")
+    )
+    async with Sandbox() as sandbox:
+        monkeypatch.setenv("VIDGO_BASE_URL", sandbox.url)
+        monkeypatch.setenv("VIDGO_API_KEY", sandbox.api_key)
+        await coroutine()
+        assert sandbox.sold > 0 or "sandbox.sold" in block
+    if "download_to" in block:
+        assert len(list((tmp_path / "videos").glob("*.mp4"))) == sandbox.sold
+    if "fox.mp4" in block:
+        assert mains == [coroutine]
+        assert (tmp_path / "fox.mp4").stat().st_size > 1000
+
+
+def test_every_error_is_in_the_table() -> None:
+    """The table of errors names every error class that a user can meet, and no other."""
+    table = README.split("## Errors, and what to do")[1].split("## ")[0]
+    named = set(re.findall(r"`(\w+Error\w*)`", table))
+    public = {name for name in vidgo_async.__all__ if "Error" in name}
+    builtin = {"ValueError", "TypeError", "TimeoutError", "RuntimeError"}
+    builtin |= {"FileNotFoundError", "IsADirectoryError"}
+    assert named - builtin == public - {"APIError"}
+
+
+def test_floors_are_those_that_are_checked() -> None:
+    """The table of floors names the wings that import-linter holds apart, in the same order."""
+    notes = README.split("## Design notes")[1]
+    told = [set(re.findall(r"`(\w+)`", row)) for row in re.findall(r"\| \d \| (.*?) \|", notes)]
+    config = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    floors = config["tool"]["importlinter"]["contracts"][0]["layers"]
+    assert told == [set(floor.split(" | ")) - {"sandbox"} for floor in floors]
+
+
+def test_every_setting_is_in_the_table() -> None:
+    """The table of settings names every argument of `VidgoSession`."""
+    table = README.split("| setting of `VidgoSession`")[1].split("## Batches")[0]
+    code = vidgo_async.VidgoSession.__init__.__code__
+    settings = code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount]
+    assert {name for name in settings if f"`{name}`" not in table} == set()
+
+
+def test_every_fault_is_in_the_table() -> None:
+    """The sandbox's README names every fault, setting and helper that the package exports."""
+    readme = (ROOT / "vidgo_async/sandbox/README.md").read_text()
+    values = {"REALISTIC", "Call", "Shape", "SoldTask", "Upload"}  # types, and a pair of seconds
+    exported = set(vidgo_async.sandbox.__all__) - values
+    assert {name for name in exported if not re.search(rf"\b{name}\b", readme)} == set()
+
+
+@pytest.mark.parametrize(
+    "name", ["README.md", "benchmarks/README.md", "vidgo_async/sandbox/README.md"]
+)
+def test_every_link_leads_somewhere(name: str) -> None:
+    """Each relative link and picture of a README is a file of the project."""
+    file = ROOT / name
+    links = re.findall(r"\]\(([^)#]+)[^)]*\)", file.read_text())
+    paths = [link for link in links if not link.startswith("https:")]
+    assert [path for path in paths if not (file.parent / path).exists()] == []
