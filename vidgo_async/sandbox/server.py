@@ -217,7 +217,9 @@ class Sandbox:
             msg = f"task_id is for status and file: the path of {call} names no task"
             raise ValueError(msg)
         seed = f"{self._account.seed}/{len(self._faults.all)}"  # another one for each fault
-        injected = InjectedFault(fault, call, times, skip, task_id, rate, seed)
+        injected = InjectedFault(
+            fault=fault, call=call, times=times, skip=skip, task_id=task_id, rate=rate, seed=seed
+        )
         self._faults.all.append(injected)
 
     @contextlib.asynccontextmanager

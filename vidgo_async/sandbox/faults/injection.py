@@ -20,7 +20,7 @@ def _check_times(_: object, field: "attrs.Attribute[Times]", value: Times) -> No
         raise ValueError(msg)
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, kw_only=True)
 class InjectedFault:
     """One fault and the requests that it applies to; `Sandbox.inject` explains the fields."""
 

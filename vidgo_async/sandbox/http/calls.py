@@ -16,13 +16,15 @@ class Call:
     task_id: str | None = None
     """The task: the one in the path, or the one that was bought. For an upload, and for the
     download of one, the `file_id`."""
-    sold: bool = False
+    sold: bool = attrs.field(default=False, kw_only=True)
     """Whether it bought a task."""
-    fault: str | None = None
+    fault: str | None = attrs.field(default=None, kw_only=True)
     """The name of the fault that was applied to it."""
-    status: int | None = None
+    status: int | None = attrs.field(default=None, kw_only=True)
     """The HTTP status sent, even if the body was then cut; None if no headers were sent."""
-    headers: CIMultiDictProxy[str] | None = attrs.field(default=None, eq=False, repr=False)
+    headers: CIMultiDictProxy[str] | None = attrs.field(
+        default=None, eq=False, repr=False, kw_only=True
+    )
     """The request's headers, `Host` included, of a `file` and an `upload`; None for others."""
 
 

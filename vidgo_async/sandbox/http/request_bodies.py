@@ -45,7 +45,9 @@ async def read_upload(request: web.Request, uploads: Uploads) -> IncomingFile:
     if kind == "stream":
         return await _read_multipart(request)
     fields = as_object(await read_json(request, MAX_UPLOAD), "the body")
-    file = IncomingFile(_text(fields, "file_name"), _text(fields, "upload_path"))
+    file = IncomingFile(
+        file_name=_text(fields, "file_name"), upload_path=_text(fields, "upload_path")
+    )
     if kind == "base64":
         file.add(_decoded(_text(fields, "base64_data")))
     else:

@@ -76,7 +76,7 @@ class Upload:
         return now < self.at + UPLOAD_LIFETIME
 
 
-@attrs.define
+@attrs.define(kw_only=True)
 class IncomingFile:
     """A file that is being received; no more of it is kept than is needed."""
 
