@@ -10,10 +10,7 @@ The poller publishes events: all it knows of a consumer is its `Subscription`.
 
 import asyncio
 import contextvars
-import heapq
-import itertools
 import logging
-import math
 import random
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -35,42 +32,14 @@ from vidgo_async._core.retry import Backoff
 from vidgo_async._polling.guarded_policy import GuardedPolicy
 from vidgo_async._polling.policies import PollingPolicy
 from vidgo_async._polling.poll_timeout import PollTimeout
+from vidgo_async._polling.schedule import JITTER, Schedule, Watch, next_tick
 from vidgo_async._polling.subscription import Subscription
 
 logger: logging.Logger = logging.getLogger("vidgo_async")
 
-JITTER = 0.2
-"""The part of a wait that is added at random, so that tasks are not polled in lockstep."""
-TICK = 1 / 16
-"""Seconds, a power of two; polls wait for the next tick, so that one wake-up of the loop serves
-several. Shorter waits have ticks within the part above, so that theirs do not stay together."""
-RESOLUTION = 0.001
-"""Seconds that a timer may ring early."""
 MAX_REFUSALS = 3
 """How many refusals in a row end a watch."""
 _REFUSALS = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND})
-
-
-@attrs.define(eq=False, repr=False, kw_only=True)
-class _Watch:
-    """One watched task, however many subscribers it has."""
-
-    task: Task
-    subscribers: tuple[Subscription, ...]
-    submitted_at: float | None
-    """The loop's time of its submit, if known."""
-    polled_at: float
-    """The loop's time of the last poll; of the submit before the first."""
-    last_success_at: float
-    """The loop's time of the last poll that succeeded; of the submit before the first."""
-    due: float = math.inf
-    in_flight: bool = False
-    """Whether a poll is in flight; a watch stays until it ends, even without subscribers."""
-    failures: int = 0
-    """Failed polls in a row; so are the next two."""
-    refusals: int = 0
-    timeouts: int = 0
-    last_error: VidgoError | None = None
 
 
 class Poller:
@@ -81,12 +50,8 @@ class Poller:
         self.backoff = backoff
         self.loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
         self._policy = GuardedPolicy(polling)
-        self._watches: dict[str, _Watch] = {}
-        self._heap: list[tuple[float, int, _Watch]] = []
-        self._order = itertools.count()
-        self._timer: asyncio.TimerHandle | None = None
-        self._rings_at = 0.0
-        """The loop's time at which it rings, which handles of uvloop do not always tell."""
+        self._watches: dict[str, Watch] = {}
+        self._schedule = Schedule(self._start_due)
         self._polls = TaskSet()
         self._timeout = PollTimeout(api.poll_timeout)
         self._failure: VidgoError | None = None
@@ -156,7 +121,7 @@ class Poller:
             now = self.loop.time()
             submitted_at = _submitted_at(task, now)
             polled_at = now if submitted_at is None else submitted_at
-            watch = _Watch(
+            watch = Watch(
                 task=without_raw(task),
                 subscribers=subscribers,
                 submitted_at=submitted_at,
@@ -165,11 +130,11 @@ class Poller:
             )
             first = 0.0 if submitted_at is None else self._interval(watch)
             self._watches[task.task_id] = watch
-            self._schedule(watch, first)
+            self._schedule_poll(watch, first)
         else:
             self._join(watch, task, *subscribers)
 
-    def _join(self, watch: _Watch, task: Task, subscription: Subscription) -> None:
+    def _join(self, watch: Watch, task: Task, subscription: Subscription) -> None:
         """Share a watch with one more subscriber; each side may know what the other does not."""
         watch.subscribers += (subscription,)
         if watch.submitted_at is None:
@@ -185,15 +150,15 @@ class Poller:
         if watch.task != task:
             subscription.update(watch.task)
         if subscription.final_poll < watch.due and not watch.in_flight:
-            self._push(watch, max(subscription.final_poll, self.loop.time()))
+            self._schedule.push(watch, max(subscription.final_poll, self.loop.time()))
 
-    def _interval(self, watch: _Watch) -> float:
+    def _interval(self, watch: Watch) -> float:
         """Ask the policy how long after the last poll the next one is."""
         age = None if watch.submitted_at is None else watch.polled_at - watch.submitted_at
         delay = self._policy.next_delay(watch.task, age)
         return delay * (1 + JITTER * self._random.random())
 
-    def _schedule(self, watch: _Watch, delay: float) -> None:
+    def _schedule_poll(self, watch: Watch, delay: float) -> None:
         """Make a task due that long after its last poll, and in time for its subscribers."""
         if not watch.subscribers:
             self._forget(watch)  # all left during the poll
@@ -204,45 +169,7 @@ class Poller:
         for subscription in watch.subscribers:
             if now < subscription.final_poll < due:
                 due = subscription.final_poll
-        self._push(watch, due)
-
-    def _push(self, watch: _Watch, due: float) -> None:
-        # An entry that was pushed before stays in the heap, and is known by its old time.
-        watch.due = due
-        heapq.heappush(self._heap, (due, next(self._order), watch))
-        if self._timer is None or due < self._rings_at:
-            self._set_timer()
-
-    def _next(self) -> _Watch | None:
-        """Return the task that is due first, dropping entries that are out of date."""
-        while self._heap:
-            due, _, watch = self._heap[0]
-            if watch.subscribers and watch.due == due and not watch.in_flight:
-                return watch
-            heapq.heappop(self._heap)
-        return None
-
-    def _set_timer(self) -> None:
-        """Have the polls started that are due next."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        watch = self._next()
-        if watch is not None:
-            self._rings_at = watch.due
-            # An empty context: no poll belongs to the trace of the caller who came first.
-            self._timer = self.loop.call_at(
-                watch.due, self._start_due, context=contextvars.Context()
-            )
-
-    def _has_capacity(self) -> bool:
-        return len(self._polls) < self.api.limiter.polls.limit
-
-    def _clear_schedule(self) -> None:
-        self._heap.clear()
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._schedule.push(watch, due)
 
     # --- Polling ----------------------------------------------------------------------------
 
@@ -251,13 +178,11 @@ class Poller:
 
         They start in one iteration of the loop, so that their responses share iterations too.
         """
-        now = self.loop.time() + RESOLUTION
-        while self._has_capacity():
-            watch = self._next()
-            if watch is None or watch.due > now:
-                self._set_timer()
+        while len(self._polls) < self.api.limiter.polls.limit:
+            watch = self._schedule.pop_due()
+            if watch is None:
+                self._schedule.set_timer()
                 return
-            heapq.heappop(self._heap)
             watch.in_flight = True
             poll = self._polls.start(self._poll(watch), context=contextvars.Context())
             poll.add_done_callback(self._poll_ended)
@@ -267,7 +192,7 @@ class Poller:
             self._fail(bug)
         self._start_due()
 
-    async def _poll(self, watch: _Watch) -> None:
+    async def _poll(self, watch: Watch) -> None:
         """Poll one task once."""
         limiter = self.api.limiter
         await limiter.acquire(limiter.polls)
@@ -287,7 +212,7 @@ class Poller:
         finally:
             limiter.release(limiter.polls)
 
-    def _polled(self, watch: _Watch, started_at: float, error: VidgoError | None) -> None:
+    def _polled(self, watch: Watch, started_at: float, error: VidgoError | None) -> None:
         watch.in_flight = False
         watch.polled_at = self.loop.time()
         if isinstance(error, TransportTimeoutError):
@@ -296,7 +221,7 @@ class Poller:
             watch.timeouts = 0
             self._timeout.record(watch.polled_at - started_at)
 
-    def _succeeded(self, watch: _Watch, task: Task) -> None:
+    def _succeeded(self, watch: Watch, task: Task) -> None:
         before = watch.last_success_at
         watch.last_success_at = watch.polled_at
         if self._policy.learns and watch.submitted_at is not None:
@@ -311,9 +236,9 @@ class Poller:
             watch.task = task = without_raw(task)
             for subscription in watch.subscribers:
                 subscription.update(task)
-        self._schedule(watch, self._interval(watch))
+        self._schedule_poll(watch, self._interval(watch))
 
-    def _failed(self, watch: _Watch, error: VidgoError) -> None:
+    def _failed(self, watch: Watch, error: VidgoError) -> None:
         """Go on after a failed poll, ever more slowly; the deadline is the consumer's."""
         watch.last_error = error
         refused = isinstance(error, APIError) and error.documented and error.status in _REFUSALS
@@ -326,9 +251,9 @@ class Poller:
         retry_after = error.retry_after if isinstance(error, APIError) else None
         delay = max(self._interval(watch), self.backoff.delay(watch.failures, retry_after))
         logger.debug("poll %s again in %.1f s: %s", watch.task.task_id, delay, error)
-        self._schedule(watch, delay)
+        self._schedule_poll(watch, delay)
 
-    def _end(self, watch: _Watch, event: Task | VidgoError) -> None:
+    def _end(self, watch: Watch, event: Task | VidgoError) -> None:
         """Publish the last event about a task, and forget it."""
         for subscription in watch.subscribers:
             own = event if isinstance(event, Task) else event.own_copy()
@@ -336,10 +261,10 @@ class Poller:
         watch.subscribers = ()
         self._forget(watch)
 
-    def _forget(self, watch: _Watch) -> None:
+    def _forget(self, watch: Watch) -> None:
         self._watches.pop(watch.task.task_id, None)
         if not self._watches:
-            self._clear_schedule()
+            self._schedule.clear()
 
     # --- The end ----------------------------------------------------------------------------
 
@@ -356,18 +281,9 @@ class Poller:
         for watch in watches:
             watch.subscribers = ()
         self._watches.clear()
-        self._clear_schedule()
+        self._schedule.clear()
         for subscription in subscriptions:
             subscription.fail(failure.own_copy())
-
-
-def next_tick(due: float, delay: float) -> float:
-    """Return the first tick from a time on; its size is that for a wait of `delay`.
-
-    Sizes are halves of halves, so that short waits share the ticks of long ones.
-    """
-    tick = min(TICK, 2.0 ** math.floor(math.log2(JITTER * delay)))
-    return math.ceil(due / tick) * tick
 
 
 def _submitted_at(task: Task, now: float) -> float | None:

@@ -1,0 +1,110 @@
+"""Which watched task is due when: a heap, and one timer for its first entry."""
+
+import asyncio
+import contextvars
+import heapq
+import itertools
+import math
+from collections.abc import Callable
+
+import attrs
+
+from vidgo_async._core.errors import VidgoError
+from vidgo_async._core.models import Task
+from vidgo_async._polling.subscription import Subscription
+
+JITTER = 0.2
+"""The part of a wait that is added at random, so that tasks are not polled in lockstep."""
+TICK = 1 / 16
+"""Seconds, a power of two; polls wait for the next tick, so that one wake-up of the loop serves
+several. Shorter waits have ticks within the part above, so that theirs do not stay together."""
+RESOLUTION = 0.001
+"""Seconds that a timer may ring early."""
+
+
+@attrs.define(eq=False, repr=False, kw_only=True)
+class Watch:
+    """One watched task, however many subscribers it has."""
+
+    task: Task
+    subscribers: tuple[Subscription, ...]
+    submitted_at: float | None
+    """The loop's time of its submit, if known."""
+    polled_at: float
+    """The loop's time of the last poll; of the submit before the first."""
+    last_success_at: float
+    """The loop's time of the last poll that succeeded; of the submit before the first."""
+    due: float = math.inf
+    in_flight: bool = False
+    """Whether a poll is in flight; a watch stays until it ends, even without subscribers."""
+    failures: int = 0
+    """Failed polls in a row; so are the next two."""
+    refusals: int = 0
+    timeouts: int = 0
+    last_error: VidgoError | None = None
+
+
+class Schedule:
+    """Watches by the time they fall due; calls back when the first one does."""
+
+    def __init__(self, on_due: Callable[[], None]) -> None:
+        self._on_due = on_due
+        self._loop = asyncio.get_running_loop()
+        self._heap: list[tuple[float, int, Watch]] = []
+        self._order = itertools.count()
+        self._timer: asyncio.TimerHandle | None = None
+        self._rings_at = 0.0
+        """The loop's time at which it rings, which handles of uvloop do not always tell."""
+
+    def push(self, watch: Watch, due: float) -> None:
+        """Make a watch due at that time of the loop, and at no other."""
+        # An entry that was pushed before stays in the heap, and is known by its old time.
+        watch.due = due
+        heapq.heappush(self._heap, (due, next(self._order), watch))
+        if self._timer is None or due < self._rings_at:
+            self.set_timer()
+
+    def pop_due(self) -> Watch | None:
+        """Take the watch that is due first, if one is due now."""
+        watch = self._first()
+        if watch is None or watch.due > self._loop.time() + RESOLUTION:
+            return None
+        heapq.heappop(self._heap)
+        return watch
+
+    def set_timer(self) -> None:
+        """Call back when the next watch falls due."""
+        self._cancel_timer()
+        watch = self._first()
+        if watch is not None:
+            self._rings_at = watch.due
+            # An empty context: no poll belongs to the trace of the caller who came first.
+            self._timer = self._loop.call_at(watch.due, self._on_due, context=contextvars.Context())
+
+    def clear(self) -> None:
+        """Forget all watches."""
+        self._heap.clear()
+        self._cancel_timer()
+
+    def _first(self) -> Watch | None:
+        """Return the watch that is due first, dropping entries that are out of date."""
+        while self._heap:
+            due, _, watch = self._heap[0]
+            if watch.subscribers and watch.due == due and not watch.in_flight:
+                return watch
+            heapq.heappop(self._heap)
+        return None
+
+    def _cancel_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
+def next_tick(due: float, delay: float) -> float:
+    """Return the first tick from a time on; its size is that for a wait of `delay`.
+
+    Sizes are halves of halves, so that short waits share the ticks of long ones.
+    """
+    tick = min(TICK, 2.0 ** math.floor(math.log2(JITTER * delay)))
+    return math.ceil(due / tick) * tick
