@@ -14,6 +14,7 @@ from vidgo_async._core.errors import (
     APIError,
     DownloadError,
     NotFoundError,
+    NotSentError,
     RateLimitError,
     ResponseError,
     ServerError,
@@ -50,6 +51,7 @@ EXAMPLES: list[VidgoError] = [
     TaskFailedError(Task("task-1", "failed", error_message="too dark")),
     TaskTimeoutError("too late", ["task-1", "task-2"], TASK),
     DownloadError("gone", FILE),
+    NotSentError("not sent"),
     SessionClosedError("closed"),
 ]
 TRAVELS: dict[str, Callable[[Any], Any]] = {

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from vidgo_async import GenerationRequest, TypedRequest
-from vidgo_async._generation.submitter import submit_body
+from vidgo_async._generation.submit_body import submit_body
 
 
 def sent(request: GenerationRequest | TypedRequest, callback_url: str | None = None) -> Any:

@@ -21,7 +21,7 @@ from vidgo_async import (
     VidgoError,
     VidgoSession,
 )
-from vidgo_async._generation.submitter import submit_body
+from vidgo_async._generation.submit_body import submit_body
 from vidgo_async.sandbox import Fault, Sandbox, answer, cut_body, hang, reset_before
 
 pytestmark = pytest.mark.virtual_time

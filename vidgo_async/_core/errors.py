@@ -18,6 +18,7 @@
     ├── TaskFailedError             the task ended without a result
     ├── TaskTimeoutError            also a TimeoutError: pending
     ├── DownloadError               file
+    ├── NotSentError                the circuit breaker is open: nothing was bought
     └── SessionClosedError          also a RuntimeError
 
 Wrong arguments are plain `ValueError` and `TypeError`, raised before anything is sent.
@@ -74,6 +75,12 @@ class VidgoError(Exception):
             copied.__notes__ = list(self.__notes__)
         if message is not None:
             copied.args = (message, *self.args[1:])
+        return copied
+
+    def without_task(self) -> Self:
+        """Return this error for requests that have no part in the task it is about."""
+        copied = self.own_copy()
+        copied.__dict__.update(task=None, _task_id=None)
         return copied
 
     # OSError (under TimeoutError) would rebuild itself from args alone, and print an errno.
@@ -302,6 +309,13 @@ class DownloadError(VidgoError):
     def __init__(self, message: str, file: MediaFile, task: Task | None = None) -> None:
         super().__init__(message, task, file.task_id)
         self.file = file
+
+
+class NotSentError(VidgoError):
+    """A request was not sent, and nothing was bought for it.
+
+    Several submits in a row had an unknown outcome: see `RetryPolicy.unknown_limit`.
+    """
 
 
 class SessionClosedError(VidgoError, RuntimeError):

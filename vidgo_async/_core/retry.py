@@ -1,14 +1,20 @@
 """How long, and how patiently, to try again what bought nothing."""
 
 import random
+from typing import Any
 
 import attrs
 
 from vidgo_async._core.errors import RateLimitError, ServerError, TransportError, VidgoError
-from vidgo_async._core.validators import positive
+from vidgo_async._core.validators import count, positive
 
 MAX_RETRY_AFTER = 60.0
 """Seconds; the longest wait that a server's `Retry-After` is granted."""
+
+
+def _count_or_none(policy: object, field: "attrs.Attribute[Any]", value: object) -> None:
+    if value is not None:
+        count(policy, field, value)
 
 
 @attrs.frozen(kw_only=True)
@@ -29,6 +35,12 @@ class RetryPolicy:
 
     That such a refusal sold nothing is an assumption; False turns it off.
     """
+    unknown_limit: int | None = attrs.field(default=5, validator=_count_or_none)
+    """Submits in a row with an unknown outcome after which a session stops sending; None for no
+    limit. One submit is then tried after each pause; after two that failed the rest that wait end
+    in `NotSentError`."""
+    unknown_pause: float = attrs.field(default=30.0, validator=positive)
+    """Seconds of that pause."""
 
     def delay(self, failures: int, chance: float) -> float:
         """Return the seconds to wait after that many failures in a row.

@@ -28,6 +28,11 @@ def check_count(name: str, value: object) -> None:
         raise ValueError(msg)
 
 
+def count(_: object, field: "attrs.Attribute[Any]", value: object) -> None:
+    """Refuse what is not a whole number of at least 1: a validator of attrs."""
+    check_count(field.name, value)
+
+
 def is_http_url(url: str) -> bool:
     """Tell whether this is an absolute http(s) URL without white space."""
     try:

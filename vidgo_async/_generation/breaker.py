@@ -1,31 +1,56 @@
-"""The circuit breaker of one batch: after a 401 or a 402 nothing more is sent."""
+"""Circuit breakers: what keeps a batch, and a session, from buying on where it should not.
+
+A `Breaker` belongs to one batch. It opens for good when the rest of the batch would fail as well (no
+credits, a full disk), and it holds the batch back while its consumer is gone.
+
+The `UnknownBreaker` belongs to the session. Several submits in a row with an unknown outcome mean
+that something on the way sells and loses the answers: each more may cost money for nothing.
+"""
 
 import asyncio
-from collections.abc import Coroutine
+import errno
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
-from vidgo_async._core.concurrency import wait_shielded
-from vidgo_async._core.errors import AuthenticationError, InsufficientCreditsError, VidgoError
+from vidgo_async._core.concurrency import now, wait_shielded
+from vidgo_async._core.errors import (
+    AuthenticationError,
+    DownloadError,
+    InsufficientCreditsError,
+    NotSentError,
+    SubmissionUnknownError,
+    VidgoError,
+)
+from vidgo_async._core.retry import RetryPolicy
 
 _Value = TypeVar("_Value")
 
+_FINAL = (AuthenticationError, InsufficientCreditsError, NotSentError)
+_DISK_REFUSES = frozenset({errno.EACCES, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+MAX_TRIALS = 2
+"""Failed trials after which submits that wait are given up."""
+
 
 class Breaker:
-    """Opens after a 401 or a 402, so that the rest of a batch is not sent."""
+    """Stops a batch for good, or for as long as its consumer is gone."""
 
-    def __init__(self) -> None:
-        self._refusal: VidgoError | None = None
+    def __init__(self, consumer_is_gone: Callable[[], bool] = lambda: False) -> None:
+        self._consumer_is_gone = consumer_is_gone
+        """Asked before anything is sent; pauses the batch if so."""
+        self._reason: VidgoError | None = None
         self._opened = asyncio.Event()
+        self._running = asyncio.Event()
+        self._running.set()
 
     def check(self) -> None:
-        """Raise a copy of the refusal, if there was one."""
-        if self._refusal is not None:
-            raise self._refusal.own_copy()
+        """Raise a copy of the error that opened it, if any."""
+        if self._reason is not None:
+            raise self._reason.own_copy()
 
     def record(self, error: VidgoError) -> None:
-        """Open, if a submit or the upload of its media failed like this."""
-        if isinstance(error, AuthenticationError | InsufficientCreditsError):
-            self._refusal = self._refusal or error
+        """Open for good, if the other requests of the batch would fail like this too."""
+        if self._reason is None and _is_final(error):
+            self._reason = error.without_task()
             self._opened.set()
 
     async def race(self, coroutine: Coroutine[Any, Any, _Value]) -> _Value:
@@ -44,3 +69,95 @@ class Breaker:
             needed.cancel()
             opened.cancel()
             await wait_shielded({needed, opened})
+
+    # --- Pausing ----------------------------------------------------------------------------
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether nothing may be sent now."""
+        return self._consumer_is_gone() or not self._running.is_set()
+
+    def pause(self) -> None:
+        """Send nothing until `resume`."""
+        self._running.clear()
+
+    def resume(self) -> None:
+        """Go on."""
+        self._running.set()
+
+    async def wait_running(self) -> None:
+        """Wait until it is not paused."""
+        while self.is_paused:
+            await self._running.wait()
+
+
+def _is_final(error: VidgoError) -> bool:
+    """Tell of an error of one request whether the rest of its batch need not be sent."""
+    if isinstance(error, DownloadError):  # what cannot be saved need not be bought
+        cause = error.__cause__
+        return isinstance(cause, OSError) and cause.errno in _DISK_REFUSES
+    return isinstance(error, _FINAL)
+
+
+class UnknownBreaker:
+    """Opens after several unknown outcomes in a row; then one submit at a time is a trial."""
+
+    def __init__(self, policy: RetryPolicy) -> None:
+        self._limit = policy.unknown_limit
+        self._pause = policy.unknown_pause
+        self._unknown = 0
+        """Unknown outcomes since the last submit that was accepted."""
+        self._failed_trials = 0
+        self._trial_in_flight = False
+        self._next_trial = 0.0
+        """The loop's time before which nothing is sent while it is open."""
+        self._changed = asyncio.Event()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether only trials may be sent."""
+        return self._limit is not None and self._unknown >= self._limit
+
+    async def enter(self) -> bool:
+        """Wait until a submit may be sent; return whether it is a trial.
+
+        Raises:
+            NotSentError: The trials failed too.
+        """
+        while self.is_open:
+            wait = self._next_trial - now()
+            if wait > 0 and self._failed_trials >= MAX_TRIALS:
+                raise self._not_sent()
+            if wait <= 0 and not self._trial_in_flight:
+                self._trial_in_flight = True
+                return True
+            self._changed.clear()
+            try:
+                async with asyncio.timeout(wait if wait > 0 else None):
+                    await self._changed.wait()
+            except TimeoutError:
+                continue
+        return False
+
+    def record(self, error: VidgoError | None, *, trial: bool) -> None:
+        """Learn from a submit: None if it was accepted."""
+        if error is None:
+            self._unknown = self._failed_trials = 0
+        elif isinstance(error, SubmissionUnknownError):
+            self._unknown += 1
+            self._failed_trials += trial
+            self._next_trial = now() + self._pause
+        self._changed.set()
+
+    def leave(self, *, trial: bool) -> None:
+        """End what `enter` began, sent or not."""
+        if trial:
+            self._trial_in_flight = False
+            self._changed.set()
+
+    def _not_sent(self) -> NotSentError:
+        return NotSentError(
+            f"{self._unknown} submits in a row got no clear answer, the last {MAX_TRIALS} of them "
+            f"{self._pause:g} s apart, so this one was not sent: nothing was bought for it. Look for "
+            "a gateway or a proxy that loses answers, and check the account before going on"
+        )

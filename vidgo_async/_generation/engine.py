@@ -28,7 +28,9 @@ from vidgo_async._files.saving import Folder
 from vidgo_async._generation.breaker import Breaker
 from vidgo_async._generation.submitter import Submitter
 from vidgo_async._polling.completions import OnUpdate, wait_for_end
+from vidgo_async._polling.consumers import Consumers
 from vidgo_async._polling.poller import Poller
+from vidgo_async._polling.subscription import Subscription
 from vidgo_async.requests import check_request, sources_of
 
 if TYPE_CHECKING:
@@ -101,8 +103,11 @@ class Engine:
         self._slots: dict[int, Slot] = {}
         self._ready: deque[Slot] = deque()
         self._changed = asyncio.Event()
-        self._breaker = Breaker()
+        self._consumers = Consumers(self.pause, self.resume)
+        self._breaker = Breaker(self._consumers.are_gone)
         self._tasks = TaskSet()
+        self._waits = set[Subscription]()
+        """Of the tasks in flight."""
         self._reader: asyncio.Task[None] | None = None
         self._reading = True
         self._on_update = options.on_update
@@ -128,16 +133,42 @@ class Engine:
         Raises:
             StopAsyncIteration: There are no more.
         """
+        with self._consumers.waiting():
+            slot = await self._first_ready()
+        del self._slots[slot.index]
+        slot.stage.release()
+        return slot
+
+    async def _first_ready(self) -> Slot:
         while not self._ready:
             if not self._reading and not self._slots:
                 error, self._error = self._error, None
                 raise error or StopAsyncIteration
             self._changed.clear()
             await self._changed.wait()
-        slot = self._ready.popleft()
-        del self._slots[slot.index]
-        slot.stage.release()
-        return slot
+        return self._ready.popleft()
+
+    @property
+    def unclaimed(self) -> list[Task | SubmissionUnknownError]:
+        """What was bought, or may have been, and not taken, while the consumer is gone."""
+        return self._purchases() if self._breaker.is_paused else []
+
+    def pause(self) -> None:
+        """Send nothing, and poll nothing, since the consumer was cancelled."""
+        self._breaker.pause()
+        for wait in self._waits:
+            self.poller.unwatch(wait)
+        logger.info(
+            "the consumer of a batch was cancelled: it sends nothing more until the next outcome "
+            "is asked for; `unclaimed` shows %d purchases",
+            len(self._purchases()),
+        )
+
+    def resume(self) -> None:
+        """Go on for the next consumer."""
+        self._breaker.resume()
+        for wait in self._waits:
+            self.poller.resume(wait)
 
     def last_known(self, slot: Slot) -> Task | None:
         """Return the last known state, which for a task in flight the poller knows."""
@@ -150,11 +181,8 @@ class Engine:
     def stop(self, error: Exception | None = None) -> None:
         """Send nothing more, and record what was bought and not taken."""
         self._tasks.cancel()
-        for slot in self._slots.values():
-            if isinstance(slot.error, SubmissionUnknownError):
-                self.submitter.add_unclaimed(slot.error)
-            elif (task := self.last_known(slot)) is not None:
-                self.submitter.add_unclaimed(task)
+        for purchase in self._purchases():
+            self.submitter.add_unclaimed(purchase)
         if self._reading or self._slots:
             self._error = error
         self._slots.clear()
@@ -176,6 +204,16 @@ class Engine:
                 READER_GRACE,
             )
 
+    def _purchases(self) -> list[Task | SubmissionUnknownError]:
+        """Return what was bought, or may have been, and not taken."""
+        found = list[Task | SubmissionUnknownError]()
+        for slot in self._slots.values():
+            if isinstance(slot.error, SubmissionUnknownError):
+                found.append(slot.error)
+            elif (task := self.last_known(slot)) is not None:
+                found.append(task)
+        return found
+
     # --- The engine's own tasks -------------------------------------------------------------
 
     async def _read_all(self) -> None:
@@ -194,6 +232,7 @@ class Engine:
         next_request = _source(self._requests, stack)
         while True:
             await self._in_flight.acquire()
+            await self._breaker.wait_running()
             request = await next_request()
             if request is _END:
                 return
@@ -228,7 +267,9 @@ class Engine:
             self.submitted += 1
             self._update(slot, task)
             update = functools.partial(self._update, slot) if self._on_update else None
-            slot.task = task = await wait_for_end(self.poller, task, self.options.timeout, update)
+            slot.task = task = await wait_for_end(
+                self.poller, task, self.options.timeout, update, self._waits
+            )
             if task.failed:
                 slot.error = TaskFailedError(task)
             elif self.options.folder is not None:
@@ -238,6 +279,7 @@ class Engine:
             slot.task = error.task or slot.task
             # As data it needs no traceback, which would hold this frame and so itself.
             slot.error = error.with_traceback(None)
+            self._breaker.record(error)
         except Exception as other:  # noqa: BLE001 - every request gets an outcome
             slot.error = VidgoError.wrapping(other, slot.task)
         self.finished += slot.error is None

@@ -7,11 +7,8 @@ again.
 
 import asyncio
 import itertools
-import json
 import logging
 import math
-from collections.abc import Mapping
-from typing import Any
 
 from vidgo_async._api.client import Api, SubmitBody
 from vidgo_async._api.transport import SendState
@@ -25,9 +22,8 @@ from vidgo_async._core.errors import (
 )
 from vidgo_async._core.models import Request, Task
 from vidgo_async._core.retry import Backoff, is_retryable
-from vidgo_async._core.secret import SecretBytes
 from vidgo_async._files.uploads import Uploads
-from vidgo_async._generation.breaker import Breaker
+from vidgo_async._generation.breaker import Breaker, UnknownBreaker
 from vidgo_async._generation.resend import (
     classify,
     closed_before_answered,
@@ -36,12 +32,11 @@ from vidgo_async._generation.resend import (
     no_permit,
     nothing_bought,
 )
-from vidgo_async.requests import Source, input_with, sources_of
+from vidgo_async._generation.submit_body import Links, submit_body
+from vidgo_async._polling.poller import Poller
+from vidgo_async.requests import sources_of
 
 logger: logging.Logger = logging.getLogger("vidgo_async")
-
-Links = Mapping[Source, str]
-"""The URLs of media that had none."""
 
 CLOSE_GRACE = 5.0
 """Seconds that closing gives to POSTs in flight."""
@@ -62,6 +57,8 @@ class _Submit:
         """Of the POST that may have bought something: a new one after each safe refusal."""
         self.abandoned = False
         """Whether its caller is gone, so that it may not be sent again."""
+        self.trial = False
+        """Whether the session's breaker is open, and this submit may try the way."""
 
 
 class Submitter:
@@ -71,13 +68,16 @@ class Submitter:
         self,
         api: Api,
         uploads: Uploads,
+        poller: Poller,
         backoff: Backoff,
         unclaimed: list[Task | SubmissionUnknownError],
     ) -> None:
         self.api = api
         self.uploads = uploads
+        self.poller = poller
         self.backoff = backoff
         self.unclaimed = unclaimed
+        self._unknown = UnknownBreaker(backoff.policy)
         self._submits = TaskSet()
         self._closing = asyncio.Event()
 
@@ -161,7 +161,14 @@ class Submitter:
         give_up = now() + self.backoff.policy.timeout
         failure: VidgoError | None = None
         for failures in itertools.count(1):
-            await self._permit(submit, failure, give_up)
+            await submit.breaker.wait_running()
+            try:
+                async with asyncio.timeout_at(give_up):
+                    await self._permit(submit, failure, give_up)
+            except TimeoutError as late:
+                if isinstance(late, VidgoError):  # the deadline of the caller
+                    raise
+                raise nothing_bought(failure or no_permit()) from failure
             try:
                 return await self._send(submit)
             except (TransportError, APIError) as error:
@@ -170,20 +177,32 @@ class Submitter:
                 failure = error
             finally:
                 self.api.limiter.release(self.api.limiter.submits)
+                self._unknown.leave(trial=submit.trial)
             submit.state = SendState()  # nothing was bought so far
             await self._pause(failure, failures, give_up)
         raise AssertionError
 
     async def _permit(self, submit: _Submit, failure: VidgoError | None, give_up: float) -> None:
-        """Wait for a permit to send; much may have changed when it comes."""
+        """Wait until it may be sent; much may have changed when that is."""
         limiter = self.api.limiter
-        if failure is not None and limiter.resumes_at > give_up:
-            raise nothing_bought(failure)
-        try:
-            async with asyncio.timeout_at(give_up):
-                await limiter.acquire(limiter.submits)
-        except TimeoutError:
-            raise nothing_bought(failure or no_permit()) from failure
+        while True:
+            if failure is not None and limiter.resumes_at > give_up:
+                raise nothing_bought(failure)
+            await submit.breaker.wait_running()
+            submit.trial = await self._unknown.enter()
+            try:
+                await self._acquire(submit)
+            except BaseException:
+                self._unknown.leave(trial=submit.trial)
+                raise
+            if not submit.breaker.is_paused and (submit.trial or not self._unknown.is_open):
+                return
+            limiter.release(limiter.submits)
+            self._unknown.leave(trial=submit.trial)
+
+    async def _acquire(self, submit: _Submit) -> None:
+        limiter = self.api.limiter
+        await limiter.acquire(limiter.submits)
         try:
             await asyncio.sleep(0)  # a caller who was cancelled before the call leaves here
             self._check_still_wanted(submit)
@@ -197,6 +216,7 @@ class Submitter:
             raise closed_before_sent()
         if now() >= submit.deadline:
             raise deadline_passed(sent=False)
+        self.poller.check_running()
 
     async def _send(self, submit: _Submit) -> Task:
         """Send once; of the errors that come out, only one means a possible purchase."""
@@ -212,7 +232,9 @@ class Submitter:
             cause = error.__cause__ if failure is error else error
             failure.__cause__ = cause and cause.with_traceback(None)
             submit.breaker.record(failure)  # before the permit goes to a sibling
+            self._unknown.record(failure, trial=submit.trial)
         else:
+            self._unknown.record(None, trial=submit.trial)
             logger.info("submitted %s (%s)", task.task_id, task.model)
             return task
         try:
@@ -253,30 +275,3 @@ class Submitter:
             self.add_unclaimed(job.result())
         elif isinstance(error, SubmissionUnknownError):
             self.add_unclaimed(error)
-
-
-def submit_body(request: Request, links: Links, callback_url: str | None) -> SubmitBody:
-    """Encode a request, with the URLs of its media that had to be uploaded.
-
-    An unset callback URL is left out, not sent as null. It may hold a token, so the body does
-    not show itself.
-    """
-    parameters = input_with(request, links)
-    body: dict[str, Any] = {"model": request.model}
-    if callback_url is not None:
-        body["callback_url"] = callback_url
-    body["input"] = parameters
-    return SubmitBody(
-        body=SecretBytes(json.dumps(body).encode()),
-        secret=callback_url,
-        model=request.model,
-        duration=_duration(parameters),
-    )
-
-
-def _duration(parameters: Mapping[str, Any]) -> float | None:
-    """Return the seconds that a request asks for, which some models take as text."""
-    try:
-        return float(parameters["duration"])
-    except (KeyError, TypeError, ValueError):
-        return None

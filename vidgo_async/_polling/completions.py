@@ -19,15 +19,28 @@ OnUpdate = Callable[[Task], object]
 
 
 async def wait_for_end(
-    poller: Poller, task: Task, timeout: float | None, on_update: OnUpdate | None = None
+    poller: Poller,
+    task: Task,
+    timeout: float | None,
+    on_update: OnUpdate | None = None,
+    waits: set[Subscription] | None = None,
 ) -> Task:
     """Wait until a task ended, well or badly.
+
+    Args:
+        poller: What polls it.
+        task: The task as last known.
+        timeout: Seconds; None for no limit.
+        on_update: Called with each new state, the last one too.
+        waits: Where the wait is to be found while it lasts, to be paused and resumed.
 
     Raises:
         TaskTimeoutError: It did not end in time.
         VidgoError: The server refuses to tell, or the session was closed.
     """
     subscription = Subscription(timeout, wants_updates=on_update is not None)
+    waits = set() if waits is None else waits
+    waits.add(subscription)
     try:
         poller.watch([task], subscription)
         while not task.done:
@@ -35,6 +48,7 @@ async def wait_for_end(
             if on_update is not None:
                 on_update(task)
     finally:
+        waits.discard(subscription)
         poller.unwatch(subscription)
     return task
 
@@ -127,15 +141,14 @@ class Completions:
             self._poller.check_loop()
             self._subscription = Subscription(self._timeout)
             self._poller.watch(self._tasks, self._subscription)
+            self._poller.pause_without_consumer(self._subscription)
             # The poller knows the subscription, not this object: dropping it ends the polling.
-            call_when_dropped(self, self._poller.unwatch, self._subscription)
+            call_when_dropped(self, self._poller.end, self._subscription)
         return self._subscription
 
     def _stop(self) -> None:
         self._over = True
-        subscription = self._start()
-        self._poller.unwatch(subscription)
-        subscription.close()
+        self._poller.end(self._start())
 
 
 def _distinct(tasks: Sequence[Task]) -> tuple[Task, ...]:

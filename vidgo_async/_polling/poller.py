@@ -10,6 +10,7 @@ The poller publishes events: all it knows of a consumer is its `Subscription`.
 
 import asyncio
 import contextvars
+import functools
 import logging
 import random
 from collections.abc import Iterable
@@ -29,6 +30,7 @@ from vidgo_async._core.errors import (
 )
 from vidgo_async._core.models import UNSEEN, Task, without_raw
 from vidgo_async._core.retry import Backoff
+from vidgo_async._polling.consumers import Consumers
 from vidgo_async._polling.guarded_policy import GuardedPolicy
 from vidgo_async._polling.policies import PollingPolicy
 from vidgo_async._polling.poll_timeout import PollTimeout
@@ -71,6 +73,16 @@ class Poller:
             msg = "the session belongs to another event loop; open one session in each"
             raise SessionClosedError(msg)
 
+    def check_running(self) -> None:
+        """Refuse to buy what could not be polled any more.
+
+        Raises:
+            VidgoError: The poller ended with a bug.
+        """
+        if self._failure is not None:
+            msg = f"{self._failure.message}: nothing was bought"
+            raise self._failure.own_copy(msg)
+
     # --- For consumers ----------------------------------------------------------------------
 
     def watch(self, tasks: Iterable[Task], subscription: Subscription) -> None:
@@ -96,6 +108,22 @@ class Poller:
             )
             if not watch.subscribers and not watch.in_flight:
                 self._forget(watch)
+
+    def end(self, subscription: Subscription) -> None:
+        """Forget a subscriber for good, and wake its waiters."""
+        self.unwatch(subscription)
+        subscription.close()
+
+    def pause_without_consumer(self, subscription: Subscription) -> None:
+        """Poll for a stream only as long as its consumer is there."""
+        subscription.consumers = Consumers(
+            functools.partial(self.unwatch, subscription),
+            functools.partial(self.resume, subscription),
+        )
+
+    def resume(self, subscription: Subscription) -> None:
+        """Watch again for a subscriber that was forgotten by `unwatch` and still waits."""
+        self.watch(subscription.unfinished(), subscription)
 
     def last_known(self, task: Task) -> Task:
         """Return the newest state of a task that is watched; of another, what was given."""
@@ -197,6 +225,9 @@ class Poller:
         limiter = self.api.limiter
         await limiter.acquire(limiter.polls)
         try:
+            for subscription in watch.subscribers:
+                if subscription.is_abandoned():
+                    self.unwatch(subscription)
             if not watch.subscribers:
                 self._forget(watch)  # all left while there was no permit
                 return

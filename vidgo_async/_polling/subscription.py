@@ -1,11 +1,16 @@
 """The queue between the poller, which publishes events, and one consumer, who waits for them."""
 
 import asyncio
+import contextlib
 import math
 from collections import deque
+from typing import TYPE_CHECKING
 
 from vidgo_async._core.errors import VidgoError
 from vidgo_async._core.models import Task
+
+if TYPE_CHECKING:
+    from vidgo_async._polling.consumers import Consumers
 
 FINAL_POLL = 1.0
 """Seconds before a deadline at which a task is polled once more."""
@@ -26,10 +31,17 @@ class Subscription:
         self.wants_updates = wants_updates
         self.pending: dict[str, Task] = {}
         """The tasks whose end the consumer was not given yet, in order, as last known."""
+        self.consumers: Consumers | None = None
+        """What pauses the polls of a stream whose consumer is gone."""
         self._events: deque[tuple[str, Task | VidgoError]] = deque()
         self._failure: VidgoError | None = None
         self._closed = False
         self._changed = asyncio.Event()
+
+    def unfinished(self) -> list[Task]:
+        """Return the tasks of which neither an end nor an error was published."""
+        ended = {id_ for id_, event in self._events if not isinstance(event, Task) or event.done}
+        return [task for task in self.pending.values() if task.task_id not in ended]
 
     def update(self, task: Task) -> None:
         """Note a task's new state; it wakes only a consumer that wants updates."""
@@ -47,9 +59,14 @@ class Subscription:
         self._failure = error
         self._changed.set()
 
+    def is_abandoned(self) -> bool:
+        """Tell whether its consumer is gone."""
+        return self.consumers is not None and self.consumers.are_gone()
+
     def close(self) -> None:
         """Wake all waiters; no more events follow."""
         self._closed = True
+        self.consumers = None
         self._changed.set()
 
     async def get(self) -> Task | None:
@@ -58,6 +75,10 @@ class Subscription:
         Raises:
             VidgoError: A watch or the session ended; raised in the consumer's own frame.
         """
+        with self.consumers.waiting() if self.consumers else contextlib.nullcontext():
+            return await self._next()
+
+    async def _next(self) -> Task | None:
         while not self._events:
             if self._failure is not None:
                 raise self._failure

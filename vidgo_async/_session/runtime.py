@@ -57,11 +57,11 @@ class Runtime:
         connections = asyncio.Semaphore(self.transport.free_connections(limit))
         self.uploads = Uploads(self.api, backoff, connections)
         self.downloads = Downloads(FileHosts(self.transport), connections, backoff, self._status)
-        self.submitter = Submitter(self.api, self.uploads, backoff, unclaimed)
         polling = settings.polling
         if isinstance(polling, AdaptivePolling):
             polling = polling.start()  # what is learned is this session's
         self.poller = Poller(self.api, polling, backoff)
+        self.submitter = Submitter(self.api, self.uploads, self.poller, backoff, unclaimed)
         self.calls = TaskSet()
         """Calls without a part of their own, so that closing can end them."""
         self.engines: weakref.WeakSet[Engine] = weakref.WeakSet[Engine]()
@@ -78,6 +78,11 @@ class Runtime:
     def owns(self, task: "asyncio.Task[Any] | None") -> bool:
         """Tell whether a task is one that closing waits for."""
         return any(engine.owns(task) for engine in self.engines)
+
+    @property
+    def unclaimed(self) -> list[Task | SubmissionUnknownError]:
+        """What batches hold whose consumer was cancelled."""
+        return [purchase for engine in self.engines for purchase in engine.unclaimed]
 
     async def close(self) -> None:
         """Stop everything, from the callers down to the connections."""

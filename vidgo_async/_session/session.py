@@ -156,7 +156,8 @@ class VidgoSession:
     @property
     def unclaimed(self) -> tuple[Task | SubmissionUnknownError, ...]:
         """What was bought, or may have been, and no caller was given; also after closing."""
-        return tuple(self._unclaimed)
+        paused = self._runtime.unclaimed if self._runtime is not None else ()
+        return (*self._unclaimed, *paused)
 
     # --- Buying -----------------------------------------------------------------------------
 

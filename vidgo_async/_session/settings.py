@@ -8,15 +8,11 @@ import attrs
 
 from vidgo_async._core.retry import RetryPolicy
 from vidgo_async._core.secret import SecretText
-from vidgo_async._core.validators import check_count, is_http_url, positive
+from vidgo_async._core.validators import count, is_http_url, positive
 from vidgo_async._polling.policies import PollingPolicy
 from vidgo_async._session.arguments import check_callback_url
 
 DEFAULT_BASE_URL = "https://api.vidgo.ai"
-
-
-def _positive_int(_: object, field: "attrs.Attribute[int]", value: object) -> None:
-    check_count(field.name, value)
 
 
 def _find_key(key: Any) -> str:
@@ -75,7 +71,7 @@ class Settings:
     api_key: str = attrs.field(converter=_find_key)
     base_url: str = attrs.field(converter=_find_base_url)
     callback_url: str | None = attrs.field(converter=check_callback_url)
-    max_concurrent_requests: int = attrs.field(validator=_positive_int)
+    max_concurrent_requests: int = attrs.field(validator=count)
     max_requests_per_second: float | None = attrs.field(
         validator=attrs.validators.optional(positive)
     )
