@@ -6,7 +6,8 @@ import contextvars
 import weakref
 from collections.abc import Callable, Coroutine, Iterator
 from collections.abc import Set as AbstractSet
-from typing import Any, TypeVar, TypeVarTuple
+from types import TracebackType
+from typing import Any, Self, TypeVar, TypeVarTuple
 
 import anyio
 
@@ -17,6 +18,79 @@ _Args = TypeVarTuple("_Args")
 def now() -> float:
     """Return the running loop's time, in seconds."""
     return asyncio.get_running_loop().time()
+
+
+LATE = 0.1
+"""Seconds by which a timer rings late where the loop was blocked, or the process stopped."""
+GRACE = 0.75
+"""Seconds that a deadline which rings late leaves to read what came meanwhile."""
+
+
+class Deadline:
+    """A timeout that lets what came in time be read first, should it ring late.
+
+    The loop may have been blocked, or the process stopped, for longer than the timeout: a response
+    that came meanwhile lies in the socket unread. `async with` it, as `asyncio.timeout`.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._scope = asyncio.timeout(None)
+        self._due = self._loop.time() + seconds
+        self._timer: asyncio.TimerHandle | None = None
+        self._extended = False
+
+    async def __aenter__(self) -> Self:
+        await self._scope.__aenter__()
+        self._timer = self._loop.call_at(self._due, self._ring)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._cancel_timer()
+        await self._scope.__aexit__(kind, error, traceback)
+
+    def when(self) -> float:
+        """Return the loop's time at which it rings."""
+        return self._due
+
+    def reschedule(self, when: float) -> None:
+        """Let it ring at another time of the loop; without effect once it is over."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._due = when
+            self._timer = self._loop.call_at(when, self._ring)
+
+    def _ring(self) -> None:
+        now = self._loop.time()
+        if now - self._due > LATE and not self._extended:
+            self._extended = True
+            self.reschedule(now + GRACE)
+        else:
+            self._timer = None
+            self._scope.reschedule(now)
+
+    def _cancel_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
+async def wait_until(task: "asyncio.Task[Any]", deadline: float | None) -> bool:
+    """Wait for a task until a time of the loop, and a little longer if that rings late.
+
+    Returns:
+        Whether the task is done.
+    """
+    left = None if deadline is None else max(0.0, deadline - now())
+    await asyncio.wait({task}, timeout=left)
+    if deadline is not None and not task.done() and now() - max(deadline, 0.0) > LATE:
+        await asyncio.wait({task}, timeout=GRACE)
+    return task.done()
 
 
 async def wait_shielded(tasks: AbstractSet["asyncio.Task[Any]"]) -> None:

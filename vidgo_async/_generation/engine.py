@@ -240,7 +240,10 @@ class Engine:
             slot = Slot(self.read, request, await self._first_stage(request))
             self._slots[slot.index] = slot
             self.read += 1
-            _ = self._tasks.start(self._generate(slot))
+            sent = asyncio.Event()
+            _ = self._tasks.start(self._generate(slot, sent.set))
+            # A source that blocks the loop in each `next` must not hold up what it gave before.
+            await sent.wait()
 
     async def _first_stage(self, request: Request) -> asyncio.Semaphore:
         """Return the stage to begin in: requests that wait for uploads are not in flight.
@@ -260,10 +263,10 @@ class Engine:
             self._reader.cancel()
         self._changed.set()
 
-    async def _generate(self, slot: Slot) -> None:
+    async def _generate(self, slot: Slot, on_sent: Callable[[], None]) -> None:
         """Run one request to its end; whatever happens becomes its outcome."""
         try:
-            task = await self._submit(slot)
+            task = await self._submit(slot, on_sent)
             self.submitted += 1
             self._update(slot, task)
             update = functools.partial(self._update, slot) if self._on_update else None
@@ -284,17 +287,24 @@ class Engine:
             slot.error = VidgoError.wrapping(other, slot.task)
         self.finished += slot.error is None
         self.failed += slot.error is not None
+        on_sent()
         self._ready.append(slot)
         self._changed.set()
 
-    async def _submit(self, slot: Slot) -> Task:
+    async def _submit(self, slot: Slot, on_sent: Callable[[], None]) -> Task:
+        if slot.stage is self._uploading or self._submits.locked():
+            on_sent()
         links = await self.submitter.upload_media(slot.request, self._breaker)
         if slot.stage is self._uploading:
             await slot.enter(self._in_flight)
         # Its time under the retry policy begins here.
         async with self._submits:
             return await self.submitter.submit(
-                slot.request, links, self.options.callback_url, breaker=self._breaker
+                slot.request,
+                links,
+                self.options.callback_url,
+                breaker=self._breaker,
+                on_sent=on_sent,
             )
 
     def _update(self, slot: Slot, task: Task) -> None:

@@ -9,10 +9,11 @@ import asyncio
 import itertools
 import logging
 import math
+from collections.abc import Callable
 
 from vidgo_async._api.client import Api, SubmitBody
 from vidgo_async._api.transport import SendState
-from vidgo_async._core.concurrency import TaskSet, now
+from vidgo_async._core.concurrency import TaskSet, now, wait_until
 from vidgo_async._core.errors import (
     APIError,
     RateLimitError,
@@ -46,14 +47,19 @@ class _Submit:
     """One submit under way."""
 
     def __init__(
-        self, request: Request, body: SubmitBody, breaker: Breaker, deadline: float
+        self,
+        request: Request,
+        body: SubmitBody,
+        breaker: Breaker,
+        on_sent: Callable[[], None],
     ) -> None:
         self.request = request
         self.body = body
         self.breaker = breaker
-        self.deadline = deadline
+        self.deadline = math.inf
         """The loop's time after which nothing may be sent."""
-        self.state = SendState()
+        self.on_sent = on_sent
+        self.state = SendState(on_sent)
         """Of the POST that may have bought something: a new one after each safe refusal."""
         self.abandoned = False
         """Whether its caller is gone, so that it may not be sent again."""
@@ -104,6 +110,7 @@ class Submitter:
         *,
         deadline: float | None = None,
         breaker: Breaker | None = None,
+        on_sent: Callable[[], None] = lambda: None,
     ) -> Task:
         """Buy one task, sending again only what certainly bought nothing.
 
@@ -113,6 +120,7 @@ class Submitter:
             callback_url: Where the server reports the end, if anywhere.
             deadline: The loop's time until which the caller waits.
             breaker: What a batch shares to stop sending.
+            on_sent: Called once it is sent, or has to wait before that; perhaps more than once.
 
         Raises:
             VidgoError: Refused, given up or unknown; see the table in `resend.py`.
@@ -122,15 +130,15 @@ class Submitter:
         breaker = breaker or Breaker()
         breaker.check()
         body = submit_body(request, links, callback_url)
-        submit = _Submit(request, body, breaker, math.inf if deadline is None else deadline)
+        submit = _Submit(request, body, breaker, on_sent)
+        submit.deadline = math.inf if deadline is None else deadline
         job = self._submits.start(self._run(submit))
         try:
-            left = None if deadline is None else max(0.0, deadline - now())
-            await asyncio.wait({job}, timeout=left)
+            done = await wait_until(job, deadline)
         except BaseException:  # cancelled, or closed with its coroutine
             self._abandon(job, submit)
             raise
-        if job.done():
+        if done:
             try:
                 return job.result()
             finally:
@@ -178,7 +186,8 @@ class Submitter:
             finally:
                 self.api.limiter.release(self.api.limiter.submits)
                 self._unknown.leave(trial=submit.trial)
-            submit.state = SendState()  # nothing was bought so far
+            submit.state = SendState(submit.on_sent)  # nothing was bought so far
+            submit.on_sent()
             await self._pause(failure, failures, give_up)
         raise AssertionError
 
@@ -188,6 +197,8 @@ class Submitter:
         while True:
             if failure is not None and limiter.resumes_at > give_up:
                 raise nothing_bought(failure)
+            if submit.breaker.is_paused or self._unknown.is_open:
+                submit.on_sent()
             await submit.breaker.wait_running()
             submit.trial = await self._unknown.enter()
             try:
@@ -202,6 +213,8 @@ class Submitter:
 
     async def _acquire(self, submit: _Submit) -> None:
         limiter = self.api.limiter
+        if not limiter.may_pass(limiter.submits):
+            submit.on_sent()
         await limiter.acquire(limiter.submits)
         try:
             await asyncio.sleep(0)  # a caller who was cancelled before the call leaves here

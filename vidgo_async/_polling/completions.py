@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from vidgo_async._core.concurrency import call_when_dropped
-from vidgo_async._core.errors import TaskTimeoutError, VidgoError
+from vidgo_async._core.errors import SessionClosedError, TaskTimeoutError, VidgoError
 from vidgo_async._core.models import UNSEEN, Task
 from vidgo_async._polling.poller import Poller
 from vidgo_async._polling.subscription import Subscription
@@ -61,6 +61,9 @@ async def _next_state(
     except VidgoError as error:
         if error.task is None:
             error.about(subscription.pending.get(task.task_id, task))
+        if isinstance(error, SessionClosedError):
+            msg = f"{error.message}; task {task.task_id} goes on: wait for it again by its id"
+            raise error.own_copy(msg) from None
         raise
     if state is not None:
         return state

@@ -252,7 +252,9 @@ class VidgoSession:
             if ended.finished and folder is not None:
                 await self._call(runtime, folder.save(ended))
         except BaseException as error:
-            if not (isinstance(error, VidgoError) and error.task_id == task.task_id):
+            names_it = isinstance(error, VidgoError) and error.task_id == task.task_id
+            # A task that goes on after the session is named wherever its caller may look.
+            if not names_it or isinstance(error, SessionClosedError):
                 runtime.submitter.add_unclaimed(task)
             raise
         if ended.failed:
