@@ -30,7 +30,7 @@ from vidgo_async import (
     VidgoError,
     VidgoSession,
 )
-from vidgo_async._files.uploads import _Shared
+from vidgo_async._files.uploads import SharedUpload
 from vidgo_async.sandbox import Sandbox, answer, hang, hang_after, refusal, reset_after, slow
 
 pytestmark = pytest.mark.virtual_time
@@ -501,7 +501,7 @@ async def test_a_failed_upload_is_of_no_use() -> None:
     failed, stopped = asyncio.create_task(fail()), asyncio.create_task(fail())
     stopped.cancel()
     await asyncio.wait({failed, stopped})
-    assert all(_Shared("key", job, now() + HOUR).is_stale() for job in (failed, stopped))
+    assert all(SharedUpload("key", job, now() + HOUR).is_stale() for job in (failed, stopped))
     assert failed.exception()
 
 

@@ -1,4 +1,4 @@
-"""Tasks that are seen to their end, and the event loop that a session belongs to."""
+"""Tasks that are awaited to their end, worker threads, and the loop that a session belongs to."""
 
 import asyncio
 import contextlib
@@ -9,6 +9,7 @@ from collections.abc import Set as AbstractSet
 from typing import Any, TypeVar, TypeVarTuple
 
 import anyio
+import anyio.to_thread
 
 from vidgo_async._core.errors import SessionClosedError
 
@@ -68,6 +69,20 @@ def mark_retrieved(task: "asyncio.Task[Any]") -> None:
     """Keep asyncio from logging the exception of a task that is not asked for its result."""
     if not task.cancelled():
         task.exception()
+
+
+class Threads:
+    """The worker threads of a session: all blocking work of its files runs here.
+
+    One object for each session, so that all of it can be given one limiter.
+    """
+
+    async def run(self, func: Callable[[*_Args], _Value], *args: *_Args) -> _Value:
+        """Run a blocking function in a thread.
+
+        A thread cannot be stopped: where the end must be awaited use `run_shielded` on top.
+        """
+        return await anyio.to_thread.run_sync(func, *args)
 
 
 class TaskSet:
