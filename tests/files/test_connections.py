@@ -5,10 +5,11 @@ from pathlib import Path
 
 import aiohttp
 import anyio
+import pytest
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from vidgo_async import GrokImagine, VidgoSession
+from vidgo_async import GrokImagine, RetryPolicy, VidgoSession
 from vidgo_async.sandbox import Sandbox
 
 LIMIT = 20
@@ -80,3 +81,29 @@ async def test_transfers_use_what_requests_leave_of_a_lent_connector(tmp_path: P
         assert transfers.most == LIMIT - REQUESTS
         assert len(sandbox.uploads) == 5
     assert len(names_in(tmp_path)) == 5
+
+
+@pytest.mark.virtual_time
+async def test_waiting_for_a_connection_costs_an_upload_no_time(tmp_path: Path) -> None:
+    """An upload that waits for a download's connection longer than it may retry is still sent."""
+    async with (
+        Sandbox(seconds=(0, 0)) as sandbox,
+        VidgoSession(
+            sandbox.api_key,
+            base_url=sandbox.url,
+            max_concurrent_requests=1,
+            retry=RetryPolicy(timeout=10.0),
+        ) as vidgo,
+    ):
+        task = await vidgo.submit(FOX)
+        file = (await vidgo.get_task(task.task_id)).files[0]
+        download = Held(1)
+        sandbox.inject(download, call="file")
+        async with anyio.create_task_group() as group:
+            group.start_soon(vidgo.download, file, tmp_path)
+            await download.complete.wait()
+            group.start_soon(vidgo.upload, PNG)
+            await anyio.sleep(30)
+            assert not sandbox.received["upload"]
+            download.released.set()
+        assert len(sandbox.uploads) == 1

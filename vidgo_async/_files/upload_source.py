@@ -89,7 +89,7 @@ def _of_path(path: Path, texts: dict[str, str]) -> UploadSource:
     file.close()
     key = (str(path.resolve()), found.st_size, found.st_mtime_ns, found.st_ino)
 
-    def open_again(threads: Threads) -> UploadBody:
+    def open_body(threads: Threads) -> UploadBody:
         # Checked again, since it may have changed while it waited for a permit.
         file, found, media_type = _open_picture(path)
         return multipart_body(
@@ -102,14 +102,14 @@ def _of_path(path: Path, texts: dict[str, str]) -> UploadSource:
             name=repr(str(path)),
         )
 
-    return UploadSource("stream", key, open_again)
+    return UploadSource("stream", key, open_body)
 
 
 def _of_bytes(data: bytes, texts: dict[str, str]) -> UploadSource:
     media_type = _media_type(data[:_SIGNATURE], "the bytes to upload")
     file_name = texts.get("file_name", "upload." + media_type.rpartition("/")[2])
 
-    def open_again(threads: Threads) -> UploadBody:
+    def open_body(threads: Threads) -> UploadBody:
         return multipart_body(
             io.BytesIO(data),
             len(data),
@@ -119,7 +119,7 @@ def _of_bytes(data: bytes, texts: dict[str, str]) -> UploadSource:
             media_type=media_type,
         )
 
-    return UploadSource("stream", hashlib.sha256(data).digest(), open_again)
+    return UploadSource("stream", hashlib.sha256(data).digest(), open_body)
 
 
 def _of_data_url(url: str, texts: dict[str, str]) -> UploadSource:
@@ -141,10 +141,10 @@ def _of_json(endpoint: str, source: str, fields: dict[str, str]) -> UploadSource
     body = json.dumps(fields).encode()
     key = (endpoint, hashlib.sha256(source.encode("utf-8", "surrogatepass")).digest())
 
-    def open_again(threads: Threads) -> UploadBody:
+    def open_body(threads: Threads) -> UploadBody:
         return UploadBody(io.BytesIO(body), len(body), threads, content_type="application/json")
 
-    return UploadSource(endpoint, key, open_again)
+    return UploadSource(endpoint, key, open_body)
 
 
 # --- Checks ---------------------------------------------------------------------------------

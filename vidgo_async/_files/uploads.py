@@ -10,7 +10,7 @@ import contextlib
 import copy
 import functools
 import logging
-from collections.abc import Hashable, Iterable
+from collections.abc import AsyncGenerator, Hashable, Iterable
 from datetime import UTC, datetime, timedelta
 
 from vidgo_async._api.client import Api
@@ -173,22 +173,33 @@ class Uploads:
         left = self.backoff.policy.timeout
         failures = 0
         while True:
-            await self._limiter.acquire()
-            began = now()
-            try:
-                return await self._attempt(source, began + left)
-            except VidgoError as error:
-                if not _is_retryable(error):
-                    raise
-                failure = error
+            state = SendState()
+            async with self._permit(state):
+                started_at = now()
+                try:
+                    return await self._attempt(source, started_at + left, state)
+                except VidgoError as error:
+                    if not _is_retryable(error):
+                        raise
+                    failure = error
             failures += 1
             wait = self._wait_after(failure, failures)
-            left -= now() - began + wait
+            left -= now() - started_at + wait
             if left <= 0:
                 raise failure
             logger.debug("upload again: %s", failure)
             if not isinstance(failure, RateLimitError):  # after a 429 the limiter pauses
                 await asyncio.sleep(wait)
+
+    @contextlib.asynccontextmanager
+    async def _permit(self, state: SendState) -> AsyncGenerator[None]:
+        """Hold a permit of the limiter, and a connection; counts what was sent."""
+        await self._limiter.acquire()
+        try:
+            async with self.connections:
+                yield
+        finally:
+            self._limiter.release(counts=state.started)
 
     def _wait_after(self, failure: VidgoError, failures: int) -> float:
         """Return the seconds to wait after a failure; pause all uploads after a 429."""
@@ -198,30 +209,27 @@ class Uploads:
             return self.backoff.delay(failures)  # it may wait longer for a permit, which is free
         return self.backoff.delay(failures, retry_after)
 
-    async def _attempt(self, source: UploadSource, deadline: float) -> UploadedFile:
-        """Send once, with the permit that was acquired."""
-        state = SendState()
+    async def _attempt(
+        self, source: UploadSource, deadline: float, state: SendState
+    ) -> UploadedFile:
+        """Open the source, and send it once."""
         opened = contextlib.ExitStack()
 
         def open_source() -> UploadBody:
             return opened.enter_context(contextlib.closing(source.open(self.threads)))
 
         try:
-            try:
-                # Shielded: the file of a cancelled upload must be open before it is closed.
-                body = await run_shielded(self.threads.run(open_source))
-                return await self._exchange(source.endpoint, body, deadline, state)
-            finally:
-                await run_shielded(self.threads.run(opened.close))
+            # Shielded: the file of a cancelled upload must be open before it is closed.
+            body = await run_shielded(self.threads.run(open_source))
+            return await self._exchange(source.endpoint, body, deadline, state)
         finally:
-            self._limiter.release(counts=state.started)
+            await run_shielded(self.threads.run(opened.close))
 
     async def _exchange(
         self, endpoint: str, body: UploadBody, deadline: float, state: SendState
     ) -> UploadedFile:
         try:
-            async with self.connections:
-                return await self.api.upload(endpoint, body, timeout=deadline - now(), state=state)
+            return await self.api.upload(endpoint, body, timeout=deadline - now(), state=state)
         except TransportError:
             if body.failure is None:
                 raise

@@ -18,7 +18,7 @@ _Args = TypeVarTuple("_Args")
 PIECE = 1024 * 1024
 """Bytes that are gathered before they are written, since each call of a thread costs time."""
 MAX_WAITING = 4
-"""Pieces that may wait for the disk; a piece has at most two chunks more than `PIECE`."""
+"""Pieces that may wait for the disk; with its last chunk a piece has less than 3 MiB."""
 
 
 @attrs.frozen(eq=False, repr=False)
