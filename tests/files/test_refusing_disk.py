@@ -4,11 +4,13 @@ import asyncio
 import errno
 import gc
 import logging
+import os
 import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import anyio.to_thread
 import pytest
 
 from vidgo_async import DownloadError, GrokImagine, MediaFile, SessionClosedError, VidgoSession
@@ -16,6 +18,7 @@ from vidgo_async._files.part_file import PartFile
 from vidgo_async.sandbox import Sandbox, hang
 
 Download = asyncio.Task[Path]
+SIZE = 40_000_000
 STEPS = ["open", "write", "digest", "publish", "discard"]
 
 
@@ -38,8 +41,8 @@ class RefusingDisk:
 
 @pytest.fixture
 async def sandbox() -> AsyncIterator[Sandbox]:
-    """Run a quick sandbox with files of some megabytes."""
-    async with Sandbox(seconds=(0, 0), file_size=5_000_000) as sandbox:
+    """Run a quick sandbox with files larger than what may wait for the disk."""
+    async with Sandbox(seconds=(0, 0), file_size=SIZE) as sandbox:
         yield sandbox
 
 
@@ -149,3 +152,21 @@ async def test_closing_on_a_refusing_disk_reports_nothing(
         await download
     del download
     assert await garbage_is_silent(complaints, caplog)
+
+
+async def test_refusing_disk_ends_a_download_at_once(
+    vidgo: VidgoSession, video: MediaFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A write that fails ends the download before the rest of the file is received."""
+    received: list[int] = []
+
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(PartFile, "write", fail)
+    with pytest.raises(DownloadError, match=r"could not write .*No space left"):
+        await vidgo.download(
+            video, tmp_path / "fox.mp4", on_progress=lambda done, _: received.append(done)
+        )
+    assert received[-1] < SIZE
+    assert not list(await anyio.to_thread.run_sync(os.listdir, tmp_path))
