@@ -12,22 +12,20 @@ PNG = b"\x89PNG\r\n\x1a\n a picture"
 
 
 async def test_an_upload_cancelled_in_a_pause_keeps_no_permit() -> None:
-    """After a pause all permits are there, also those that a cancelled upload waited with."""
+    """After a pause all five permits are free, also those of uploads that were cancelled in it."""
     async with (
         Sandbox(uploads_per_minute=None) as sandbox,
         VidgoSession(sandbox.api_key, base_url=sandbox.url) as vidgo,
     ):
         refused = refusal(429, "B", headers={"Retry-After": "60"})
         sandbox.inject(refused, call="upload")
-        async with anyio.create_task_group() as group:
-            group.start_soon(vidgo.upload, PNG)
-            await anyio.sleep(5)
-            for _ in range(5):
-                with anyio.move_on_after(1):
-                    await vidgo.upload(PNG)
-            assert sandbox.received["upload"] == 1
+        for _ in range(6):
+            with anyio.move_on_after(1):
+                await vidgo.upload(PNG)
+        assert sandbox.received["upload"] == 1
+        await anyio.sleep(60)
         started_at = anyio.current_time()
-        for _ in range(4):  # with the one that was sent again they are five
+        for _ in range(5):
             await vidgo.upload(PNG)
         assert anyio.current_time() - started_at < 5
 

@@ -1,6 +1,7 @@
 """From the event loop to the disk: blocking steps in threads, and bytes written while more come."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -16,8 +17,8 @@ from vidgo_async._core.models import MediaFile
 _Args = TypeVarTuple("_Args")
 
 PIECE = 1024 * 1024
-"""Bytes that are gathered before they are written, since each call of a thread costs time."""
-MAX_WAITING = 4
+"""Bytes that are written at a time, since each write re-acquires the GIL."""
+MAX_WAITING = 7
 """Pieces that may wait for the disk; with its last chunk a piece has less than 3 MiB."""
 
 
@@ -99,4 +100,12 @@ class BackgroundWriter:
     async def _write_all(self) -> None:
         with self._receiver:
             async for chunks in self._receiver:
-                await self._disk.run(self._write, chunks)
+                pieces = [chunks]  # all that wait: to call a thread takes as long as to write one
+                with contextlib.suppress(anyio.WouldBlock, anyio.EndOfStream):
+                    while True:
+                        pieces.append(self._receiver.receive_nowait())
+                await self._disk.run(self._write_pieces, pieces)
+
+    def _write_pieces(self, pieces: list[list[bytes]]) -> None:
+        for chunks in pieces:
+            self._write(chunks)
