@@ -1,4 +1,4 @@
-"""Tasks that are owned, awaited and ended as one; cancellation that waits for them."""
+"""Tasks that are owned and awaited to their end, late deadlines, worker threads."""
 
 import asyncio
 import contextlib
@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar, TypeVarTuple
 
 import anyio
+import anyio.to_thread
 
 _Value = TypeVar("_Value")
 _Args = TypeVarTuple("_Args")
@@ -125,6 +126,28 @@ def mark_retrieved(task: "asyncio.Task[Any]") -> None:
     """Keep asyncio from logging the exception of a task that is not asked for its result."""
     if not task.cancelled():
         task.exception()
+
+
+MAX_THREADS = 40
+"""Worker threads of one session at a time; as many as anyio's common limiter allows."""
+
+
+class Threads:
+    """The worker threads of a session: all blocking work of its files runs here.
+
+    They have a limit of their own. anyio's common one may be used up by the caller's own threads,
+    each of which waits for this session: the sync endpoints of a web app.
+    """
+
+    def __init__(self) -> None:
+        self._limiter = anyio.CapacityLimiter(MAX_THREADS)
+
+    async def run(self, func: Callable[[*_Args], _Value], *args: *_Args) -> _Value:
+        """Run a blocking function in a thread.
+
+        A thread cannot be stopped: where the end must be awaited use `run_shielded` on top.
+        """
+        return await anyio.to_thread.run_sync(func, *args, limiter=self._limiter)
 
 
 class TaskSet:

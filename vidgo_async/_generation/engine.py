@@ -24,7 +24,7 @@ import attrs
 from vidgo_async._core.concurrency import TaskSet, mark_retrieved, wait_shielded
 from vidgo_async._core.errors import SubmissionUnknownError, TaskFailedError, VidgoError
 from vidgo_async._core.models import Request, Task
-from vidgo_async._files.saving import Folder
+from vidgo_async._files.downloads import Folder
 from vidgo_async._generation.breaker import Breaker
 from vidgo_async._generation.submitter import Submitter
 from vidgo_async._polling.completions import OnUpdate, wait_for_end

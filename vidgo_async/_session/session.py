@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from vidgo_async._api.transport import Connector, check_connector
-from vidgo_async._core.concurrency import wait_shielded
+from vidgo_async._core.concurrency import mark_retrieved, wait_shielded
 from vidgo_async._core.errors import (
     SessionClosedError,
     SubmissionUnknownError,
@@ -18,8 +18,8 @@ from vidgo_async._core.errors import (
 from vidgo_async._core.models import Balance, MediaFile, Request, Task, UploadedFile
 from vidgo_async._core.retry import RetryPolicy
 from vidgo_async._core.validators import check_count
+from vidgo_async._files.downloads import Folder
 from vidgo_async._files.resumable import OnProgress
-from vidgo_async._files.saving import Folder
 from vidgo_async._generation.batch import Batch
 from vidgo_async._generation.engine import BatchOptions, Engine, Requests
 from vidgo_async._generation.submit_many import SubmitMany
@@ -467,6 +467,7 @@ class VidgoSession:
         except BaseException:  # cancelled, or closed with its coroutine
             task.cancel()
             await wait_shielded({task})  # it may have a file to clean up
+            mark_retrieved(task)  # the caller gets this exception, whatever the disk said
             raise
         if task.cancelled():
             raise SessionClosedError(CLOSED)

@@ -1,5 +1,6 @@
 """What the program tells: a line for each change of state, a table, and how to go on."""
 
+import functools
 import os
 import shlex
 import sys
@@ -15,7 +16,7 @@ from vidgo_async._core.errors import (
     VidgoError,
 )
 from vidgo_async._core.models import Request, Task
-from vidgo_async._files.filenames import file_name
+from vidgo_async._files.downloads import save_files
 from vidgo_async._generation.batch import Outcome
 from vidgo_async._session.session import VidgoSession
 
@@ -69,8 +70,14 @@ class Report:
         if not task.files:
             self.failed += 1
             self._row("finished without a file", task.task_id)
-        saved = [await self._save(vidgo, task, number) for number in range(len(task.files))]
-        if all(saved):
+        download = functools.partial(vidgo.download, overwrite=True)
+        results = await save_files(task, self.out, download)
+        for result in results:
+            if isinstance(result, Path):
+                self._row(str(result), task.task_id)
+            else:
+                self.failure(task.task_id, result)
+        if all(isinstance(result, Path) for result in results):
             self._settle(task.task_id)
 
     def tell(self, line: str) -> None:
@@ -123,17 +130,6 @@ class Report:
         out = [] if self.out == Path() else ["--out", str(self.out)]
         dashes = ["--"] if any(task_id.startswith("-") for task_id in self._owed) else []
         return shlex.join(["vidgo-async", "wait", *out, *dashes, *self._owed])
-
-    async def _save(self, vidgo: VidgoSession, task: Task, index: int) -> bool:
-        file = task.files[index]
-        path = self.out / file_name(file, index + 1)
-        try:
-            await vidgo.download(file, path, overwrite=True)
-        except VidgoError as error:
-            self.failure(task.task_id, error)
-            return False
-        self._row(str(path), task.task_id)
-        return True
 
     def _settle(self, task_id: str) -> None:
         """Strike a task off the list of what was paid for and not saved."""
