@@ -42,6 +42,8 @@ class Watch:
     refusals: int = 0
     timeouts: int = 0
     last_error: VidgoError | None = None
+    finished_at: float | None = None
+    """The loop's time at which it was first seen finished, but without files."""
 
 
 class Schedule:

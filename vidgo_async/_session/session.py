@@ -15,13 +15,14 @@ from vidgo_async._core.errors import (
     TaskFailedError,
     VidgoError,
 )
-from vidgo_async._core.models import Balance, MediaFile, Request, Task, UploadedFile
+from vidgo_async._core.models import Balance, MediaFile, Request, Task, UploadedFile, as_in_flight
 from vidgo_async._core.retry import RetryPolicy
 from vidgo_async._core.validators import check_count
 from vidgo_async._files.downloads import Folder
 from vidgo_async._files.resumable import OnProgress
 from vidgo_async._generation.batch import Batch
-from vidgo_async._generation.engine import BatchOptions, Engine, Requests
+from vidgo_async._generation.engine import BatchOptions, Engine
+from vidgo_async._generation.request_source import Requests
 from vidgo_async._generation.submit_many import SubmitMany
 from vidgo_async._polling.adaptive import AdaptivePolling
 from vidgo_async._polling.completions import Completions, OnUpdate, wait_for_end
@@ -248,7 +249,7 @@ class VidgoSession:
             if on_update is not None:
                 on_update(task)
             left = None if deadline is None else max(0.0, deadline - runtime.loop.time())
-            ended = await wait_for_end(runtime.poller, task, left, on_update)
+            ended = await wait_for_end(runtime.poller, as_in_flight(task), left, on_update)
             if ended.finished and folder is not None:
                 await self._call(runtime, folder.save(ended))
         except BaseException as error:
