@@ -237,7 +237,11 @@ class Engine:
             await self._breaker.wait_running()  # no polls for a consumer who is gone
             update = functools.partial(self._update, slot) if self._on_update else None
             slot.task = task = await wait_for_end(
-                self.poller, as_in_flight(task), self.options.timeout, update, self._waits
+                self.poller,
+                as_in_flight(task),
+                timeout=self.options.timeout,
+                on_update=update,
+                waits=self._waits,
             )
             if task.failed:
                 slot.error = TaskFailedError(task)

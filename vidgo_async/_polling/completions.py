@@ -21,7 +21,9 @@ OnUpdate = Callable[[Task], object]
 async def wait_for_end(
     poller: Poller,
     task: Task,
+    *,
     timeout: float | None,
+    started_at: float | None = None,
     on_update: OnUpdate | None = None,
     waits: set[Subscription] | None = None,
 ) -> Task:
@@ -31,6 +33,7 @@ async def wait_for_end(
         poller: What polls it.
         task: The task as last known.
         timeout: Seconds; None for no limit.
+        started_at: The loop's time from which they count; now by default.
         on_update: Called with each new state, the last one too.
         waits: Where the wait is to be found while it lasts, to be paused and resumed.
 
@@ -38,7 +41,7 @@ async def wait_for_end(
         TaskTimeoutError: It did not end in time.
         VidgoError: The server refuses to tell, or the session was closed.
     """
-    subscription = Subscription(timeout, wants_updates=on_update is not None)
+    subscription = Subscription(timeout, started_at, wants_updates=on_update is not None)
     waits = set() if waits is None else waits
     waits.add(subscription)
     try:

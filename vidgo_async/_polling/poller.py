@@ -201,8 +201,8 @@ class Poller:
         due = watch.polled_at + delay
         due = max(now, next_tick(due, delay) if delay > 0 else due)
         for subscription in watch.subscribers:
-            if now < subscription.final_poll < due:
-                due = subscription.final_poll
+            if watch.polled_at < subscription.final_poll < due:
+                due = max(now, subscription.final_poll)
         self._schedule.push(watch, due)
 
     # --- Polling ----------------------------------------------------------------------------

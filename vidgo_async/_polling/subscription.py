@@ -20,7 +20,13 @@ FINAL_POLL = 1.0
 class Subscription:
     """One consumer's events: tasks that ended, errors about a task, and updates if wanted."""
 
-    def __init__(self, timeout: float | None = None, *, wants_updates: bool = False) -> None:
+    def __init__(
+        self,
+        timeout: float | None = None,
+        started_at: float | None = None,
+        *,
+        wants_updates: bool = False,
+    ) -> None:
         self._loop = asyncio.get_running_loop()
         self.deadline: float = math.inf
         """The loop's time until which the consumer waits."""
@@ -28,7 +34,8 @@ class Subscription:
         self.final_poll: float = math.inf
         """The loop's time of the poll just before that."""
         if timeout is not None:
-            self.deadline = self._loop.time() + timeout
+            started_at = self._loop.time() if started_at is None else started_at
+            self.deadline = started_at + timeout
             self.final_poll = self.deadline - min(FINAL_POLL, timeout / 4)
         self.wants_updates = wants_updates
         self.pending: dict[str, Task] = {}

@@ -241,15 +241,21 @@ class VidgoSession:
         if folder is not None:
             await folder.open()
         links = await runtime.submitter.upload_media(request)
-        deadline = None if timeout is None else runtime.loop.time() + timeout
+        started_at = runtime.loop.time()
+        deadline = None if timeout is None else started_at + timeout
         task = await runtime.submitter.submit(
             request, links, self._settings.callback_url, deadline=deadline
         )
         try:
             if on_update is not None:
                 on_update(task)
-            left = None if deadline is None else max(0.0, deadline - runtime.loop.time())
-            ended = await wait_for_end(runtime.poller, as_in_flight(task), left, on_update)
+            ended = await wait_for_end(
+                runtime.poller,
+                as_in_flight(task),
+                timeout=timeout,
+                started_at=started_at,
+                on_update=on_update,
+            )
             if ended.finished and folder is not None:
                 await self._call(runtime, folder.save(ended))
         except BaseException as error:
@@ -349,7 +355,7 @@ class VidgoSession:
         task = as_task(task_or_id)
         check_timeout(timeout)
         check_callback("on_update", on_update)
-        return await wait_for_end(runtime.poller, task, timeout, on_update)
+        return await wait_for_end(runtime.poller, task, timeout=timeout, on_update=on_update)
 
     def as_completed(
         self, tasks_or_ids: Iterable[Task | str], *, timeout: float | None = None
