@@ -266,7 +266,7 @@ class Poller:
         if watch.finished_at is None and self._policy.learns and watch.submitted_at is not None:
             earliest = max(0.0, before - watch.submitted_at)
             self._policy.learn(watch.task, task, earliest, watch.polled_at - watch.submitted_at)
-        if task.finished and not task.files and self._waits_for_files(watch):
+        if task.finished and not task.files and self._waits_for_files(watch, task):
             self._schedule_poll(watch, FILES_INTERVAL)
             return
         if task.done:
@@ -278,9 +278,9 @@ class Poller:
                 subscription.update(task)
         self._schedule_poll(watch, self._interval(watch))
 
-    def _waits_for_files(self, watch: Watch) -> bool:
+    def _waits_for_files(self, watch: Watch, task: Task) -> bool:
         """Tell whether to poll a task again that finished without files."""
-        now = watch.polled_at
+        now, watch.finished = watch.polled_at, task
         watch.finished_at = now if watch.finished_at is None else watch.finished_at
         final_poll = min((each.final_poll for each in watch.subscribers), default=now)
         return now + FILES_INTERVAL <= min(watch.finished_at + FILES_LATE, final_poll)
@@ -292,7 +292,7 @@ class Poller:
         is_young = watch.submitted_at is not None and watch.polled_at - watch.submitted_at < YOUNG
         watch.refusals = watch.refusals + 1 if refused and not is_young else 0
         if watch.refusals >= MAX_REFUSALS:
-            self._end(watch, error)
+            self._end(watch, watch.finished or error)
             return
         # A 429 is no failure of this task: the limiter makes all requests wait.
         watch.failures += not isinstance(error, RateLimitError)
