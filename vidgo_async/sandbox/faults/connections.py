@@ -228,7 +228,8 @@ def fault_name(fault: Fault) -> str:
 def _reset(request: web.Request) -> None:
     # A socket that does not linger sends RST when it is closed; others send FIN.
     connection = request.get_extra_info("socket")
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    if connection is not None:  # the client may have closed it first
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     request.protocol.force_close()
 
 
