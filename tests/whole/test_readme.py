@@ -1,7 +1,6 @@
 """README is true: each Python block runs, and the tables name what exists."""
 
 import re
-import textwrap
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -11,23 +10,12 @@ import pytest
 
 import vidgo_async
 import vidgo_async.sandbox
+from tests.support.readme import ROOT, as_module, python_blocks
 from tests.support.uploads import PNG, picture
 from vidgo_async.sandbox import Sandbox
 
-ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
-BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-
-
-def as_coroutine(block: str) -> str:
-    """Put a fragment that uses `vidgo` into an open session."""
-    body = textwrap.indent(block, " " * 8)
-    return (
-        "from vidgo_async import VidgoSession\n"
-        "async def main():\n"
-        "    async with VidgoSession() as vidgo:\n"
-        f"{body}"
-    )
+BLOCKS = python_blocks()
 
 
 @pytest.mark.virtual_time
@@ -43,9 +31,8 @@ async def test_each_python_block_runs(
     (tmp_path / "pictures").mkdir()
     for name in ("fox.png", "lake.png"):
         picture(tmp_path / "pictures", name, PNG + name.encode())
-    is_whole = "async def" in block
     names: dict[str, Any] = {}
-    exec(compile(block if is_whole else as_coroutine(block), "README.md", "exec"), names)  # noqa: S102 - our own text
+    exec(compile(as_module(block), "README.md", "exec"), names)  # noqa: S102 - our own text
     coroutine = next(
         value for name, value in names.items() if name == "main" or name.startswith("test_")
     )

@@ -277,7 +277,7 @@ class VidgoSession:
 
         Example:
             async for outcome in vidgo.generate_many(requests, max_in_flight=32):
-                print(outcome.index, outcome.task if outcome.ok else outcome.error)
+                print(outcome.index, outcome.task.files if outcome.error is None else outcome.error)
 
         Args:
             requests: Any iterable or async iterable, read as slots free up.

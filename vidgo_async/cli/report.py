@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TextIO, cast
+from typing import TextIO
 
 from vidgo_async._core.errors import (
     NotFoundError,
@@ -56,7 +56,7 @@ class Report:
     async def outcome(self, vidgo: VidgoSession, outcome: Outcome) -> None:
         """Save what one request of a batch became."""
         if outcome.error is None:
-            await self.task(vidgo, cast("Task", outcome.task))
+            await self.task(vidgo, outcome.task)
         else:
             task_id = outcome.error.task_id
             self.failure(task_id, outcome.error, about=task_id or _prompt(outcome.request))
