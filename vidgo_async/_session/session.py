@@ -23,7 +23,6 @@ from vidgo_async._files.saving import Folder
 from vidgo_async._generation.batch import Batch
 from vidgo_async._generation.engine import BatchOptions, Engine, Requests
 from vidgo_async._generation.submit_many import SubmitMany
-from vidgo_async._polling.adaptive import AdaptivePolling
 from vidgo_async._polling.completions import Completions, OnUpdate, wait_for_end
 from vidgo_async._polling.policies import PollingPolicy
 from vidgo_async._session.arguments import (
@@ -64,7 +63,7 @@ class VidgoSession:
         callback_url: str | None = None,
         max_concurrent_requests: int = 16,
         max_requests_per_second: float | None = None,
-        polling: PollingPolicy = AdaptivePolling(),  # noqa: B008 - frozen
+        polling: PollingPolicy | None = None,
         retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - frozen
         request_timeout: float = 30.0,
         connector: Connector | None = None,
@@ -81,7 +80,8 @@ class VidgoSession:
             max_concurrent_requests: API requests in flight at once. Polls use at most 75 % of
                 them. Submits have priority; a poll that waited 0.5 s gets every fourth permit.
             max_requests_per_second: A cap on the rate, for those who know their limit.
-            polling: When to poll a task again.
+            polling: When to poll a task again; `FixedPolling` with the seconds of
+                `VIDGO_POLL_INTERVAL`, or else `AdaptivePolling()`.
             retry: How long, and how far apart, to try again what bought nothing.
             request_timeout: Seconds for one exchange with the API; a poll gets at most 10, and
                 less where responses come fast.
