@@ -1,6 +1,7 @@
 """README is true: each Python block runs, and the tables name what exists."""
 
 import re
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,11 @@ from tests.support.uploads import PNG, picture
 from vidgo_async.sandbox import Sandbox
 
 README = (ROOT / "README.md").read_text()
-BLOCKS = python_blocks()
+SUITE = [
+    block for block in python_blocks() if "pytest_plugins" in block or "vidgo_sandbox:" in block
+]
+"""A conftest and the tests of an app."""
+BLOCKS = [block for block in python_blocks() if block not in SUITE]
 
 
 @pytest.mark.virtual_time
@@ -46,6 +51,19 @@ async def test_each_python_block_runs(
     if "fox.mp4" in block:
         assert mains == [coroutine]
         assert (tmp_path / "fox.mp4").stat().st_size > 1000
+
+
+async def test_the_suite_of_an_app_runs_in_seconds(tmp_path: Path) -> None:
+    """The conftest and the tests of "Testing your app" run as they stand, without a wait."""
+    conftest, tests = SUITE
+    (tmp_path / "conftest.py").write_text(conftest)
+    (tmp_path / "test_app.py").write_text(tests)
+    command = [sys.executable, "-m", "pytest", "-W", "error", "-p", "no:cacheprovider", "."]
+    ended = await anyio.run_process(command, cwd=tmp_path, check=False)
+    passed = re.search(r"(\d+) passed in ([\d.]+)s", ended.stdout.decode())
+    assert passed, ended.stdout.decode()
+    assert int(passed[1]) == tests.count("def test_")
+    assert float(passed[2]) < 10  # about one on an idle machine, and one late poll takes 25
 
 
 def test_every_error_is_in_the_table() -> None:
