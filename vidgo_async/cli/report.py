@@ -86,7 +86,8 @@ class Report:
         """Take note of what went wrong."""
         self.failed += 1
         self._row("failed", task_id)
-        _tell(sys.stderr, f"{about or task_id}: {error}")
+        text = str(error).removeprefix(f"task {task_id}: ")  # once is enough
+        _tell(sys.stderr, f"{about or task_id}: {text}")
         if isinstance(error, SubmissionUnknownError):
             self._unknown.append(error)
         if isinstance(error, NotFoundError) and task_id is not None:

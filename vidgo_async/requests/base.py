@@ -27,9 +27,9 @@ def _copy(value: object, name: str, where: str, depth: int) -> Any:
                 raise ValueError(msg)
             return value
         case list() | tuple() | Mapping():
-            return _copy_container(value, name, where, depth + 1)
+            return _copy_container(cast("object", value), name, where, depth + 1)
         case UploadedFile() | os.PathLike():
-            return _copy_file(value, name, where)
+            return _copy_file(cast("object", value), name, where)
         case _:
             msg = (
                 f"{where} is a {type(value).__name__}; an input carries only strings, numbers, "
