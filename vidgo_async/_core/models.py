@@ -13,6 +13,8 @@ from typing import Any
 
 import attrs
 
+from vidgo_async._core.validators import aware
+
 UPLOAD_LIFETIME = timedelta(hours=72)
 """How long an uploaded file is kept (upload pages)."""
 UNSEEN = "unknown"
@@ -66,7 +68,12 @@ class MediaFile:
 
 @attrs.frozen
 class Task:
-    """A generation task as it was when the server was last asked."""
+    """A generation task as it was when the server was last asked.
+
+    Raises:
+        TypeError: `submitted_at` is not a datetime.
+        ValueError: `submitted_at` has no time zone.
+    """
 
     task_id: str
     """The server's name for the task; opaque, of more than one form."""
@@ -82,7 +89,9 @@ class Task:
     """Why the task failed, in the server's free text."""
     model: str | None = attrs.field(default=None, kw_only=True)
     """The model id it was submitted with; None for a task known only by its id."""
-    submitted_at: datetime | None = attrs.field(default=None, kw_only=True)
+    submitted_at: datetime | None = attrs.field(
+        default=None, validator=attrs.validators.optional(aware), kw_only=True
+    )
     """When this machine submitted it (aware, UTC, local clock); None if it did not."""
     raw: dict[str, Any] | None = attrs.field(default=None, eq=False, repr=False, kw_only=True)
     """The task's JSON object as received, unknown fields included.
@@ -142,7 +151,7 @@ class UploadedFile:
 
     file_url: str
     """Where models fetch it."""
-    uploaded_at: datetime
+    uploaded_at: datetime = attrs.field(validator=aware)
     """When this machine sent it (aware, UTC, local clock)."""
     download_url: str | None = attrs.field(default=None, kw_only=True)
     """Where to download it; as this and all below, None where the server did not say."""

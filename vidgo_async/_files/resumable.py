@@ -228,10 +228,10 @@ class Transfer:
         except SessionClosedError:
             raise
         except (RateLimitError, ServerError, TransportError) as error:
-            msg = f"{reason}; asked for a fresh one: {error}"
+            msg = f"{reason}; asked for a fresh one: {error.without_task()}"
             raise _SetbackError(msg, error) from None
         except VidgoError as error:
-            msg = f"{reason}; asked for a fresh one: {error}"
+            msg = f"{reason}; asked for a fresh one: {error.without_task()}"
             raise self._failure(msg) from error
         self._has_looked = True
         url = fresh_link(self._url, self._task)

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from vidgo_async._api.transport import Connector, check_connector
-from vidgo_async._core.concurrency import wait_shielded
+from vidgo_async._core.concurrency import check_asyncio, wait_shielded
 from vidgo_async._core.errors import (
     SessionClosedError,
     SubmissionUnknownError,
@@ -26,11 +26,11 @@ from vidgo_async._generation.submit_many import SubmitMany
 from vidgo_async._polling.completions import Completions, OnUpdate, wait_for_end
 from vidgo_async._polling.policies import PollingPolicy
 from vidgo_async._session.arguments import (
+    as_callback,
     as_folder,
     as_path,
     as_task,
     as_tasks,
-    check_callback,
     check_callback_url,
     check_file,
     check_requests,
@@ -119,6 +119,7 @@ class VidgoSession:
     # --- Opening and closing ----------------------------------------------------------------
 
     async def __aenter__(self) -> Self:
+        check_asyncio()
         if self._closed:
             msg = "this session was closed; make a new one"
             raise SessionClosedError(msg)
@@ -223,19 +224,21 @@ class VidgoSession:
         Args:
             request: What to generate.
             timeout: Seconds until the task has to be finished; None for no limit.
-            on_update: Called with each new state of the task, the first and the last too.
+            on_update: Called with each new state of the task, the first and the last too. A plain
+                function: what it raises ends the wait, and so does a coroutine that it returns.
             download_to: A folder, made if need be, to save its files in, named by the task's id.
 
         Raises:
             TaskFailedError: The task ended without a result; credits are given back.
             DownloadError: It finished, and a file could not be saved; the error carries the task.
             TaskTimeoutError: The deadline passed; the error carries the task, if there is one.
+            TypeError: `on_update` returned a coroutine; the task is in `unclaimed`.
             VidgoError: As in `submit` and `wait`.
         """
         runtime = self._open()
         check_request(request)
         check_timeout(timeout)
-        check_callback("on_update", on_update)
+        on_update = as_callback("on_update", on_update)
         folder = self._folder(runtime, download_to)
         if folder is not None:
             await folder.open()
@@ -284,7 +287,8 @@ class VidgoSession:
             max_in_flight: Requests read and not yet yielded as outcomes, at most. Requests waiting
                 for an upload are not counted; up to `max_in_flight` more of them are read.
             timeout: Seconds for each request, from its id on; None for no limit.
-            on_update: Called with each new state of each task.
+            on_update: Called with each new state of each task. If it raises, or returns a
+                coroutine, reading stops, all that was bought is yielded, and then it is raised.
             download_to: A folder, made if need be, to save all files in, named by their tasks'
                 ids: `Outcome.paths`. Downloading slows neither submitting nor polling: four are
                 downloaded at once, and reading pauses only when `max_in_flight` finished tasks
@@ -294,7 +298,7 @@ class VidgoSession:
         check_requests(requests, streams=True)
         check_count("max_in_flight", max_in_flight)
         check_timeout(timeout)
-        check_callback("on_update", on_update)
+        on_update = as_callback("on_update", on_update)
         options = BatchOptions(
             callback_url=self._settings.callback_url,
             timeout=timeout,
@@ -336,16 +340,17 @@ class VidgoSession:
             task_or_id: A task of known age is first polled when the policy says, a bare id
                 at once.
             timeout: Seconds; None for no limit.
-            on_update: Called with each new state, the last one too.
+            on_update: Called with each new state, the last one too; a plain function.
 
         Raises:
             TaskTimeoutError: It did not end in time; it goes on.
+            TypeError: `on_update` returned a coroutine.
             VidgoError: The server refuses to tell, or the session was closed.
         """
         runtime = self._open()
         task = as_task(task_or_id)
         check_timeout(timeout)
-        check_callback("on_update", on_update)
+        on_update = as_callback("on_update", on_update)
         return await wait_for_end(runtime.poller, task, timeout, on_update)
 
     def as_completed(
@@ -425,7 +430,7 @@ class VidgoSession:
         """
         runtime = self._open()
         check_file(file)
-        check_callback("on_progress", on_progress)
+        on_progress = as_callback("on_progress", on_progress)
         target = as_path("destination", destination)
         return await self._call(
             runtime,
