@@ -13,8 +13,6 @@ from typing import Any
 
 import attrs
 
-from vidgo_async._core.validators import aware
-
 UPLOAD_LIFETIME = timedelta(hours=72)
 """How long an uploaded file is kept (upload pages)."""
 UNSEEN = "unknown"
@@ -54,6 +52,16 @@ _FINISHED, _FAILED = TaskStatus.FINISHED.value, TaskStatus.FAILED.value
 _DONE = (_FINISHED, _FAILED)
 
 
+def _aware(_: object, field: "attrs.Attribute[Any]", value: object) -> None:
+    """Refuse what is not a time with a time zone: a validator of attrs."""
+    if not isinstance(value, datetime):
+        msg = f"{field.name} must be a datetime with a time zone, not {type(value).__name__}"
+        raise TypeError(msg)
+    if value.utcoffset() is None:
+        msg = f"{field.name} must have a time zone, as datetime.now(UTC) has, not {value!r}"
+        raise ValueError(msg)
+
+
 @attrs.frozen
 class MediaFile:
     """One file that a task produced."""
@@ -90,7 +98,7 @@ class Task:
     model: str | None = attrs.field(default=None, kw_only=True)
     """The model id it was submitted with; None for a task known only by its id."""
     submitted_at: datetime | None = attrs.field(
-        default=None, validator=attrs.validators.optional(aware), kw_only=True
+        default=None, validator=attrs.validators.optional(_aware), kw_only=True
     )
     """When this machine submitted it (aware, UTC, local clock); None if it did not."""
     raw: dict[str, Any] | None = attrs.field(default=None, eq=False, repr=False, kw_only=True)
@@ -151,7 +159,7 @@ class UploadedFile:
 
     file_url: str
     """Where models fetch it."""
-    uploaded_at: datetime = attrs.field(validator=aware)
+    uploaded_at: datetime = attrs.field(validator=_aware)
     """When this machine sent it (aware, UTC, local clock)."""
     download_url: str | None = attrs.field(default=None, kw_only=True)
     """Where to download it; as this and all below, None where the server did not say."""

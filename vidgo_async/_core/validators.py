@@ -1,7 +1,6 @@
 """Checks of values that more than one wing makes."""
 
 import math
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -32,16 +31,6 @@ def check_count(name: str, value: object) -> None:
 def count(_: object, field: "attrs.Attribute[Any]", value: object) -> None:
     """Refuse what is not a whole number of at least 1: a validator of attrs."""
     check_count(field.name, value)
-
-
-def aware(_: object, field: "attrs.Attribute[Any]", value: object) -> None:
-    """Refuse what is not a time with a time zone: a validator of attrs."""
-    if not isinstance(value, datetime):
-        msg = f"{field.name} must be a datetime with a time zone, not {type(value).__name__}"
-        raise TypeError(msg)
-    if value.utcoffset() is None:
-        msg = f"{field.name} must have a time zone, as datetime.now(UTC) has, not {value!r}"
-        raise ValueError(msg)
 
 
 def is_http_url(url: str) -> bool:
