@@ -26,7 +26,7 @@ from vidgo_async._core.models import Balance, MediaFile, Request, Task, TaskStat
 from vidgo_async._core.retry import RetryPolicy
 from vidgo_async._core.version import __version__
 from vidgo_async._files.resumable import OnProgress
-from vidgo_async._generation.batch import Batch, Outcome
+from vidgo_async._generation.batch import Batch, Failure, Outcome, Pending, Success
 from vidgo_async._polling.adaptive import AdaptivePolling, LearningPolicy
 from vidgo_async._polling.completions import Completions, OnUpdate
 from vidgo_async._polling.policies import FixedPolling, PollingPolicy
@@ -42,6 +42,7 @@ __all__ = [
     "Completions",
     "ContentModerationError",
     "DownloadError",
+    "Failure",
     "FixedPolling",
     "GenerationRequest",
     "GrokImagine",
@@ -55,6 +56,7 @@ __all__ = [
     "OnProgress",
     "OnUpdate",
     "Outcome",
+    "Pending",
     "PermissionDeniedError",
     "PollingPolicy",
     "RateLimitError",
@@ -65,6 +67,7 @@ __all__ = [
     "SessionClosedError",
     "SubmissionUnknownError",
     "SubmitErrorGroup",
+    "Success",
     "Task",
     "TaskFailedError",
     "TaskStatus",

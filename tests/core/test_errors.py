@@ -1,6 +1,7 @@
 """The tree of errors: its classes, their texts and attributes, copies and pickles."""
 
 import copy
+import json
 import pickle
 import re
 from collections.abc import Callable
@@ -219,7 +220,9 @@ def test_a_task_can_be_attached() -> None:
         (TaskTimeoutError("task-1 did not end", ("task-1",)), "task-1 did not end"),
         (SessionClosedError("the session is closed"), "the session is closed"),
         (group(), "2 of 3 failed"),
-        (DownloadError("gone", FILE), "gone"),
+        (DownloadError("gone", FILE), "task task-2: gone"),
+        (DownloadError("task-2 is gone", FILE), "task-2 is gone"),
+        (VidgoError("it broke", TASK), "task task-1: it broke"),
         (TaskFailedError(Task("t", "failed", error_message="dark")), "task t failed: dark"),
         (
             TaskFailedError(Task("t", "failed")),
@@ -234,9 +237,44 @@ def test_a_task_can_be_attached() -> None:
     ],
 )
 def test_texts(error: VidgoError, text: str) -> None:
-    """The text of an error is its message, those that are an OSError included."""
+    """The text is the message and the task, of those that are an OSError too."""
     assert str(error) == text
     assert error.message in text
+
+
+def test_an_attached_task_is_named() -> None:
+    """An error that learns of its task later names it in its text from then on."""
+    error = NotFoundError("no such task", 404)
+    error.about(TASK)
+
+    assert str(error) == "task task-1: 404: no such task"
+    assert str(error.without_task()) == "404: no such task"
+
+
+@pytest.mark.parametrize("error", [*EXAMPLES, group()], ids=lambda error: type(error).__name__)
+def test_errors_survive_as_json(error: VidgoError) -> None:
+    """What task queues keep of an error as JSON is its text, with the id of its task."""
+    kept = json.loads(json.dumps([str(error), repr(error), list(error.args)]))
+
+    assert kept == [str(error), f"{type(error).__name__}({str(error)!r})", [str(error)]]
+    assert error.message in kept[0]
+    assert (error.task_id or "") in kept[0]
+
+
+def test_a_text_from_json_is_the_same_error() -> None:
+    """A backend that rebuilds an error from its class and `args` says the same again."""
+    error = VidgoError("it broke", TASK)
+
+    assert str(VidgoError(*error.args)) == str(error)
+
+
+def test_args_can_be_set() -> None:
+    """Code that adds words to `args`, as to those of other exceptions, changes the message."""
+    error = VidgoError("it broke", TASK)
+    error.args = ("it broke at night",)
+    assert str(error) == "task task-1: it broke at night"
+    error.args = ()
+    assert error.message == ""
 
 
 @pytest.mark.parametrize(

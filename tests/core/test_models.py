@@ -1,13 +1,13 @@
 """What comes back: plain frozen values that hash, compare and pickle."""
 
 import pickle
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 
 import attrs
 import pytest
 
-from vidgo_async import Balance, MediaFile, Task, TaskStatus
+from vidgo_async import Balance, MediaFile, Task, TaskStatus, UploadedFile
 
 FILE = MediaFile("https://storage.vidgo.ai/a.mp4", "video", "task-1")
 FULL = Task(
@@ -139,3 +139,28 @@ def test_files_become_a_tuple() -> None:
 
     assert task.files == (FILE,)
     assert isinstance(hash(task), int)
+
+
+@pytest.mark.parametrize(
+    ("error", "value"),
+    [
+        (TypeError, "2025-11-12T02:30:00+00:00"),
+        (TypeError, 1762914600.0),
+        (TypeError, date(2025, 11, 12)),
+        (ValueError, datetime(2025, 11, 12, 2, 30)),  # noqa: DTZ001 - the point
+    ],
+)
+def test_times_need_a_zone(error: type[Exception], value: Any) -> None:
+    """A time that is none, or has no time zone, is refused by the field's name when it is given."""
+    with pytest.raises(error, match=r"^submitted_at must .* time zone"):
+        Task("task-1", "running", submitted_at=value)
+    with pytest.raises(error, match=r"^submitted_at must .* time zone"):
+        attrs.evolve(FULL, submitted_at=value)
+    with pytest.raises(error, match=r"^uploaded_at must .* time zone"):
+        UploadedFile("https://a.b/c.png", value)
+
+
+def test_any_zone_will_do() -> None:
+    """A time in another zone than UTC is kept as it is."""
+    here = datetime(2025, 11, 12, 2, 30, tzinfo=timezone(timedelta(hours=8)))
+    assert Task("task-1", "running", submitted_at=here).submitted_at is here

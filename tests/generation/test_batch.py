@@ -8,6 +8,7 @@ import pytest
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from tests.support.callbacks import hidden_async
 from tests.support.sessions import FOX, foxes, open_session
 from vidgo_async import (
     AuthenticationError,
@@ -322,6 +323,17 @@ async def test_a_broken_callback_costs_no_video() -> None:
         batch = vidgo.generate_many(foxes(50), max_in_flight=4, on_update=lambda _: 1 / 0)
         came: list[Outcome] = []
         with pytest.raises(ZeroDivisionError):
+            await _collect(batch, came)
+        assert len(came) == sandbox.sold <= 8
+        assert all(outcome.ok for outcome in came)
+
+
+async def test_an_async_callback_is_a_broken_one() -> None:
+    """`on_update` that returns a coroutine ends a batch as one that raises does."""
+    async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
+        batch = vidgo.generate_many(foxes(50), max_in_flight=4, on_update=hidden_async)
+        came: list[Outcome] = []
+        with pytest.raises(TypeError, match=r"on_update .* returned a coroutine"):
             await _collect(batch, came)
         assert len(came) == sandbox.sold <= 8
         assert all(outcome.ok for outcome in came)

@@ -13,6 +13,7 @@ import pytest
 from tests.support.sessions import FOX, open_session
 from tests.support.uploads import PNG, data_url, moving, picture, pictures
 from vidgo_async import (
+    GenerationRequest,
     InvalidRequestError,
     SubmissionUnknownError,
     SubmitErrorGroup,
@@ -95,6 +96,42 @@ async def test_media_in_any_field(tmp_path: Path) -> None:
         assert sorted([task.input["start_image_url"],
                        *task.input["elements"][0]["element_input_urls"]]) == sorted([a, b, c, URL])  # fmt: skip
         assert task.input["elements"][0]["n"] == 1
+
+
+@pytest.mark.parametrize("call", ["submit", "submit_many", "generate", "generate_many"])
+async def test_media_of_a_free_form_request(fox: Path, call: str) -> None:
+    """Each way of buying uploads what a request to any model holds, but no text."""
+    async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
+        file = await vidgo.upload(fox)
+        request = GenerationRequest(
+            "kling-3.0/pro",
+            {
+                "prompt": data_url(),
+                "image_urls": [file, URL],
+                "start_image_url": data_url(),
+                "elements": [{"name": "a", "picture": fox}],
+            },
+        )
+        if call == "generate_many":
+            assert [outcome.ok async for outcome in vidgo.generate_many([request])] == [True]
+        else:
+            await getattr(vidgo, call)([request] if call == "submit_many" else request)
+        (task,) = sandbox.tasks.values()
+        first, second, third = made(sandbox)
+        assert task.input["prompt"] == data_url()
+        assert task.input["image_urls"] == [first, URL]
+        pictures = {task.input["start_image_url"], task.input["elements"][0]["picture"]}
+        assert pictures == {second, third}
+        assert task.input["elements"][0]["name"] == "a"
+
+
+async def test_a_missing_file_of_a_free_form_request_buys_nothing(tmp_path: Path) -> None:
+    """A path that leads nowhere is an error of the submit, before anything is bought."""
+    request = GenerationRequest("any", {"image_urls": [tmp_path / "none.png"]})
+    async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
+        with pytest.raises(FileNotFoundError):
+            await vidgo.submit(request)
+        assert sandbox.received == {}
 
 
 async def test_a_hundred_requests_share_one_upload(fox: Path, tmp_path: Path) -> None:

@@ -14,16 +14,58 @@ from vidgo_async._polling.adaptive import AdaptivePolling
 
 
 def test_video_and_image_priors() -> None:
-    """Before anything is learned, images are polled earlier than videos and unknown models."""
+    """Before anything is learned, images are polled more often than videos and unknown models."""
 
-    def first(model: str | None) -> float:
-        return AdaptivePolling().start().next_delay(Task("task-1", "running", model=model), 0.0)
+    def after_early_polls(model: str | None) -> float:
+        task = Task("task-1", "running", model=model)
+        return AdaptivePolling().start().next_delay(task, 16.0)
 
-    images = {first(model) for model in ("z-image", "nano-banana-2", "flux-2-pro", "seedream-4")}
-    videos = {first(model) for model in ("sora-2", "wan2.6-image-to-video", "grok-imagine", None)}
+    images = {
+        after_early_polls(model)
+        for model in ("z-image", "nano-banana-2", "flux-2-pro", "seedream-4")
+    }
+    videos = {
+        after_early_polls(model)
+        for model in ("sora-2", "wan2.6-image-to-video", "grok-imagine", None)
+    }
 
     assert len(images) == len(videos) == 1
-    assert 5 < max(images) < 15 < min(videos) <= 30
+    assert 2 < max(images) < 5
+    assert 12 < min(videos) <= 16
+
+
+@pytest.mark.parametrize("model", ["z-image", "sora-2", None])
+@pytest.mark.parametrize("shortest", [0.05, 2.0, 5.0])
+def test_the_first_polls_of_an_unknown_kind_start_early(model: str | None, shortest: float) -> None:
+    """A kind that was never seen to end is polled at `min_interval`, then ever more rarely."""
+    policy = AdaptivePolling(min_interval=shortest).start()
+    waits: list[float] = []
+    while sum(waits) < 10:
+        before = Task("task-1", "running", model=model)
+        waits.append(policy.next_delay(before, sum(waits)))
+        policy.learn(before, before, sum(waits[:-1]), sum(waits))
+
+    assert waits[0] == shortest
+    assert waits == sorted(waits)
+    assert len(waits) <= 2 + math.log2(10 / shortest)
+
+
+def test_a_known_kind_is_not_polled_early() -> None:
+    """One end tells enough of a kind: the next task is not polled long before it may end."""
+    policy, another = AdaptivePolling().start(), Task("task-2", "running", model="other")
+    policy.learn(polled(0), polled(0, status="finished"), 150.0, 160.0)
+
+    assert policy.next_delay(polled(0), 0.0) > 20
+    assert policy.next_delay(another, 0.0) == 2
+
+
+def test_an_end_that_was_found_late_leaves_a_kind_unknown() -> None:
+    """That a task had ended an hour after its submit does not tell how long its kind takes."""
+    policy = AdaptivePolling().start()
+
+    policy.learn(polled(0), polled(0, status="finished"), 0.0, 3600.0)
+
+    assert delays(policy) == delays(AdaptivePolling().start())
 
 
 def test_polls_are_dense_where_tasks_end() -> None:
@@ -97,14 +139,14 @@ def test_running_tasks_count() -> None:
     assert alone.next_delay(polled(0), 90.0) < 0.5 * among.next_delay(polled(0), 90.0)
 
 
-def test_a_gap_teaches_little() -> None:
-    """An end found after an hour without polls hardly changes the schedule."""
+def test_a_gap_teaches_nothing() -> None:
+    """An end found after an hour without polls does not change the schedule."""
     policy = learned()
     usual = delays(policy)
 
     policy.learn(polled(0), polled(0, status="finished"), 0.0, 3600.0)
 
-    assert delays(policy) == pytest.approx(usual, rel=0.05)
+    assert delays(policy) == usual
 
 
 def test_polls_at_the_same_age_teach_nothing() -> None:

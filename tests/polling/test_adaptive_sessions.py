@@ -33,6 +33,20 @@ async def test_the_default_learns_how_long_tasks_take() -> None:
         assert await cost(vidgo, sandbox, 10) < at_first / 2
 
 
+@pytest.mark.parametrize("model", ["z-image", "some-video"])
+async def test_fast_models_are_noticed_soon(model: str) -> None:
+    """Of a model that takes a second, all first tasks are noticed within three."""
+    requests = [GenerationRequest(model, {"prompt": f"fox {number}"}) for number in range(16)]
+    async with (
+        Sandbox(seconds=(0.3, 1.5)) as sandbox,
+        VidgoSession(sandbox.api_key, base_url=sandbox.url) as vidgo,
+    ):
+        began = anyio.current_time()
+        assert len([outcome async for outcome in vidgo.generate_many(requests)]) == 16
+        assert anyio.current_time() - began < 3
+        assert sandbox.received["status"] == 16
+
+
 async def test_sessions_learn_apart() -> None:
     """What one session has learned another with the same settings does not know."""
     settings = AdaptivePolling()

@@ -3,6 +3,7 @@
 import math
 import pickle
 from collections import UserDict
+from contextlib import nullcontext
 from typing import Any, NamedTuple
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from tests.support.requests import sent
 from vidgo_async import GenerationRequest, GrokImagine
+from vidgo_async.requests.base import MAX_DEPTH
 
 URL = "https://example.com/fox.png"
 
@@ -94,6 +96,17 @@ def test_input_that_holds_itself(kind: type) -> None:
 
     with pytest.raises(ValueError, match="holds itself"):
         GenerationRequest("any", {"a": inner})
+
+
+@pytest.mark.parametrize(("levels", "refused"), [(MAX_DEPTH - 1, False), (MAX_DEPTH, True)])
+def test_how_deep_an_input_may_be(levels: int, refused: bool) -> None:
+    """An input nested so deeply that encoding it might fail later is refused at once."""
+    inner: Any = "x"
+    for _ in range(levels):
+        inner = [inner]
+
+    with pytest.raises(ValueError, match="too deeply") if refused else nullcontext():
+        sent(GenerationRequest("any", {"a": inner}))
 
 
 @pytest.mark.parametrize("inner", [None, [("a", 1)], "prompt", 5, b"{}"])

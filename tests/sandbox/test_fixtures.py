@@ -46,6 +46,20 @@ async def test_with_asyncio(vidgo_sandbox: Sandbox) -> None:
     assert [call.sold for call in vidgo_sandbox.calls[:2]] == [False, True]
 
 
+async def test_an_app_notices_its_videos_soon(vidgo_sandbox: Sandbox) -> None:
+    """An app that does not choose a policy waits for no video longer than that takes."""
+    async with VidgoSession() as vidgo:
+        with anyio.fail_after(5):
+            assert (await vidgo.generate(PROMPT)).finished
+    assert vidgo_sandbox.sold == 1
+
+
+def test_the_interval_of_polls_is_set(vidgo_sandbox: Sandbox) -> None:
+    """The fixture says how often to poll, for apps in other processes too."""
+    assert os.environ["VIDGO_BASE_URL"] == vidgo_sandbox.url
+    assert 0 < float(os.environ["VIDGO_POLL_INTERVAL"]) <= 0.1
+
+
 def test_with_a_loop_of_its_own(vidgo_sandbox: Sandbox) -> None:
     """An app may run its own event loop."""
 
@@ -102,6 +116,7 @@ async def test_conftest_of_a_user(tmp_path: Path) -> None:
 
             def test_app_without():
                 assert "VIDGO_BASE_URL" not in os.environ
+                assert "VIDGO_POLL_INTERVAL" not in os.environ
         """)
     )
     command = [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider"]

@@ -35,8 +35,21 @@ async def test_serves_until_interrupted() -> None:
                 assert response.status == 200
             process.send_signal(signal.SIGINT)
             assert await process.wait() == 0
+        assert 0 < float(variables["VIDGO_POLL_INTERVAL"]) < QUICK[0]
         assert [chunk async for chunk in output] == []
         assert [chunk async for chunk in process.stderr] == []
+
+
+async def test_realistic_videos_are_polled_by_the_default_policy() -> None:
+    """With `--realistic` the printed line empties the interval, also of a shell that has one."""
+    command = [*COMMAND, "--port", "0", "--realistic"]
+    async with await anyio.open_process(command) as process:
+        assert process.stdout
+        output = BufferedByteReceiveStream(process.stdout)
+        line = (await output.receive_until(b"\n", 200)).decode()
+        variables = await environment(f"VIDGO_POLL_INTERVAL=3; {line}")
+        process.send_signal(signal.SIGINT)
+    assert variables["VIDGO_POLL_INTERVAL"] == ""
 
 
 @pytest.mark.parametrize(

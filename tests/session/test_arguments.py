@@ -1,14 +1,17 @@
 """Arguments of calls: refused before anything is sent, by name."""
 
+import asyncio
 import math
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from functools import partial
 
 import pytest
 
+from tests.support.callbacks import hidden_async
 from vidgo_async import GenerationRequest, GrokImagine, MediaFile, Task
 from vidgo_async._core.validators import check_count
 from vidgo_async._session.arguments import (
+    as_callback,
     as_task,
     as_tasks,
     check_callback,
@@ -94,6 +97,47 @@ def test_bad_callbacks(callback: object) -> None:
     """What cannot be called is refused, and an `async def`, which is never awaited."""
     with pytest.raises(TypeError, match="on_update must be a plain function"):
         check_callback("on_update", callback)
+
+
+def hidden_stream(task: Task) -> object:
+    return stream_function(task)
+
+
+class HiddenCoroutine:
+    def __call__(self, task: Task) -> object:
+        return coroutine_function(task)
+
+
+@pytest.mark.parametrize(
+    "callback",
+    [
+        hidden_async,
+        partial(hidden_async),
+        hidden_stream,
+        HiddenCoroutine(),
+    ],
+)
+def test_hidden_async_callbacks(callback: Callable[[Task], object]) -> None:
+    """An async function in a plain one is refused when it is called, without a warning."""
+    checked = as_callback("on_update", callback)
+    assert checked is not None
+    with pytest.raises(TypeError, match=r"on_update must be a plain function; .* returned a "):
+        checked(TASK)
+
+
+async def test_callbacks_may_start_tasks() -> None:
+    """What a callback returns otherwise counts for nothing, be it a task that runs already."""
+    started: list[asyncio.Task[None]] = []
+
+    def start(task: Task) -> asyncio.Task[None]:
+        started.append(asyncio.create_task(coroutine_function(task)))
+        return started[-1]
+
+    checked = as_callback("on_update", start)
+    assert checked is not None
+    checked(TASK)
+    await started[0]
+    assert as_callback("on_update", None) is None
 
 
 def test_tasks_and_ids() -> None:

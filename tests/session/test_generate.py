@@ -5,6 +5,7 @@ import asyncio
 import anyio
 import pytest
 
+from tests.support.callbacks import hidden_async
 from tests.support.faults import SAFE_503
 from tests.support.sessions import FOX, ids, open_session
 from vidgo_async import TaskFailedError, TaskTimeoutError
@@ -119,3 +120,22 @@ async def test_the_callback_url_is_sent() -> None:
             "https://a.example/1",
             "https://a.example/2",
         ]
+
+
+async def test_an_async_on_update_is_an_error_of_generate() -> None:
+    """`on_update` that returns a coroutine is a TypeError, and the task is in `unclaimed`."""
+    async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
+        with pytest.raises(TypeError, match=r"on_update .* returned a coroutine"):
+            await vidgo.generate(FOX, on_update=hidden_async)
+        assert ids(vidgo.unclaimed) == list(sandbox.tasks)
+        assert sandbox.sold == 1
+
+
+async def test_an_async_on_update_is_an_error_of_wait() -> None:
+    """So it is in `wait`, whose caller knows the task."""
+    async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
+        task = await vidgo.submit(FOX)
+        with pytest.raises(TypeError, match=r"on_update .* returned a coroutine"):
+            await vidgo.wait(task, on_update=hidden_async)
+        assert vidgo.unclaimed == ()
+        assert (await vidgo.wait(task)).finished

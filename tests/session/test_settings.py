@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from vidgo_async import FixedPolling, RetryPolicy, Task
+from vidgo_async import AdaptivePolling, FixedPolling, RetryPolicy, Task
 from vidgo_async._session.settings import DEFAULT_BASE_URL, Settings
 
 URL = "https://example.com/fox.png"
@@ -15,6 +15,7 @@ URL = "https://example.com/fox.png"
 def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("VIDGO_API_KEY", raising=False)
     monkeypatch.delenv("VIDGO_BASE_URL", raising=False)
+    monkeypatch.delenv("VIDGO_POLL_INTERVAL", raising=False)
 
 
 def settings(**changes: Any) -> Settings:
@@ -176,7 +177,6 @@ def test_bad_base_urls(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
         (ValueError, "request_timeout", 0.0),
         (ValueError, "request_timeout", math.nan),
         (ValueError, "request_timeout", math.inf),
-        (TypeError, "polling", None),
         (TypeError, "polling", 3.0),
         (TypeError, "polling", FixedPolling),
         (TypeError, "retry", None),
@@ -190,6 +190,36 @@ def test_bad_settings(error: type[Exception], field: str, value: object) -> None
     """A setting of a wrong type or out of range is refused, with its name."""
     with pytest.raises(error, match=field):
         settings(**{field: value})
+
+
+@pytest.mark.parametrize("value", [None, "", " "])
+def test_the_default_policy(monkeypatch: pytest.MonkeyPatch, value: str | None) -> None:
+    """Without a policy, and without an interval in the environment, it is the adaptive one."""
+    if value is not None:
+        monkeypatch.setenv("VIDGO_POLL_INTERVAL", value)
+
+    assert settings(polling=None).polling == AdaptivePolling()
+
+
+@pytest.mark.parametrize(("value", "interval"), [("0.05", 0.05), (" 3\n", 3.0), ("1e1", 10.0)])
+def test_the_interval_of_the_environment(
+    monkeypatch: pytest.MonkeyPatch, value: str, interval: float
+) -> None:
+    """An interval in the environment means fixed polling, for sessions without a policy only."""
+    monkeypatch.setenv("VIDGO_POLL_INTERVAL", value)
+
+    assert settings(polling=None).polling == FixedPolling(interval)
+    assert settings(polling=AdaptivePolling()).polling == AdaptivePolling()
+
+
+@pytest.mark.parametrize("value", ["soon", "0", "-1", "nan", "inf", "2s", "0,5"])
+def test_bad_intervals_of_the_environment(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    """An interval that is none is refused by the variable's name, where it would count."""
+    monkeypatch.setenv("VIDGO_POLL_INTERVAL", value)
+
+    with pytest.raises(ValueError, match=f"^VIDGO_POLL_INTERVAL must be .* not '{value}'"):
+        settings(polling=None)
+    assert settings(polling=FixedPolling()).polling == FixedPolling()
 
 
 def test_a_policy_of_ones_own() -> None:

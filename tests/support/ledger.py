@@ -5,7 +5,14 @@ from collections.abc import Collection, Mapping
 
 import attrs
 
-from vidgo_async import Outcome, SubmissionUnknownError, SubmitErrorGroup, Task, VidgoError
+from vidgo_async import (
+    Failure,
+    SubmissionUnknownError,
+    SubmitErrorGroup,
+    Success,
+    Task,
+    VidgoError,
+)
 
 
 @attrs.frozen
@@ -48,7 +55,7 @@ class Ledger:
                     self.named.add(thing.task_id)
                 case VidgoError():
                     pass
-                case Outcome():
+                case Success() | Failure():
                     self.outcomes[thing.request.input["prompt"]] += 1
                     self.note(thing.error if thing.task is None else thing.task)
                 case _:

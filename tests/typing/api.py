@@ -1,6 +1,6 @@
 """Typed usage that mypy checks and no test runs: the type of each call and value."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 from typing import assert_type
 
@@ -8,15 +8,19 @@ from vidgo_async import (
     Balance,
     Batch,
     Completions,
+    Failure,
     FixedPolling,
     GenerationRequest,
     GrokImagine,
     MediaFile,
     Outcome,
+    Pending,
     PollingPolicy,
+    Request,
     RetryPolicy,
     SubmissionUnknownError,
     SubmitErrorGroup,
+    Success,
     Task,
     UploadedFile,
     VidgoError,
@@ -76,6 +80,13 @@ async def buy(vidgo: VidgoSession) -> None:
     assert_type(await vidgo.submit(free_form, callback_url="https://example.com"), Task)
     assert_type(await vidgo.submit_many([request, request]), list[Task])
     assert_type(await vidgo.submit_many(mixed), list[Task])
+    untold = [request, free_form]
+    assert_type(await vidgo.submit_many(untold), list[Task])
+    vidgo.generate_many(untold)
+    any_kind: Sequence[Request] = untold
+    assert_type(await vidgo.submit_many(any_kind), list[Task])
+    vidgo.generate_many(any_kind)
+    vidgo.generate_many([GrokImagine("a fox"), GenerationRequest("any-model", {})])
     assert_type(await vidgo.submit_many(GrokImagine(p) for p in ("a", "b")), list[Task])
     assert_type(await vidgo.generate(request, timeout=None, on_update=print), Task)
     await vidgo.submit("a fox")  # type: ignore[arg-type]
@@ -111,13 +122,48 @@ async def run_a_batch(vidgo: VidgoSession) -> None:
         assert_type(outcome.ok, bool)
         assert_type(outcome.task, Task | None)
         assert_type(outcome.error, VidgoError | None)
+        assert_type(outcome.paths, tuple[Path, ...])
     async with vidgo.generate_many(stream(), on_update=print) as batch:
         assert_type(batch, Batch)
-        assert_type(batch.in_flight, tuple[Outcome, ...])
+        assert_type(batch.in_flight, tuple[Pending, ...])
+        for pending in batch.in_flight:
+            assert_type(pending.index, int)
+            assert_type(pending.request, Request)
+            assert_type(pending.task, Task | None)
         assert_type((batch.read, batch.submitted), tuple[int, int])
         assert_type((batch.finished, batch.failed), tuple[int, int])
         assert_type(await anext(batch), Outcome)
     vidgo.generate_many(GrokImagine("a fox"))  # type: ignore[arg-type]
+
+
+def narrow(outcome: Outcome, thing: object) -> None:
+    """In each branch the type of `task` and `error` is known, whatever asks."""
+    shown = outcome.task.files if outcome.error is None else outcome.error
+    assert_type(shown, tuple[MediaFile, ...] | VidgoError)
+    if outcome.error is None:
+        assert_type(outcome, Success)
+        assert_type(outcome.task, Task)
+    else:
+        assert_type(outcome, Failure)
+        assert_type(outcome.error, VidgoError)
+    if isinstance(outcome, Success):
+        assert_type(outcome.task, Task)
+    else:
+        assert_type(outcome.error, VidgoError)
+    match outcome:
+        case Success(task=task):
+            assert_type(task, Task)
+        case Failure(error=error):
+            assert_type(error, VidgoError)
+    if isinstance(thing, Outcome):
+        assert_type(thing, Success | Failure)
+
+
+def narrow_early(outcome: Outcome) -> Task:
+    if outcome.error is not None:
+        raise outcome.error
+    assert_type(outcome.task, Task)
+    return outcome.task
 
 
 async def fetch(vidgo: VidgoSession, file: MediaFile) -> None:

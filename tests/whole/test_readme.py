@@ -1,7 +1,7 @@
 """README is true: each Python block runs, and the tables name what exists."""
 
 import re
-import textwrap
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -11,23 +11,16 @@ import pytest
 
 import vidgo_async
 import vidgo_async.sandbox
+from tests.support.readme import ROOT, as_module, python_blocks
 from tests.support.uploads import PNG, picture
 from vidgo_async.sandbox import Sandbox
 
-ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
-BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-
-
-def as_coroutine(block: str) -> str:
-    """Put a fragment that uses `vidgo` into an open session."""
-    body = textwrap.indent(block, " " * 8)
-    return (
-        "from vidgo_async import VidgoSession\n"
-        "async def main():\n"
-        "    async with VidgoSession() as vidgo:\n"
-        f"{body}"
-    )
+SUITE = [
+    block for block in python_blocks() if "pytest_plugins" in block or "vidgo_sandbox:" in block
+]
+"""A conftest and the tests of an app."""
+BLOCKS = [block for block in python_blocks() if block not in SUITE]
 
 
 @pytest.mark.virtual_time
@@ -43,9 +36,8 @@ async def test_each_python_block_runs(
     (tmp_path / "pictures").mkdir()
     for name in ("fox.png", "lake.png"):
         picture(tmp_path / "pictures", name, PNG + name.encode())
-    is_whole = "async def" in block
     names: dict[str, Any] = {}
-    exec(compile(block if is_whole else as_coroutine(block), "README.md", "exec"), names)  # noqa: S102 - our own text
+    exec(compile(as_module(block), "README.md", "exec"), names)  # noqa: S102 - our own text
     coroutine = next(
         value for name, value in names.items() if name == "main" or name.startswith("test_")
     )
@@ -59,6 +51,19 @@ async def test_each_python_block_runs(
     if "fox.mp4" in block:
         assert mains == [coroutine]
         assert (tmp_path / "fox.mp4").stat().st_size > 1000
+
+
+async def test_the_suite_of_an_app_runs_in_seconds(tmp_path: Path) -> None:
+    """The conftest and the tests of "Testing your app" run as they stand, without a wait."""
+    conftest, tests = SUITE
+    (tmp_path / "conftest.py").write_text(conftest)
+    (tmp_path / "test_app.py").write_text(tests)
+    command = [sys.executable, "-m", "pytest", "-W", "error", "-p", "no:cacheprovider", "."]
+    ended = await anyio.run_process(command, cwd=tmp_path, check=False)
+    passed = re.search(r"(\d+) passed in ([\d.]+)s", ended.stdout.decode())
+    assert passed, ended.stdout.decode()
+    assert int(passed[1]) == tests.count("def test_")
+    assert float(passed[2]) < 10  # about one on an idle machine, and one late poll takes 25
 
 
 def test_every_error_is_in_the_table() -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import contextvars
+import sys
 import weakref
 from collections.abc import Callable, Coroutine, Iterator
 from collections.abc import Set as AbstractSet
@@ -196,3 +197,28 @@ def call_when_dropped(owner: object, callback: Callable[[*_Args], object], *args
             loop.call_soon_threadsafe(callback, *args)
 
     weakref.finalize(owner, finalise).atexit = False
+
+
+def check_asyncio() -> None:
+    """Refuse any async library but asyncio, since aiohttp runs on no other.
+
+    Raises:
+        RuntimeError: Another one runs this coroutine, or none.
+    """
+    library = _async_library()
+    if library != "asyncio":
+        found = f"this is {library}" if library else "no event loop runs here"
+        msg = f"vidgo_async needs asyncio, and {found}: use asyncio.run(main()) or anyio.run(main)"
+        raise RuntimeError(msg)
+
+
+def _async_library() -> str | None:
+    """Return the name of what runs this coroutine, if that is known."""
+    sniffio = sys.modules.get("sniffio")  # trio imports it; without it, it is asyncio or nothing
+    if sniffio is not None:
+        with contextlib.suppress(RuntimeError):  # it does not know
+            return str(sniffio.current_async_library())
+    with contextlib.suppress(RuntimeError):  # none runs
+        asyncio.get_running_loop()
+        return "asyncio"
+    return None

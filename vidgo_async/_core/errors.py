@@ -26,7 +26,7 @@ Wrong arguments are plain `ValueError` and `TypeError`, raised before anything i
 
 import copy
 from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from vidgo_async._core.models import MediaFile, Request, Task
 
@@ -34,19 +34,34 @@ from vidgo_async._core.models import MediaFile, Request, Task
 class VidgoError(Exception):
     """The base of all errors of this library.
 
+    Its text and its `args` name the task. Both are plain text, since nothing else passes through
+    the JSON result backends of task queues.
+
     Attributes:
         task: The last known state of the task concerned, or None.
     """
 
     def __init__(self, message: str, task: Task | None = None, task_id: str | None = None) -> None:
         super().__init__(message)
+        self._message = message
         self.task = task
         self._task_id = task_id
+
+    if not TYPE_CHECKING:  # for type checkers it stays the attribute of all exceptions
+
+        @property
+        def args(self) -> tuple[Any, ...]:
+            """The text of this error."""
+            return (str(self),)
+
+        @args.setter
+        def args(self, args: tuple[Any, ...]) -> None:
+            self._message = str(args[0]) if args else ""
 
     @property
     def message(self) -> str:
         """What went wrong, and what to do where that is known."""
-        return str(self.args[0])
+        return self._message
 
     @property
     def task_id(self) -> str | None:
@@ -74,7 +89,7 @@ class VidgoError(Exception):
         if hasattr(self, "__notes__"):
             copied.__notes__ = list(self.__notes__)
         if message is not None:
-            copied.args = (message, *self.args[1:])
+            copied._message = message  # noqa: SLF001 - its own class
         return copied
 
     def without_task(self) -> Self:
@@ -85,17 +100,26 @@ class VidgoError(Exception):
 
     # OSError (under TimeoutError) would rebuild itself from args alone, and print an errno.
     def __reduce__(self) -> tuple[Any, ...]:
-        return self._restore, (self.args, self.__dict__.copy())
+        return self._restore, (self.__dict__.copy(),)
 
     @classmethod
-    def _restore(cls, args: tuple[Any, ...], state: dict[str, Any]) -> Self:
+    def _restore(cls, state: dict[str, Any]) -> Self:
         """Rebuild a pickled error; of the class, so that a pickle holds its public name only."""
         error = cls.__new__(cls)
-        error.args = args
         error.__dict__.update(state)
         return error
 
     def __str__(self) -> str:
+        text = self._text()
+        if self.task_id is None or self.task_id in text:
+            return text
+        return f"task {self.task_id}: {text}"
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self)!r})"
+
+    def _text(self) -> str:
+        """Return the text, which may leave the task unnamed."""
         return self.message
 
 
@@ -160,7 +184,7 @@ class APIError(VidgoError):
         self.retry_after = retry_after
         self.documented = documented
 
-    def __str__(self) -> str:
+    def _text(self) -> str:
         kind = f" {self.type}" if self.type else ""
         return f"{self.status}{kind}: {self.message}"
 

@@ -52,6 +52,16 @@ _FINISHED, _FAILED = TaskStatus.FINISHED.value, TaskStatus.FAILED.value
 _DONE = (_FINISHED, _FAILED)
 
 
+def _aware(_: object, field: "attrs.Attribute[Any]", value: object) -> None:
+    """Refuse what is not a time with a time zone: a validator of attrs."""
+    if not isinstance(value, datetime):
+        msg = f"{field.name} must be a datetime with a time zone, not {type(value).__name__}"
+        raise TypeError(msg)
+    if value.utcoffset() is None:
+        msg = f"{field.name} must have a time zone, as datetime.now(UTC) has, not {value!r}"
+        raise ValueError(msg)
+
+
 @attrs.frozen
 class MediaFile:
     """One file that a task produced."""
@@ -66,7 +76,12 @@ class MediaFile:
 
 @attrs.frozen
 class Task:
-    """A generation task as it was when the server was last asked."""
+    """A generation task as it was when the server was last asked.
+
+    Raises:
+        TypeError: `submitted_at` is not a datetime.
+        ValueError: `submitted_at` has no time zone.
+    """
 
     task_id: str
     """The server's name for the task; opaque, of more than one form."""
@@ -82,7 +97,9 @@ class Task:
     """Why the task failed, in the server's free text."""
     model: str | None = attrs.field(default=None, kw_only=True)
     """The model id it was submitted with; None for a task known only by its id."""
-    submitted_at: datetime | None = attrs.field(default=None, kw_only=True)
+    submitted_at: datetime | None = attrs.field(
+        default=None, validator=attrs.validators.optional(_aware), kw_only=True
+    )
     """When this machine submitted it (aware, UTC, local clock); None if it did not."""
     raw: dict[str, Any] | None = attrs.field(default=None, eq=False, repr=False, kw_only=True)
     """The task's JSON object as received, unknown fields included.
@@ -150,7 +167,7 @@ class UploadedFile:
 
     file_url: str
     """Where models fetch it."""
-    uploaded_at: datetime
+    uploaded_at: datetime = attrs.field(validator=_aware)
     """When this machine sent it (aware, UTC, local clock)."""
     download_url: str | None = attrs.field(default=None, kw_only=True)
     """Where to download it; as this and all below, None where the server did not say."""

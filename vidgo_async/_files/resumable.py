@@ -235,7 +235,7 @@ class ResumableDownload:
         except SessionClosedError:
             raise
         except VidgoError as error:
-            reason = f"{expired.reason}; asked for a fresh one: {error}"
+            reason = f"{expired.reason}; asked for a fresh one: {error.without_task()}"
             return Failure(reason=reason, cause=error, is_final=not is_retryable(error))
         url = fresh_link(self._url, self._task)
         if url is None:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, cast
 
 import attrs
 
@@ -14,24 +14,65 @@ from vidgo_async._generation.slot import Slot
 
 
 @attrs.frozen
-class Outcome:
-    """What became of one request of a batch."""
+class _Outcome:
+    """What both kinds of outcome have."""
+
+    index: int
+    """The request's place in the batch, from 0."""
+    request: Request
+    """The request itself."""
+
+
+@attrs.frozen
+class Success(_Outcome):
+    """The outcome of a request whose task finished, and whose files were saved if asked for."""
+
+    task: Task
+    """The finished task."""
+    # A field rather than a property: type checkers narrow an `Outcome` by fields only.
+    error: None = attrs.field(default=None, init=False)
+    """Always None."""
+    paths: tuple[Path, ...] = attrs.field(default=(), kw_only=True)
+    """The files as they were saved, in the order of `task.files`, where `download_to` was given."""
+
+    @property
+    def ok(self) -> bool:
+        """True."""
+        return True
+
+
+@attrs.frozen
+class Failure(_Outcome):
+    """The outcome of a request that has no finished task, or whose files could not be saved."""
+
+    task: Task | None
+    """The last known state; None where no task was bought, or none is known of."""
+    error: VidgoError
+    """Why there is no finished task, or why its files are not there."""
+    paths: tuple[Path, ...] = attrs.field(default=(), kw_only=True)
+    """The files that were saved all the same."""
+
+    @property
+    def ok(self) -> bool:
+        """False."""
+        return False
+
+
+Outcome = Success | Failure
+"""What became of one request of a batch. `if outcome.error is None` tells type checkers too that
+`outcome.task` is a `Task`."""
+
+
+@attrs.frozen
+class Pending:
+    """A request that was read by a batch, and whose outcome was not yielded yet."""
 
     index: int
     """The request's place in the batch, from 0."""
     request: Request
     """The request itself."""
     task: Task | None
-    """The last known state; None where no task was bought, or none is known of."""
-    error: VidgoError | None
-    """Why there is no finished task, or why its files are not there; None exactly when `ok`."""
-    paths: tuple[Path, ...] = ()
-    """The files as they were saved, in the order of `task.files`, where `download_to` was given."""
-
-    @property
-    def ok(self) -> bool:
-        """Whether the task finished, and its files were saved if that was asked for."""
-        return self.error is None
+    """The last known state; None before the submit was answered."""
 
 
 class Batch:
@@ -47,9 +88,12 @@ class Batch:
         self._started = False
 
     @property
-    def in_flight(self) -> tuple[Outcome, ...]:
+    def in_flight(self) -> tuple[Pending, ...]:
         """The requests read and not yet yielded as outcomes, each with its last known task."""
-        return tuple(self._outcome(slot) for slot in self._engine.slots)
+        last_known = self._engine.last_known
+        return tuple(
+            Pending(slot.index, slot.request, last_known(slot)) for slot in self._engine.slots
+        )
 
     @property
     def read(self) -> int:
@@ -108,6 +152,7 @@ class Batch:
         call_when_dropped(self, self._engine.stop)
 
     def _outcome(self, slot: Slot) -> Outcome:
-        return Outcome(
-            slot.index, slot.request, self._engine.last_known(slot), slot.error, slot.paths
-        )
+        task = self._engine.last_known(slot)
+        if slot.error is None:  # so it has a task, which finished
+            return Success(slot.index, slot.request, cast("Task", task), paths=slot.paths)
+        return Failure(slot.index, slot.request, task, slot.error, paths=slot.paths)

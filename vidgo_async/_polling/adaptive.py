@@ -19,6 +19,10 @@ The hazard is learned from the polls themselves: the ends that they found, over 
 they saw tasks live. Polls that found no end count too, so that of a hundred tasks submitted
 together the first to end are not taken for the usual ones.
 
+Of a kind of task that was never seen to end, nothing but typical times is known, and a model may
+take a second where others take minutes. So its tasks are also polled early: at `min_interval`, and
+then each time when their age has doubled, which costs some four polls.
+
 Progress is a second clock. Where it is truthful, a task that shows 80 % at 120 s will show 100 %
 at 150 s, so the hazard is learned over the extrapolated per cent just as it is over the age.
 Both clocks predict each poll; progress is used while it has predicted clearly better, and so it
@@ -63,6 +67,9 @@ _MOST = 10.0
 """Bound of that advantage, so that a few lies end it."""
 _REMAINING = 100.0
 """Seconds that a task of unknown age may still have, on average."""
+_EXPECTED = 5.0
+"""Ends expected between two polls from which on an end is no news: it teaches nothing. So is one
+that was found after an hour without polls."""
 _INSTANT = 1e-6
 """Polls closer together than this teach nothing but rounding errors."""
 _IMAGES = ("image", "banana", "flux", "seedream")
@@ -107,7 +114,8 @@ class AdaptivePolling:
     """Poll when a task may have ended, by how long such tasks took in this session.
 
     Learns for each model and requested length apart, and follows a server that becomes slower
-    or faster within some 50 tasks. Before that it goes by the documented typical times.
+    or faster within some 50 tasks. Before that it goes by the documented typical times; until the
+    first end of a kind it also polls at `min_interval` and whenever the age has doubled.
 
     These are only the settings, which sessions may share: each calls `start` for itself.
     """
@@ -141,7 +149,10 @@ class _Learner:
             delay = math.sqrt(2 * settings.patience * _REMAINING)
         else:
             need = math.sqrt(2 * settings.patience)
-            delay = self._kind(task).wait(task, age, need, settings.max_interval)
+            kind = self._kind(task)
+            delay = kind.wait(task, age, need, settings.max_interval)
+            if not kind.known:
+                delay = min(delay, age)  # 0 before the first poll, so that it is `min_interval`
         return min(max(delay, settings.min_interval), settings.max_interval)
 
     def learn(self, before: Task, after: Task, earliest: float, latest: float) -> None:
@@ -167,6 +178,8 @@ class _Kind:
     def __init__(self, by_age: "_Clock") -> None:
         self.by_age = by_age
         self.by_progress = _Clock(_ANY_TIME)
+        self.known = False
+        """Whether the polls told when one of them ended."""
         self.advantage = 0.0
         """Log-likelihood by which progress has lately predicted better than age."""
 
@@ -182,6 +195,7 @@ class _Kind:
 
     def learn(self, task: Task, earliest: float, latest: float, *, ended: bool) -> None:
         by_age = self.by_age.learn(earliest, latest, ended=ended)
+        self.known = self.known or (ended and by_age < 0)
         progress = _progress(task, earliest)
         if progress is not None:
             extrapolated = progress * latest / earliest
@@ -221,12 +235,14 @@ class _Clock:
         return stop
 
     def learn(self, start: float, stop: float, *, ended: bool) -> float:
-        """Count a poll; return the log-likelihood that its finding had before."""
+        """Count a poll; return the log-likelihood of its finding, or 0 where it teaches nothing."""
         if stop - start < _INSTANT:
             return 0.0
         parts = _parts(start, stop)
         risks = [self._hazard(cell) * span for cell, span in parts]
         risk = sum(risks)
+        if ended and risk > _EXPECTED:
+            return 0.0
         if not ended:
             for cell, span in parts:
                 _count(self.lived, cell, span)

@@ -2,14 +2,23 @@
 
 import inspect
 import os
-from collections.abc import AsyncIterable, Iterable, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    Callable,
+    Coroutine,
+    Iterable,
+    Sequence,
+)
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, ParamSpec, cast
 
 from vidgo_async._core.models import UNSEEN, MediaFile, Task
 from vidgo_async._core.secret import SecretText
 from vidgo_async._core.validators import is_http_url
 from vidgo_async.requests import check_request
+
+_Args = ParamSpec("_Args")
 
 MAX_CALLBACK_URL = 2048
 """Characters; the limit in the older text of the webhook page."""
@@ -48,6 +57,32 @@ def check_callback(name: str, callback: object) -> None:
     ):
         msg = f"{name} must be a plain function, not {callback!r}"
         raise TypeError(msg)
+
+
+def as_callback(
+    name: str, callback: Callable[_Args, object] | None
+) -> Callable[_Args, None] | None:
+    """Return a callback whose results are checked: one that would have to be awaited is refused.
+
+    That shows only when it is called where an async function is hidden in a plain one.
+
+    Raises:
+        TypeError: It cannot be called, or is seen to be async.
+    """
+    check_callback(name, callback)
+    if callback is None:
+        return None
+
+    def checked(*args: _Args.args, **kwargs: _Args.kwargs) -> None:
+        result = callback(*args, **kwargs)
+        if result is None or not isinstance(result, Coroutine | AsyncGenerator):
+            return
+        if isinstance(result, Coroutine):
+            result.close()  # else Python warns that it was never awaited
+        msg = f"{name} must be a plain function; {callback!r} returned a {_type_name(result)}"
+        raise TypeError(msg)
+
+    return checked
 
 
 def check_callback_url(url: Any) -> str | None:

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from vidgo_async._api.transport import Connector, check_connector
-from vidgo_async._core.concurrency import mark_retrieved, wait_shielded
+from vidgo_async._core.concurrency import check_asyncio, mark_retrieved, wait_shielded
 from vidgo_async._core.errors import (
     SessionClosedError,
     SubmissionUnknownError,
@@ -24,15 +24,14 @@ from vidgo_async._generation.batch import Batch
 from vidgo_async._generation.engine import BatchOptions, Engine
 from vidgo_async._generation.request_source import Requests
 from vidgo_async._generation.submit_many import SubmitMany
-from vidgo_async._polling.adaptive import AdaptivePolling
 from vidgo_async._polling.completions import Completions, OnUpdate, wait_for_end
 from vidgo_async._polling.policies import PollingPolicy
 from vidgo_async._session.arguments import (
+    as_callback,
     as_folder,
     as_path,
     as_task,
     as_tasks,
-    check_callback,
     check_callback_url,
     check_file,
     check_requests,
@@ -65,7 +64,7 @@ class VidgoSession:
         callback_url: str | None = None,
         max_concurrent_requests: int = 16,
         max_requests_per_second: float | None = None,
-        polling: PollingPolicy = AdaptivePolling(),  # noqa: B008 - frozen
+        polling: PollingPolicy | None = None,
         retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - frozen
         request_timeout: float = 30.0,
         connector: Connector | None = None,
@@ -82,7 +81,8 @@ class VidgoSession:
             max_concurrent_requests: API requests in flight at once. Polls use at most 75 % of
                 them. Submits have priority; a poll that waited 0.5 s gets every fourth permit.
             max_requests_per_second: A cap on the rate, for those who know their limit.
-            polling: When to poll a task again.
+            polling: When to poll a task again; `FixedPolling` with the seconds of
+                `VIDGO_POLL_INTERVAL`, or else `AdaptivePolling()`.
             retry: How long, and how far apart, to try again what bought nothing.
             request_timeout: Seconds for one exchange with the API; a poll gets at most 10, and
                 less where responses come fast.
@@ -120,6 +120,7 @@ class VidgoSession:
     # --- Opening and closing ----------------------------------------------------------------
 
     async def __aenter__(self) -> Self:
+        check_asyncio()
         if self._closed:
             msg = "this session was closed; make a new one"
             raise SessionClosedError(msg)
@@ -224,19 +225,21 @@ class VidgoSession:
         Args:
             request: What to generate.
             timeout: Seconds until the task has to be finished; None for no limit.
-            on_update: Called with each new state of the task, the first and the last too.
+            on_update: Called with each new state of the task, the first and the last too. A plain
+                function: what it raises ends the wait, and so does a coroutine that it returns.
             download_to: A folder, made if need be, to save its files in, named by the task's id.
 
         Raises:
             TaskFailedError: The task ended without a result; credits are given back.
             DownloadError: It finished, and a file could not be saved; the error carries the task.
             TaskTimeoutError: The deadline passed; the error carries the task, if there is one.
+            TypeError: `on_update` returned a coroutine; the task is in `unclaimed`.
             VidgoError: As in `submit` and `wait`.
         """
         runtime = self._open()
         check_request(request)
         check_timeout(timeout)
-        check_callback("on_update", on_update)
+        on_update = as_callback("on_update", on_update)
         folder = self._folder(runtime, download_to)
         if folder is not None:
             await folder.open()
@@ -286,14 +289,15 @@ class VidgoSession:
 
         Example:
             async for outcome in vidgo.generate_many(requests, max_in_flight=32):
-                print(outcome.index, outcome.task if outcome.ok else outcome.error)
+                print(outcome.index, outcome.task.files if outcome.error is None else outcome.error)
 
         Args:
             requests: Any iterable or async iterable, read as slots free up.
             max_in_flight: Requests read and not yet yielded as outcomes, at most. Requests waiting
                 for an upload are not counted; up to `max_in_flight` more of them are read.
             timeout: Seconds for each request, from its id on; None for no limit.
-            on_update: Called with each new state of each task.
+            on_update: Called with each new state of each task. If it raises, or returns a
+                coroutine, reading stops, all that was bought is yielded, and then it is raised.
             download_to: A folder, made if need be, to save all files in, named by their tasks'
                 ids: `Outcome.paths`. Downloading slows neither submitting nor polling: four are
                 downloaded at once, and reading pauses only when `max_in_flight` finished tasks
@@ -303,7 +307,7 @@ class VidgoSession:
         check_requests(requests, streams=True)
         check_count("max_in_flight", max_in_flight)
         check_timeout(timeout)
-        check_callback("on_update", on_update)
+        on_update = as_callback("on_update", on_update)
         options = BatchOptions(
             callback_url=self._settings.callback_url,
             timeout=timeout,
@@ -345,16 +349,17 @@ class VidgoSession:
             task_or_id: A task of known age is first polled when the policy says, a bare id
                 at once.
             timeout: Seconds; None for no limit.
-            on_update: Called with each new state, the last one too.
+            on_update: Called with each new state, the last one too; a plain function.
 
         Raises:
             TaskTimeoutError: It did not end in time; it goes on.
+            TypeError: `on_update` returned a coroutine.
             VidgoError: The server refuses to tell, or the session was closed.
         """
         runtime = self._open()
         task = as_task(task_or_id)
         check_timeout(timeout)
-        check_callback("on_update", on_update)
+        on_update = as_callback("on_update", on_update)
         return await wait_for_end(runtime.poller, task, timeout=timeout, on_update=on_update)
 
     def as_completed(
@@ -434,7 +439,7 @@ class VidgoSession:
         """
         runtime = self._open()
         check_file(file)
-        check_callback("on_progress", on_progress)
+        on_progress = as_callback("on_progress", on_progress)
         target = as_path("destination", destination)
         return await self._call(
             runtime,

@@ -9,7 +9,8 @@ import attrs
 from vidgo_async._core.retry import RetryPolicy
 from vidgo_async._core.secret import SecretText
 from vidgo_async._core.validators import count, is_http_url, positive
-from vidgo_async._polling.policies import PollingPolicy
+from vidgo_async._polling.adaptive import AdaptivePolling
+from vidgo_async._polling.policies import FixedPolling, PollingPolicy
 from vidgo_async._session.arguments import check_callback_url
 
 DEFAULT_BASE_URL = "https://api.vidgo.ai"
@@ -46,6 +47,20 @@ def _find_base_url(url: Any) -> str:
     return address
 
 
+def _find_polling(polling: PollingPolicy | None) -> PollingPolicy:
+    """Return the policy that was given; else the environment's interval, or the default."""
+    if polling is not None:
+        return polling
+    interval = os.environ.get("VIDGO_POLL_INTERVAL", "").strip()
+    if not interval:
+        return AdaptivePolling()
+    try:
+        return FixedPolling(float(interval))
+    except ValueError:
+        msg = f"VIDGO_POLL_INTERVAL must be a number of seconds above 0, not {interval!r}"
+        raise ValueError(msg) from None
+
+
 def _is_polling(_: object, __: object, value: Any) -> None:
     if isinstance(value, type) or not callable(getattr(value, "next_delay", None)):
         msg = f"polling must be a policy such as FixedPolling(3.0), not {value!r}"
@@ -75,7 +90,7 @@ class Settings:
     max_requests_per_second: float | None = attrs.field(
         validator=attrs.validators.optional(positive)
     )
-    polling: PollingPolicy = attrs.field(validator=_is_polling)
+    polling: PollingPolicy = attrs.field(converter=_find_polling, validator=_is_polling)
     retry: RetryPolicy = attrs.field(validator=_is_retry)
     request_timeout: float = attrs.field(validator=positive)
     proxy: str | None = attrs.field(

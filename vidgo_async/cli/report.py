@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TextIO, cast
+from typing import TextIO
 
 from vidgo_async._core.errors import (
     NotFoundError,
@@ -57,7 +57,7 @@ class Report:
     async def outcome(self, vidgo: VidgoSession, outcome: Outcome) -> None:
         """Save what one request of a batch became."""
         if outcome.error is None:
-            await self.task(vidgo, cast("Task", outcome.task))
+            await self.task(vidgo, outcome.task)
         else:
             task_id = outcome.error.task_id
             self.failure(task_id, outcome.error, about=task_id or _prompt(outcome.request))
@@ -93,7 +93,8 @@ class Report:
         """Take note of what went wrong."""
         self.failed += 1
         self._row("failed", task_id)
-        _tell(sys.stderr, f"{about or task_id}: {error}")
+        text = str(error).removeprefix(f"task {task_id}: ")  # once is enough
+        _tell(sys.stderr, f"{about or task_id}: {text}")
         if isinstance(error, SubmissionUnknownError):
             self._unknown.append(error)
         if isinstance(error, NotFoundError) and task_id is not None:

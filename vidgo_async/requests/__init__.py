@@ -1,7 +1,7 @@
 """What is asked for: any model through `GenerationRequest`, known ones by a typed class.
 
 A typed class checks its values when it is made, so that a mistake costs nothing. Each model
-family has a file of its own here; `base.py` holds what they share.
+family has a file of its own here; `base.py`, `fields.py` and `media.py` hold what they share.
 """
 
 from vidgo_async.requests.base import (

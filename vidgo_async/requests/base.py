@@ -1,39 +1,73 @@
-"""The free-form request, and the base and the checks that typed requests are made of."""
+"""The free-form request, and the base of the typed ones."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, cast, get_args
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, cast
 
 import attrs
 
-from vidgo_async._core.models import Request
+from vidgo_async._core.models import Request, UploadedFile
+from vidgo_async.requests.media import DATA, as_medium, data_url_problem, is_media_field
+
+MAX_DEPTH = 100
+"""Levels of lists and dicts in an input; far more than any model has."""
 
 
-def _copy_json(value: object, where: str) -> Any:
-    """Copy a JSON value deeply, and refuse whatever JSON cannot carry."""
+def _copy(value: object, name: str, where: str, depth: int) -> Any:
+    """Copy a value of the field `name` deeply, and refuse whatever a request cannot carry."""
     match value:
-        case None | bool() | int() | str():
+        case None | bool() | int():
             return value
+        case str():
+            return _copy_text(value, name, where)
         case float():
             if not math.isfinite(value):
                 msg = f"{where} is {value}, and JSON has no such number"
                 raise ValueError(msg)
             return value
-        case list() | tuple():
-            items = cast("Sequence[object]", value)
-            return [_copy_json(item, f"{where}[{i}]") for i, item in enumerate(items)]
-        case Mapping():
-            fields = cast("Mapping[object, object]", value)
-            return {
-                _json_key(key, where): _copy_json(item, f"{where}.{key}")
-                for key, item in fields.items()
-            }
+        case list() | tuple() | Mapping():
+            return _copy_container(cast("object", value), name, where, depth + 1)
+        case UploadedFile() | os.PathLike():
+            return _copy_file(cast("object", value), name, where)
         case _:
             msg = (
-                f"{where} is a {type(value).__name__}; "
-                "JSON carries only strings, numbers, booleans, None, lists and dicts"
+                f"{where} is a {type(value).__name__}; an input carries only strings, numbers, "
+                "booleans, None, lists and dicts, and as media Path and UploadedFile "
+                "(for bytes see VidgoSession.upload)"
             )
             raise TypeError(msg)
+
+
+def _copy_container(value: object, name: str, where: str, depth: int) -> Any:
+    if depth > MAX_DEPTH:
+        msg = "input is nested too deeply, or holds itself"
+        raise ValueError(msg)
+    if isinstance(value, Mapping):
+        fields = cast("Mapping[object, object]", value)
+        return {
+            _json_key(key, where): _copy(item, str(key), f"{where}.{key}", depth)
+            for key, item in fields.items()
+        }
+    items = cast("Sequence[object]", value)
+    return [_copy(item, name, f"{where}[{i}]", depth) for i, item in enumerate(items)]
+
+
+def _copy_text(value: str, name: str, where: str) -> str:
+    medium: str = as_medium(value)
+    if not (medium.startswith(DATA) and is_media_field(name)):
+        return value
+    if (problem := data_url_problem(medium)) is not None:
+        msg = f"{where} {problem}"
+        raise ValueError(msg)
+    return medium
+
+
+def _copy_file(value: object, name: str, where: str) -> Any:
+    if name.endswith("prompt"):
+        msg = f"{where} is a {type(value).__name__}; a prompt is text, and is never uploaded"
+        raise TypeError(msg)
+    return as_medium(value)
 
 
 def _json_key(key: object, where: str) -> str:
@@ -47,11 +81,7 @@ def _copy_input(value: object) -> dict[str, Any]:
     if not isinstance(value, Mapping):
         msg = f"input must be a dict of the model's parameters, not {type(value).__name__}"
         raise TypeError(msg)
-    try:
-        copied: dict[str, Any] = _copy_json(cast("Mapping[object, object]", value), "input")
-    except RecursionError:
-        msg = "input is nested too deeply, or holds itself"
-        raise ValueError(msg) from None
+    copied: dict[str, Any] = _copy(cast("Mapping[object, object]", value), "", "input", 0)
     return copied
 
 
@@ -70,9 +100,17 @@ class GenerationRequest(Request):
 
     Model ids come and go every few weeks and no endpoint lists them, so this always works.
 
+    Media may be a URL; or, anywhere in the input, a path or an `UploadedFile`; or, under a key that
+    ends in `_url` or `_urls`, a base64 `data:` URL. What has no URL the session uploads on submit.
+    Text under another key, such as a prompt, is sent as it is.
+
+    Example:
+        `GenerationRequest("kling-3.0/pro", {"prompt": "a fox", "image_urls": [Path("fox.png")]})`
+
     Raises:
-        TypeError: `model` is not a string, or `input` holds what JSON cannot carry.
-        ValueError: `model` is empty, or `input` holds a number that JSON does not have.
+        TypeError: `model` is not a string, or `input` holds what a request cannot carry.
+        ValueError: `model` is empty, or `input` holds a number that JSON does not have, or a
+            `data:` URL without base64 as media, or is nested too deeply.
     """
 
     # A field may stand for an abstract property, which pyright does not know.
@@ -100,57 +138,6 @@ class TypedRequest(Request):
             for name, value in values
             if value is not None
         }
-
-
-Check = Callable[[Any, "attrs.Attribute[Any]", Any], None]
-_ESCAPE = "GenerationRequest(model, input) sends anything"
-
-
-def refuse(error: type[Exception], owner: object, field: str, problem: str) -> Exception:
-    """Word a refusal alike everywhere: where, what is wrong, and the way around."""
-    return error(f"{type(owner).__name__}.{field} {problem} ({_ESCAPE})")
-
-
-def text(*, max_length: int) -> Check:
-    """Check for a string that is not blank and of at most `max_length` characters."""
-
-    def check(owner: object, field: "attrs.Attribute[Any]", value: object) -> None:
-        if not isinstance(value, str):
-            raise refuse(
-                TypeError, owner, field.name, f"must be a string, not {type(value).__name__}"
-            )
-        if not value.strip():
-            raise refuse(
-                ValueError, owner, field.name, f"is empty; give 1 to {max_length} characters"
-            )
-        if len(value) > max_length:
-            problem = f"has {len(value)} characters; at most {max_length} are allowed"
-            raise refuse(ValueError, owner, field.name, problem)
-
-    return check
-
-
-def one_of(choices: object) -> Check:
-    """Check for one of the values of a `Literal`, of its very type (True is not 1)."""
-    allowed: tuple[str | int, ...] = get_args(choices)
-    kinds = tuple(type(choice) for choice in allowed)
-    listed = ", ".join(repr(choice) for choice in allowed)
-
-    def check(owner: object, field: "attrs.Attribute[Any]", value: object) -> None:
-        if isinstance(value, bool) or not isinstance(value, kinds):
-            problem = f"must be one of {listed}, not {value!r} of type {type(value).__name__}"
-            raise refuse(TypeError, owner, field.name, problem)
-        if value not in allowed:
-            raise refuse(ValueError, owner, field.name, f"must be one of {listed}, not {value!r}")
-
-    return check
-
-
-def as_tuple(value: Any) -> Any:
-    """Freeze a list; leave anything else for the check to refuse by name."""
-    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
-        return tuple(cast("Sequence[object]", value))
-    return value
 
 
 def check_request(request: object) -> None:

@@ -6,7 +6,8 @@ from typing import ClassVar, Literal
 import attrs
 from attrs.validators import optional
 
-from vidgo_async.requests.base import TypedRequest, one_of, text
+from vidgo_async.requests.base import TypedRequest
+from vidgo_async.requests.fields import one_of, text
 from vidgo_async.requests.media import Media, as_media, media
 
 # The page's table names the first three ratios, its own example and other callers send the

@@ -1,4 +1,4 @@
-"""Media of typed requests: a URL, or what the session uploads first to get one.
+"""Media of requests: a URL, or what the session uploads first to get one.
 
 What needs an upload is found by its type, or in a field whose name ends as the API's media fields
 do, at any depth: a model family needs to say no more than that a field holds media.
@@ -11,12 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from vidgo_async._core.models import Request, UploadedFile
 from vidgo_async._core.validators import is_http_url
-from vidgo_async.requests.base import (
-    Check,
-    GenerationRequest,
-    as_tuple,
-    refuse,
-)
+from vidgo_async.requests.fields import Check, as_tuple, refuse
 
 if TYPE_CHECKING:
     import attrs
@@ -26,8 +21,9 @@ Media = str | os.PathLike[str] | UploadedFile
 Source = str | Path | UploadedFile
 """What has no URL yet, as it is looked up: a `data:` URL, a path or an uploaded file."""
 
+DATA = "data:"
+"""How the URLs begin that hold their file."""
 _FIELDS = ("_url", "_urls")
-_DATA = "data:"
 _ALLOWED = "an http(s) URL, a base64 data: URL, a path or an UploadedFile"
 
 
@@ -66,10 +62,27 @@ def as_media(value: Any) -> Any:
 
 
 def as_medium(value: Any) -> Any:
-    """Make a plain path of any kind of path, so that requests compare and pickle."""
+    """Make a plain path of any kind of path, so that requests compare and pickle.
+
+    The scheme of a `data:` URL becomes lower case, since schemes have no case.
+    """
     if isinstance(value, os.PathLike):
         return Path(os.fsdecode(cast("os.PathLike[str]", value)))
+    if isinstance(value, str) and value[: len(DATA)].lower() == DATA:
+        return DATA + value[len(DATA) :]
     return value
+
+
+def is_media_field(name: str) -> bool:
+    """Tell whether the API has media in a field of this name."""
+    return name.endswith(_FIELDS)
+
+
+def data_url_problem(url: str) -> str | None:
+    """Return what is wrong with a `data:` URL, if anything."""
+    if ";base64" in url.partition(",")[0][:200].lower():
+        return None
+    return f"is a data: URL without base64; give {_ALLOWED}, not {url[:80]!r}"
 
 
 def _check_medium(owner: object, where: str, value: object) -> None:
@@ -78,10 +91,9 @@ def _check_medium(owner: object, where: str, value: object) -> None:
     if not isinstance(value, str):
         problem = f"must be a URL or a path, not {type(value).__name__}"
         raise refuse(TypeError, owner, where, problem)
-    if value.startswith(_DATA):
-        if ";base64" not in value.partition(",")[0][:200]:
-            problem = f"is a data: URL without base64; give {_ALLOWED}, not {value[:80]!r}"
-            raise refuse(ValueError, owner, where, problem)
+    if value.startswith(DATA):
+        if (flaw := data_url_problem(value)) is not None:
+            raise refuse(ValueError, owner, where, flaw)
     elif not is_http_url(value):
         problem = f"must be {_ALLOWED}, not {value[:80]!r}; a file's name goes into Path(...)"
         raise refuse(ValueError, owner, where, problem)
@@ -92,8 +104,6 @@ def _check_medium(owner: object, where: str, value: object) -> None:
 
 def sources_of(request: Request) -> list[Source]:
     """Return each medium of a request that has no URL yet, once, in order."""
-    if isinstance(request, GenerationRequest):
-        return []  # sent as it is; that it is JSON was checked
     found: dict[Source, str] = {}
     _filled(request.input, "", lambda source: found.setdefault(source, ""))
     return list(found)
@@ -111,7 +121,7 @@ def _filled(value: object, name: str, link: Callable[[Source], str]) -> Any:
     """Copy a value of the field `name`, and put a link in the place of each source."""
     match value:
         case str():
-            is_source = value.startswith(_DATA) and name.endswith(_FIELDS)
+            is_source = value.startswith(DATA) and is_media_field(name)
             return link(value) if is_source else value
         case UploadedFile():
             return link(value)

@@ -8,6 +8,10 @@ from collections.abc import Sequence
 
 from vidgo_async.sandbox.server import QUICK, REALISTIC, Sandbox
 
+QUICK_POLLS = "0.1"
+"""Seconds between two polls of a video that takes about one. For realistic videos the variable is
+emptied, which means the default policy."""
+
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Serve until Ctrl-C."""
@@ -22,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             port=options.port,
         )
         with contextlib.suppress(KeyboardInterrupt):
-            asyncio.run(_serve(sandbox))
+            asyncio.run(_serve(sandbox, "" if options.realistic else QUICK_POLLS))
     except (ValueError, OSError) as error:
         parser.error(str(error))
 
@@ -48,13 +52,16 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-async def _serve(sandbox: Sandbox) -> None:
+async def _serve(sandbox: Sandbox, poll_interval: str) -> None:
     async with sandbox:
-        key = shlex.quote(sandbox.api_key)
+        variables = {
+            "VIDGO_BASE_URL": sandbox.url,
+            "VIDGO_API_KEY": sandbox.api_key,
+            "VIDGO_POLL_INTERVAL": poll_interval,
+        }
+        line = " ".join(f"{name}={shlex.quote(value)}" for name, value in variables.items())
         # Flushed, so that a program that reads this through a pipe gets it at once.
-        print(  # noqa: T201 - what this command is for
-            f"export VIDGO_BASE_URL={sandbox.url} VIDGO_API_KEY={key}", flush=True
-        )
+        print(f"export {line}", flush=True)  # noqa: T201 - what this command is for
         await asyncio.Event().wait()
 
 

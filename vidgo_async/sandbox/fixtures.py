@@ -6,7 +6,7 @@ Name this module in your `conftest.py`, and the fixture in your test:
 
     def test_my_app(vidgo_sandbox):
         vidgo_sandbox.inject(answer(429))
-        my_app.main()  # reads VIDGO_BASE_URL and VIDGO_API_KEY
+        my_app.main()  # its `VidgoSession()` finds the sandbox
         assert vidgo_sandbox.sold == 1
 
 Only this module needs pytest, so nothing else imports it.
@@ -20,6 +20,9 @@ from anyio.from_thread import start_blocking_portal
 
 from vidgo_async.sandbox.server import Sandbox
 
+POLL_INTERVAL = 0.05
+"""Seconds between two polls of a task that takes as long at most."""
+
 
 @pytest.fixture
 def vidgo_sandbox(
@@ -27,7 +30,7 @@ def vidgo_sandbox(
 ) -> Iterator[Sandbox]:
     """Run a sandbox in a thread, and set `VIDGO_BASE_URL` and `VIDGO_API_KEY` to it.
 
-    Videos take milliseconds. To change settings of the sandbox, mark the test with
+    Videos take milliseconds, and `VIDGO_POLL_INTERVAL` is set so that sessions notice it. To change settings of the sandbox, mark the test with
     `@pytest.mark.parametrize("vidgo_sandbox", [{"credits": 3.0}], indirect=True)`.
     Everything but `refusing` may be used from the test's thread.
     """
@@ -38,4 +41,5 @@ def vidgo_sandbox(
     ):
         monkeypatch.setenv("VIDGO_BASE_URL", sandbox.url)
         monkeypatch.setenv("VIDGO_API_KEY", sandbox.api_key)
+        monkeypatch.setenv("VIDGO_POLL_INTERVAL", str(POLL_INTERVAL))
         yield sandbox
