@@ -97,7 +97,10 @@ def test_help_names_all_commands(program: Program) -> None:
     ("missing", "last_line"),
     [
         ("cyclopts", "the program needs an extra: pip install 'vidgo_async[cli]'"),
-        ("tempfile", "ModuleNotFoundError: import of tempfile halted; None in sys.modules"),
+        (
+            "vidgo_async.cli.program",
+            "ModuleNotFoundError: import of vidgo_async.cli.program halted; None in sys.modules",
+        ),
     ],
 )
 async def test_missing_extra_is_one_plain_sentence(missing: str, last_line: str) -> None:
