@@ -46,7 +46,7 @@ def test_timed_out_wait_says_how_to_go_on(program: Program) -> None:
 
 def test_finished_without_a_file_is_a_failure(program: Program) -> None:
     """A task that finished and has nothing to save gives status 1 and says so."""
-    program.sandbox.inject(finished(), call="status")
+    program.sandbox.inject(finished(), call="status", times=None)
     run = program("wait", "empty")
     assert (run.status, run.err) == (1, "")
     assert re.search("^finished without a file +[0-9.]+  empty$", run.out, re.MULTILINE)

@@ -73,7 +73,9 @@ async def test_a_link_that_stays_expired_is_one_error(
 ) -> None:
     """If the fresh link is refused too, the error says so, with the task and the file."""
     sandbox.inject(answer(status), call="file", times=None)
-    with pytest.raises(DownloadError, match=rf"dead \(HTTP {status}\); links die 24") as caught:
+    with pytest.raises(
+        DownloadError, match=rf"expired \(HTTP {status}\); links expire 24"
+    ) as caught:
         await vidgo.download(video, tmp_path / "fox.mp4")
     assert caught.value.file == video
     assert caught.value.task is not None
@@ -88,7 +90,7 @@ async def test_without_a_task_an_expired_link_is_final(
 ) -> None:
     """An expired link of a file whose task is not known is an error at once."""
     await anyio.sleep(700)
-    with pytest.raises(DownloadError, match="the link is dead"):
+    with pytest.raises(DownloadError, match="the link has expired"):
         await vidgo.download(MediaFile(video.file_url, None, task_id), tmp_path / "fox.mp4")
     assert (sandbox.received["file"], sandbox.received["status"]) == (1, 0)
 
@@ -99,7 +101,9 @@ async def test_a_task_that_is_gone_is_the_cause(
     """If the API no longer knows the task, the error says both."""
     sandbox.inject(answer(404), call="file")
     sandbox.inject(refusal(404, "D"), call="status")
-    with pytest.raises(DownloadError, match=r"the link is dead.*asked for a fresh one: 404") as no:
+    with pytest.raises(
+        DownloadError, match=r"the link has expired.*asked for a fresh one: 404"
+    ) as no:
         await vidgo.download(video, tmp_path / "fox.mp4")
     assert isinstance(no.value.__cause__, NotFoundError)
     assert no.value.task_id == video.task_id
@@ -123,7 +127,7 @@ async def test_a_task_without_the_file_has_no_fresh_link(
     """If the task no longer has the file, the link stays expired."""
     sandbox.inject(answer(404), call="file")
     sandbox.inject(changed(files=[]), call="status")
-    with pytest.raises(DownloadError, match="the link is dead"):
+    with pytest.raises(DownloadError, match="the link has expired"):
         await vidgo.download(video, tmp_path / "fox.mp4")
     assert sandbox.received["file"] == 1
 

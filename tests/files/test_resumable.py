@@ -92,7 +92,7 @@ async def test_five_attempts_without_progress_are_an_error(
         (answer(302), "answered 302", 5),
         (answer(206, b"part"), "answered 206", 5),
         (answer(416), "answered 416", 5),
-        (answer(404), r"the link is dead \(HTTP 404\); links die 24 hours", 2),
+        (answer(404), r"the link has expired \(HTTP 404\); links expire 24 hours", 2),
         (corrupted, "its sha256 is wrong", 5),
         (both(cut_at(1000), BARE), "the transfer was cut", 6),
         (both(stall_at(1000), without_ranges), "nothing came for 60 s", 6),

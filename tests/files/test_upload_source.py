@@ -14,7 +14,9 @@ from aiohttp.typedefs import Handler
 from tests.support.sessions import open_session
 from tests.support.uploads import PNG, data_url, picture
 from vidgo_async import SessionClosedError, VidgoSession
-from vidgo_async._files.upload_source import PIECE, Content, parcel_of
+from vidgo_async._core.concurrency import Threads
+from vidgo_async._files.upload_body import PIECE, UploadBody
+from vidgo_async._files.upload_source import check_source
 from vidgo_async.sandbox import Sandbox
 
 pytestmark = pytest.mark.virtual_time
@@ -86,19 +88,23 @@ async def test_an_upload_needs_an_open_session() -> None:
 # --- Files that change -----------------------------------------------------------------------
 
 
+async def opened(path: Path) -> UploadBody:
+    source = await anyio.to_thread.run_sync(check_source, path)
+    return await anyio.to_thread.run_sync(source.open, Threads())
+
+
 @pytest.mark.parametrize("size", [0, PIECE + 5, 3 * PIECE])
 async def test_a_file_that_changes_while_it_is_sent(tmp_path: Path, size: int) -> None:
     """A file that grows or shrinks while it is sent is an error, not an endless wait."""
     path = picture(tmp_path, data=PNG + bytes(2 * PIECE - len(PNG)))
 
-    content = Content((await anyio.to_thread.run_sync(parcel_of, path)).begin)
-    await content.open()
-    await content.read()
+    body = await opened(path)
+    await body.read()
     os.truncate(path, size)
     with pytest.raises(ValueError, match=r"fox\.png' changed while it was being uploaded"):
-        while await content.read():
+        while await body.read():
             pass
-    await content.aclose()
+    await anyio.to_thread.run_sync(body.close)
 
 
 async def test_a_changing_file_is_the_uploads_error(
@@ -106,16 +112,16 @@ async def test_a_changing_file_is_the_uploads_error(
 ) -> None:
     """The caller of `upload` gets that error, and the session goes on."""
     path = picture(tmp_path, data=PNG + bytes(2 * PIECE))
-    read = Content.read
+    read = UploadBody.read
 
-    async def read_and_truncate(self: Content) -> bytes:
+    async def read_and_truncate(self: UploadBody) -> bytes:
         piece = await read(self)
         os.truncate(path, len(PNG))
         return piece
 
     async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
         with monkeypatch.context() as patch:
-            patch.setattr(Content, "read", read_and_truncate)
+            patch.setattr(UploadBody, "read", read_and_truncate)
             with pytest.raises(ValueError, match=r"fox.png' changed while"):
                 await vidgo.upload(path)
         await vidgo.upload(path)
@@ -135,10 +141,9 @@ async def test_a_file_that_vanishes_between_attempts(fox: Path) -> None:
             await vidgo.upload(fox)
 
 
-async def test_closing_a_content_twice_or_early(fox: Path) -> None:
-    """A content that was closed before it was opened stays closed."""
-    content = Content((await anyio.to_thread.run_sync(parcel_of, fox)).begin)
-    await content.aclose()
-    await content.open()
-    assert await content.read() == b""
-    await content.aclose()
+async def test_closing_a_body_twice_or_early(fox: Path) -> None:
+    """A body that was closed before it was read is at its end; closing it again does no harm."""
+    body = await opened(fox)
+    await anyio.to_thread.run_sync(body.close)
+    assert await body.read() == b""
+    await anyio.to_thread.run_sync(body.close)

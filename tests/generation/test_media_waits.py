@@ -21,7 +21,7 @@ from vidgo_async import (
     VidgoError,
     VidgoSession,
 )
-from vidgo_async._files.uploads import _Shared
+from vidgo_async._files.uploads import SharedUpload
 from vidgo_async.sandbox import Sandbox, answer, hang, hang_after, slow
 
 pytestmark = pytest.mark.virtual_time
@@ -191,6 +191,7 @@ async def test_a_failed_upload_is_of_no_use() -> None:
     stopped.cancel()
     await asyncio.wait({failed, stopped})
     assert all(
-        _Shared("key", job, anyio.current_time() + HOUR).is_stale() for job in (failed, stopped)
+        SharedUpload("key", job, anyio.current_time() + HOUR).is_stale()
+        for job in (failed, stopped)
     )
     assert failed.exception()

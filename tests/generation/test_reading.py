@@ -3,14 +3,14 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
 import anyio
 import pytest
 
 from tests.support.sessions import FOX, foxes, open_session
 from vidgo_async import GrokImagine, SessionClosedError, VidgoSession
-from vidgo_async.sandbox import Sandbox
+from vidgo_async.sandbox import Sandbox, hang
 
 pytestmark = pytest.mark.virtual_time
 
@@ -121,3 +121,42 @@ async def test_an_async_generator_is_closed_by_its_reader(
         assert len(tasks) == 1
         assert tasks[0] is not asyncio.current_task()
     assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
+@pytest.mark.parametrize("kind", ["plain", "async"])
+async def test_each_request_is_sent_before_the_next_is_read(kind: str) -> None:
+    """An iterator that never lets the loop turn holds up nothing that it gave before."""
+    arrived: list[int] = []
+
+    def plain() -> Iterator[GrokImagine]:
+        for request in foxes(12):
+            arrived.append(sandbox.received["submit"])
+            yield request
+
+    async def without_a_pause() -> AsyncIterator[GrokImagine]:
+        for request in plain():
+            yield request
+
+    async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
+        requests = plain() if kind == "plain" else without_a_pause()
+        outcomes = [outcome async for outcome in vidgo.generate_many(requests)]
+        assert all(outcome.ok for outcome in outcomes)
+    # What is written is on its way, and arrives an iteration or two of the loop later.
+    assert all(count >= number - 1 for number, count in enumerate(arrived))
+
+
+async def test_reading_goes_on_where_nothing_can_be_sent() -> None:
+    """A request that waits for a permit, or for a retry, does not hold up the reading."""
+    read: list[float] = []
+
+    def requests() -> Iterator[GrokImagine]:
+        for request in foxes(6):
+            read.append(now())
+            yield request
+
+    async with Sandbox() as sandbox, open_session(sandbox, max_concurrent_requests=1) as vidgo:
+        sandbox.inject(hang, times=1)
+        async with vidgo.generate_many(requests()):
+            await anyio.sleep(3)
+        assert len(read) == 6
+        assert read[-1] - read[0] < 1

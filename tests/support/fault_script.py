@@ -8,7 +8,9 @@ from aiohttp.typedefs import Handler
 
 from vidgo_async.sandbox import (
     Fault,
+    after,
     answer,
+    changed,
     cut_body,
     hang,
     hang_after,
@@ -44,6 +46,8 @@ FAULTS: dict[str, Fault] = {
     "late_answer": late_answer,
     "late": slow(4),
     "html": answer(502, "<html>"),
+    "lost": after(answer(504, "<html>")),
+    "no_id": changed(task_id=None),
     "empty": answer(200),
     "refused": refusal(400),
     "unpaid": refusal(402),

@@ -31,6 +31,8 @@ class Ledger:
     tasks: Counter[str] = attrs.field(init=False, factory=Counter[str])
     unknown: Counter[str] = attrs.field(init=False, factory=Counter[str])
     outcomes: Counter[str] = attrs.field(init=False, factory=Counter[str])
+    named: set[str] = attrs.field(init=False, factory=set[str])
+    """Tasks that an error named: what goes on after the session is in `unclaimed` too."""
 
     def note(self, *things: object) -> None:
         """Note what a submit returned, raised or left unclaimed, and what a batch yielded."""
@@ -42,8 +44,10 @@ class Ledger:
                     self.unknown[thing.request.input["prompt"]] += 1
                 case SubmitErrorGroup():
                     self.note(*thing.accepted.values(), *thing.failed.values())
+                case VidgoError() if thing.task_id is not None:
+                    self.named.add(thing.task_id)
                 case VidgoError():
-                    self.note(thing.task)
+                    pass
                 case Outcome():
                     self.outcomes[thing.request.input["prompt"]] += 1
                     self.note(thing.error if thing.task is None else thing.task)
@@ -54,11 +58,11 @@ class Ledger:
         """Compare with the ids of the tasks that a server sold, by prompt."""
         prompts = {task_id: prompt for prompt, task_ids in sold.items() for task_id in task_ids}
         owners = Counter(self.unknown)
-        for task_id, times in self.tasks.items():
+        for task_id in self.tasks.keys() | self.named:
             if task_id in prompts:
-                owners[prompts[task_id]] += times
+                owners[prompts[task_id]] += self.tasks[task_id] or 1
         return Differences(
-            not_sold=frozenset(self.tasks.keys() - prompts.keys()),
+            not_sold=frozenset((self.tasks.keys() | self.named) - prompts.keys()),
             sold_twice=frozenset(prompt for prompt, ids in sold.items() if len(ids) > 1),
             owned_twice=_repeated(owners),
             reported_twice=_repeated(self.outcomes),

@@ -107,7 +107,7 @@ class Machine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.runner = asyncio.Runner(loop_factory=jumping_loop)
-        self.loop = self.runner.get_loop()
+        self.loop: Any = self.runner.get_loop()
         self.loop_errors: list[object] = []
         self.loop.set_exception_handler(lambda _, context: self.loop_errors.append(context))
         self.hook, sys.unraisablehook = (
@@ -117,6 +117,8 @@ class Machine(RuleBasedStateMachine):
         self.script, self.ledger, self.numbers = FaultScript(), Ledger(), itertools.count()
         self.calls: list[Call] = []
         self.kept: list[Batch] = []
+        self.cancelled: list[asyncio.Task[None]] = []
+        """Kept with their tracebacks, and so with all that their frames hold."""
         self.sessions: list[VidgoSession] = []
         self.alive: set[VidgoSession] = set()
         self.outage: AbstractAsyncContextManager[None] | None = None
@@ -126,10 +128,12 @@ class Machine(RuleBasedStateMachine):
         seed=st.integers(0, 9),
         limit=st.integers(1, 4),
         ending=st.sampled_from(["await", "native", "scope", "close"]),
+        faulty_policy=st.booleans(),
     )
-    def begin(self, seed: int, limit: int, ending: str) -> None:
+    def begin(self, seed: int, limit: int, ending: str, faulty_policy: bool) -> None:
         """Start a server and open a session; choose how all calls end at last."""
         self.limit, self.ending = limit, ending
+        self.policy = FaultyPolicy() if faulty_policy else FixedPolling(4.0)
         self.sandbox = Sandbox(seed=seed, seconds=(1, 40), failure_rate=0.2)
         self.runner.run(self.sandbox.__aenter__())
         self.sandbox.inject(self.script, call=None, times=None)
@@ -254,7 +258,9 @@ class Machine(RuleBasedStateMachine):
     def cancel(self, pick: int, how: str) -> None:
         """Cancel a call at whatever point it is."""
         if running := [call for call in self.calls if not call.task.done()]:
-            running[pick % len(running)].cancel(how)
+            call = running[pick % len(running)]
+            call.cancel(how)
+            self.cancelled.append(call.task)
 
     @rule(scene=SCENES, reopen=st.booleans())
     def close(self, scene: Scene, reopen: bool) -> None:
@@ -286,6 +292,11 @@ class Machine(RuleBasedStateMachine):
             self.runner.run(self.outage.__aenter__())
         else:
             self.runner.run(self._bring_up())
+
+    @rule(seconds=st.sampled_from([1.0, 15.0, 25.0, 70.0]))
+    def stand_still(self, seconds: float) -> None:
+        """Let the clock go on while the loop does not: it is blocked, or the process stopped."""
+        self.loop.advance(seconds)
 
     @rule(seconds=SECONDS, iterations=ITERATIONS)
     def let_time_pass(self, seconds: float, iterations: int) -> None:
@@ -356,11 +367,14 @@ class Machine(RuleBasedStateMachine):
                 await self._read(batch, 1000)
         self.kept.clear()
         self.nothing_is_wrong()
+        if self.ending != "close":
+            self.cancelled.clear()
         gc.collect()
 
     async def _check_use(self) -> None:
         """Check that the session works, and that all of its slots are free."""
         await asyncio.sleep(CALM)
+        self.ledger.note(*await self.vidgo.submit_many(self._orders(1)))  # closes the breaker
         self.script.most = 0
         self.script.plans["submit"].extend(["late"] * self.limit)
         self.ledger.note(*await self.vidgo.submit_many(self._orders(self.limit + 1)))
@@ -391,7 +405,7 @@ class Machine(RuleBasedStateMachine):
             self.sandbox,
             max_concurrent_requests=self.limit,
             request_timeout=20.0,
-            polling=FixedPolling(4.0),
+            polling=self.policy,
         )
         self.runner.run(self.vidgo.__aenter__())
         runtime = self.vidgo._runtime
@@ -434,6 +448,16 @@ class Machine(RuleBasedStateMachine):
             raise ZeroDivisionError
 
         return {"list": lambda: orders, "stream": stream, "broken": broken}[kind]()
+
+
+class FaultyPolicy:
+    """A policy of the user's that fails for every third task."""
+
+    def next_delay(self, task: Task, age: float | None) -> float:
+        """Fail, or poll every four seconds."""
+        if sum(task.task_id.encode()) % 3 == 0:
+            raise ZeroDivisionError
+        return 4.0
 
 
 async def _pass(seconds: float, iterations: int) -> None:

@@ -1,10 +1,8 @@
 """A request body that is sent in chunks, each of which extends the deadline of the exchange."""
 
-import asyncio
-import contextlib
 from typing import Protocol, Self
 
-from vidgo_async._core.concurrency import now
+from vidgo_async._core.concurrency import Deadline, now
 
 
 class Body(Protocol):
@@ -31,7 +29,7 @@ class BodyStream:
     A class, not an async generator, so an aborted upload needs no `aclose`.
     """
 
-    def __init__(self, body: Body, scope: asyncio.Timeout, stall_timeout: float) -> None:
+    def __init__(self, body: Body, scope: Deadline, stall_timeout: float) -> None:
         self.complete: bool = False
         """Whether all of it was sent."""
         self._body = body
@@ -60,5 +58,4 @@ class BodyStream:
 
     def _extend(self) -> None:
         due = now() + self._stall_timeout
-        with contextlib.suppress(RuntimeError):  # the exchange is over
-            self._scope.reschedule(due if self._latest is None else min(due, self._latest))
+        self._scope.reschedule(min(due, self._latest))

@@ -88,7 +88,7 @@ class Limiter:
         """
         if self._closed is not None:
             raise SessionClosedError(self._closed)
-        if self._may_pass(queue):
+        if self.may_pass(queue):
             self._admit(queue)
             return
         future: asyncio.Future[None] = self._loop.create_future()
@@ -152,7 +152,7 @@ class Limiter:
             self._admit(queue)
             queue.grant()
 
-    def _may_pass(self, queue: WaitQueue) -> bool:
+    def may_pass(self, queue: WaitQueue) -> bool:
         """Tell whether a permit is free and no request waits for one."""
         return (
             not self.submits.waiting

@@ -5,9 +5,8 @@ decides what may be sent again. Any failure becomes a `TransportError`, which kn
 request may have reached the server and holds nothing secret.
 """
 
-import asyncio
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 from urllib.request import getproxies, proxy_bypass
@@ -18,7 +17,7 @@ from yarl import URL
 
 from vidgo_async._api.body_stream import Body, BodyStream
 from vidgo_async._api.responses import Response
-from vidgo_async._core.concurrency import now
+from vidgo_async._core.concurrency import Deadline, now
 from vidgo_async._core.errors import TransportError, TransportTimeoutError
 from vidgo_async._core.secret import SecretText
 from vidgo_async._core.version import __version__
@@ -40,18 +39,25 @@ MAX_BODY = 8 * 1024 * 1024
 class SendState:
     """Whether one request may be on its way: set as soon as it has a connection."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_sent: Callable[[], None] = lambda: None) -> None:
         self.started = False
+        self.on_sent = on_sent
+        """Called when the body is written."""
 
 
 async def _has_connection(_: object, context: Any, __: object) -> None:
     context.trace_request_ctx.started = True
 
 
+async def _is_written(_: object, context: Any, __: object) -> None:
+    context.trace_request_ctx.on_sent()
+
+
 def _trace() -> aiohttp.TraceConfig:
     trace = aiohttp.TraceConfig()
     trace.on_connection_create_end.append(_has_connection)
     trace.on_connection_reuseconn.append(_has_connection)
+    trace.on_request_chunk_sent.append(_is_written)
     return trace
 
 
@@ -145,7 +151,7 @@ class Transport:
         received = bytearray()
         failure: TransportError | None = None
         try:
-            async with asyncio.timeout(timeout) as scope:
+            async with Deadline(timeout) as scope:
                 stream = None
                 if body is not None and not isinstance(body, bytes):
                     stream = BodyStream(body, scope, self.request_timeout)

@@ -1,4 +1,4 @@
-"""Tasks that are owned, awaited and ended as one; cancellation that waits for them."""
+"""Tasks that are owned and awaited to their end, late deadlines, worker threads."""
 
 import asyncio
 import contextlib
@@ -6,9 +6,11 @@ import contextvars
 import weakref
 from collections.abc import Callable, Coroutine, Iterator
 from collections.abc import Set as AbstractSet
-from typing import Any, TypeVar, TypeVarTuple
+from types import TracebackType
+from typing import Any, Self, TypeVar, TypeVarTuple
 
 import anyio
+import anyio.to_thread
 
 _Value = TypeVar("_Value")
 _Args = TypeVarTuple("_Args")
@@ -17,6 +19,79 @@ _Args = TypeVarTuple("_Args")
 def now() -> float:
     """Return the running loop's time, in seconds."""
     return asyncio.get_running_loop().time()
+
+
+LATE = 0.1
+"""Seconds by which a timer rings late where the loop was blocked, or the process stopped."""
+GRACE = 0.75
+"""Seconds that a deadline which rings late leaves to read what came meanwhile."""
+
+
+class Deadline:
+    """A timeout that lets what came in time be read first, should it ring late.
+
+    The loop may have been blocked, or the process stopped, for longer than the timeout: a response
+    that came meanwhile lies in the socket unread. `async with` it, as `asyncio.timeout`.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._scope = asyncio.timeout(None)
+        self._due = self._loop.time() + seconds
+        self._timer: asyncio.TimerHandle | None = None
+        self._extended = False
+
+    async def __aenter__(self) -> Self:
+        await self._scope.__aenter__()
+        self._timer = self._loop.call_at(self._due, self._ring)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._cancel_timer()
+        await self._scope.__aexit__(kind, error, traceback)
+
+    def when(self) -> float:
+        """Return the loop's time at which it rings."""
+        return self._due
+
+    def reschedule(self, when: float) -> None:
+        """Let it ring at another time of the loop; without effect once it is over."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._due = when
+            self._timer = self._loop.call_at(when, self._ring)
+
+    def _ring(self) -> None:
+        now = self._loop.time()
+        if now - self._due > LATE and not self._extended:
+            self._extended = True
+            self.reschedule(now + GRACE)
+        else:
+            self._timer = None
+            self._scope.reschedule(now)
+
+    def _cancel_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
+async def wait_until(task: "asyncio.Task[Any]", deadline: float | None) -> bool:
+    """Wait for a task until a time of the loop, and a little longer if that rings late.
+
+    Returns:
+        Whether the task is done.
+    """
+    left = None if deadline is None else max(0.0, deadline - now())
+    await asyncio.wait({task}, timeout=left)
+    if deadline is not None and not task.done() and now() - max(deadline, 0.0) > LATE:
+        await asyncio.wait({task}, timeout=GRACE)
+    return task.done()
 
 
 async def wait_shielded(tasks: AbstractSet["asyncio.Task[Any]"]) -> None:
@@ -51,6 +126,28 @@ def mark_retrieved(task: "asyncio.Task[Any]") -> None:
     """Keep asyncio from logging the exception of a task that is not asked for its result."""
     if not task.cancelled():
         task.exception()
+
+
+MAX_THREADS = 40
+"""Worker threads of one session at a time; as many as anyio's common limiter allows."""
+
+
+class Threads:
+    """The worker threads of a session: all blocking work of its files runs here.
+
+    They have a limit of their own. anyio's common one may be used up by the caller's own threads,
+    each of which waits for this session: the sync endpoints of a web app.
+    """
+
+    def __init__(self) -> None:
+        self._limiter = anyio.CapacityLimiter(MAX_THREADS)
+
+    async def run(self, func: Callable[[*_Args], _Value], *args: *_Args) -> _Value:
+        """Run a blocking function in a thread.
+
+        A thread cannot be stopped: where the end must be awaited use `run_shielded` on top.
+        """
+        return await anyio.to_thread.run_sync(func, *args, limiter=self._limiter)
 
 
 class TaskSet:

@@ -109,6 +109,14 @@ class Task:
         return self.status in _DONE
 
 
+def as_in_flight(task: Task) -> Task:
+    """Return a task to be polled whose submit was answered with its end already.
+
+    Why it failed, or what it made, is only in the status response (submit page).
+    """
+    return attrs.evolve(task, status=UNSEEN, files=()) if task.done else task
+
+
 def without_raw(task: Task) -> Task:
     """Return a task as it is kept in flight; `attrs.evolve` would take three times as long."""
     if task.raw is None:

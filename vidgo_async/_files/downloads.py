@@ -8,28 +8,29 @@ from pathlib import Path
 
 from vidgo_async._core.errors import DownloadError
 from vidgo_async._core.models import MediaFile, Task
-from vidgo_async._core.retry import Backoff
 from vidgo_async._files.filenames import file_name
-from vidgo_async._files.http import FileHosts
-from vidgo_async._files.part_file import Partial
-from vidgo_async._files.resumable import WEB, OnProgress, Transfer
-from vidgo_async._files.writer import on_disk
+from vidgo_async._files.part_file import PartFile
+from vidgo_async._files.resumable import WEB, OnProgress, ResumableDownload, Services
+from vidgo_async._files.writer import Disk
 
 SEPARATORS = tuple({"/", os.sep})
-"""What a path ends with that is meant to be a folder."""
+"""The end of a path that is meant to be a folder."""
+MAX_SAVING = 4
+"""Downloads of one folder at a time; they use no permit of `max_concurrent_requests`."""
 
 
-class _Place:
-    """Where a file is to be written."""
+class _Target:
+    """The path that a file is written to."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, destination: str | os.PathLike[str]) -> None:
+        self.path = Path(destination)
         self.key: str
-        """The same for all ways to spell it."""
+        """Equal for all spellings of the path."""
+        self._is_folder = os.fspath(destination).endswith(SEPARATORS)
 
-    def settle(self, file: MediaFile, destination: str) -> None:
-        """Find out whether it is a folder, or make it one; blocks."""
-        if destination.endswith(SEPARATORS):
+    def resolve(self, file: MediaFile) -> None:
+        """Name the file, if the path is a folder or is to be one; blocks."""
+        if self._is_folder:
             self.path.mkdir(parents=True, exist_ok=True)
         if self.path.is_dir():
             self.path /= file_name(file)
@@ -37,20 +38,13 @@ class _Place:
 
 
 class Downloads:
-    """Downloads, at most so many at once, and one at a time to each destination."""
+    """Downloads: bounded by the connections, and one at a time to each destination."""
 
-    def __init__(
-        self,
-        hosts: FileHosts,
-        connections: asyncio.Semaphore,
-        backoff: Backoff,
-        look: Callable[[str], Awaitable[Task]],
-    ) -> None:
-        self.hosts = hosts
+    def __init__(self, services: Services, connections: asyncio.Semaphore) -> None:
+        self.services = services
         self._connections = connections
-        self._backoff = backoff
-        self._look = look
-        self._turns = weakref.WeakValueDictionary[str, asyncio.Lock]()
+        """The connections that uploads and downloads share."""
+        self._locks = weakref.WeakValueDictionary[str, asyncio.Lock]()
 
     async def download(
         self,
@@ -58,9 +52,9 @@ class Downloads:
         destination: str | os.PathLike[str],
         *,
         overwrite: bool,
-        on_progress: OnProgress | None,
+        on_progress: OnProgress | None = None,
     ) -> Path:
-        """Fetch a file to a temporary name beside its destination, and rename it when whole.
+        """Receive a file under a temporary name beside its destination; rename it when complete.
 
         Args:
             file: The file.
@@ -69,26 +63,82 @@ class Downloads:
             on_progress: Called on the loop with the bytes so far, and in all.
 
         Raises:
-            DownloadError: It could not be fetched or written; nothing half is left.
+            DownloadError: It could not be fetched or written; no half file stays.
         """
         if not file.file_url.startswith(WEB):
             msg = f"not an http(s) address: {file.file_url[:200]!r}"
             raise DownloadError(msg, file)
-        place = _Place(Path(destination))
-        await on_disk(place.settle, file, os.fspath(destination), file=file, destination=place.path)
-        turn = self._turns.setdefault(place.key, asyncio.Lock())
-        async with turn, self._connections:
-            await self._fetch(file, Partial(place.path, overwrite), on_progress)
-        return place.path
+        target = _Target(destination)
+        threads = self.services.threads
+        await Disk(threads, file, target.path).run(target.resolve, file)
+        lock = self._locks.setdefault(target.key, asyncio.Lock())
+        async with lock, self._connections:
+            disk = Disk(threads, file, target.path)
+            await self._download(disk, PartFile(target.path, overwrite), on_progress)
+        return target.path
 
-    async def _fetch(
-        self, file: MediaFile, partial: Partial, on_progress: OnProgress | None
-    ) -> None:
-        transfer = Transfer(file, partial, on_progress, self.hosts, self._backoff, self._look)
+    async def _download(self, disk: Disk, part: PartFile, on_progress: OnProgress | None) -> None:
         try:
-            await transfer.write(partial.open)
-            await transfer.run()
-            await transfer.write(partial.publish)
+            await disk.run(part.open)
+            await ResumableDownload(self.services, disk, part, on_progress).run()
+            await disk.run(part.publish)
         except BaseException:
-            await transfer.write(partial.discard)
+            await disk.run(part.discard)
             raise
+
+
+# --- The files of tasks ---------------------------------------------------------------------
+
+
+async def save_files(
+    task: Task, folder: Path, download: Callable[[MediaFile, Path], Awaitable[Path]]
+) -> list[Path | DownloadError]:
+    """Download all files of a task, one after the other; one that fails stops no other.
+
+    Returns:
+        For each file its path, or the error, which carries the task.
+    """
+    results = list[Path | DownloadError]()
+    for number, file in enumerate(task.files, 1):
+        try:
+            results.append(await download(file, folder / file_name(file, number)))
+        except DownloadError as error:
+            error.about(task)
+            # As data it needs no traceback, which would hold this frame and so itself.
+            results.append(error.with_traceback(None))
+    return results
+
+
+class Folder:
+    """A folder that the files of finished tasks are saved in, named by their tasks' ids."""
+
+    def __init__(self, path: Path, downloads: Downloads) -> None:
+        self.path = path
+        self._downloads = downloads
+        self._semaphore = asyncio.Semaphore(MAX_SAVING)
+
+    async def open(self) -> None:
+        """Make the folder, before anything is bought.
+
+        Raises:
+            OSError: It cannot be made, or it is a file.
+        """
+        threads = self._downloads.services.threads
+        await threads.run(lambda: self.path.mkdir(parents=True, exist_ok=True))
+
+    async def save(self, task: Task) -> tuple[Path, ...]:
+        """Download all files of a task.
+
+        Raises:
+            DownloadError: One could not be saved; the others were, or it is the first of several.
+        """
+        paths = list[Path]()
+        for result in await save_files(task, self.path, self._download):
+            if isinstance(result, DownloadError):
+                raise result
+            paths.append(result)
+        return tuple(paths)
+
+    async def _download(self, file: MediaFile, path: Path) -> Path:
+        async with self._semaphore:
+            return await self._downloads.download(file, path, overwrite=False)

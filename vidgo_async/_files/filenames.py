@@ -1,4 +1,4 @@
-"""File names made of what a server said: harmless on any system, and distinct as far as it was."""
+"""File names from what a server said: harmless on any system, and as distinct as its own."""
 
 import hashlib
 import re
@@ -9,25 +9,25 @@ from vidgo_async._core.models import MediaFile
 MAX_STEM = 180
 """Characters of a name before its suffix; file systems allow 255 bytes for all of it."""
 DIGEST = 16
-"""Characters that stand for what was cut off a long name."""
+"""Characters of the digest that replaces the end of a long name."""
 
 _SEGMENT = re.compile(r"(?is)https?://[^/?#]*(?:/[^?#]*)?/([^/?#]*)(?:[?#].*)?")
 """An address with a path, and the path's last part."""
 _SUFFIX = re.compile(r"(?is).*(\.[a-z0-9]{1,5})")
 _DEVICE = re.compile(r"(?i)(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\.|$)")
-"""Names that open a device on Windows, whatever suffix they bear."""
+"""Names that open a device on Windows, whatever their suffix."""
 
 
 def file_name(file: MediaFile, number: int = 1) -> str:
-    """Return the name to save a file by: its task's id, or else its address's last part.
+    """Return the name to save a file under: its task's id, or else its address's last part.
 
     It is a name in a folder and never a way out of it: no separator, no NUL, no device, no
     leading dot, 200 characters of ASCII at most.
 
     Args:
         file: The file.
-        number: Its place among the files of its task; from 2 on it shows, as in `abc+2.mp4`: no id can look
-            like that, since a plus sign in one is quoted.
+        number: Its number among the files of its task. From 2 on it is in the name, as in
+            `abc+2.mp4`: no id can look like that, since a plus sign in one is quoted.
     """
     found = _SEGMENT.fullmatch(file.file_url)
     segment = found[1] if found else ""
@@ -39,7 +39,7 @@ def file_name(file: MediaFile, number: int = 1) -> str:
 
 
 def _harmless(stem: str) -> str:
-    """Quote what may mean something to a file system; distinct words stay distinct."""
+    """Quote what may mean something to a file system; distinct texts stay distinct."""
     quoted = quote(stem, safe="", errors="surrogatepass")
     if len(quoted) > MAX_STEM:
         digest = hashlib.sha256(quoted.encode()).hexdigest()[:DIGEST]

@@ -1,25 +1,26 @@
-"""HTTP to the hosts that files live on: without the key, wherever they redirect to."""
+"""HTTP to the hosts of files: never with the key, not even after a redirect."""
 
-import asyncio
 import math
 from collections.abc import Mapping
 
 import aiohttp
 from yarl import URL
 
+from vidgo_async._api.http_headers import Headers
 from vidgo_async._api.transport import CONNECT_TIMEOUT, Transport
+from vidgo_async._core.concurrency import now
 from vidgo_async._core.errors import TransportError, TransportTimeoutError
 
 STALL_TIMEOUT = 60.0
 """Seconds without a byte after which a transfer counts as stalled."""
-BUFFER = 1024 * 1024
-"""Bytes that are received ahead of what is read, and twice that at most."""
-HOPELESS = (aiohttp.ClientSSLError, aiohttp.TooManyRedirects, ValueError)
+READ_BUFFER = 1024 * 1024
+"""Bytes received ahead of the reader; aiohttp pauses the connection at twice as many."""
+FINAL = (aiohttp.ClientSSLError, aiohttp.TooManyRedirects, ValueError)
 """Failures that another try would only repeat; a bad address is a `ValueError`."""
 
 
-class Stream:
-    """A file on its way."""
+class FileResponse:
+    """A host's response to the request for a file."""
 
     def __init__(self, response: aiohttp.ClientResponse) -> None:
         self._response = response
@@ -30,20 +31,20 @@ class Stream:
         return self._response.status
 
     @property
-    def headers(self) -> Mapping[str, str]:
-        """The HTTP headers, looked up without regard to case."""
+    def headers(self) -> Headers:
+        """The HTTP headers."""
         return self._response.headers
 
     @property
     def length(self) -> int | None:
-        """Bytes of the body as it is sent, where the server said."""
+        """Bytes of the body as it is sent; None where the server did not say."""
         return self._response.content_length
 
     async def read(self) -> bytes:
         """Return the next bytes; none at the end.
 
         Raises:
-            TransportTimeoutError: Nothing came for a minute.
+            TransportTimeoutError: No byte came for a minute.
             TransportError: The transfer was cut.
         """
         try:
@@ -55,7 +56,7 @@ class Stream:
         raise failure
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Close the connection, unless all was read."""
         self._response.close()
 
 
@@ -64,7 +65,7 @@ class FileHosts:
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
-        self._client = transport.new_client(read_bufsize=BUFFER)
+        self._client = transport.new_client(read_bufsize=READ_BUFFER)
         self._timeout = aiohttp.ClientTimeout(
             connect=min(CONNECT_TIMEOUT, transport.request_timeout / 2),
             sock_read=STALL_TIMEOUT,
@@ -72,20 +73,20 @@ class FileHosts:
         )
 
     async def close(self) -> None:
-        """Let go of everything but the connections, which are the transport's."""
+        """Close the client; the connections are the transport's."""
         await self._client.close()
 
-    async def open(self, url: str, headers: Mapping[str, str]) -> Stream:
-        """Ask for a file, once; redirects are followed, fewer than ten.
+    async def get(self, url: str, headers: Mapping[str, str]) -> FileResponse:
+        """Request a file, once; fewer than ten redirects are followed.
 
         Raises:
             TransportError: No host answered; `temporary` tells whether another try may help.
         """
-        began = asyncio.get_running_loop().time()
+        started_at = now()
         try:
             # An address that is already encoded is sent as it is: it may be signed.
             target = URL(url, encoded=url.isascii() and " " not in url)
-            return Stream(
+            return FileResponse(
                 await self._client.get(
                     target,
                     headers=headers,
@@ -94,7 +95,6 @@ class FileHosts:
                 )
             )
         except Exception as error:  # noqa: BLE001 - aiohttp's errors have no common base
-            waited = asyncio.get_running_loop().time() - began
-            failure = self._transport.to_transport_error(error, waited, None)
-            failure.temporary = failure.temporary and not isinstance(error, HOPELESS)
+            failure = self._transport.to_transport_error(error, now() - started_at, None)
+            failure.temporary = failure.temporary and not isinstance(error, FINAL)
         raise failure

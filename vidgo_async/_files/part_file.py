@@ -1,6 +1,7 @@
-"""A file in the making: its bytes under a temporary name, and how it gets its final one.
+"""The part file: the bytes of a download under a temporary name, until it is complete.
 
-All methods that touch the disk block, so threads call them, one at a time.
+All methods that touch the disk block: they run in threads, one at a time; `digest` may run beside
+`write`.
 """
 
 import contextlib
@@ -15,13 +16,13 @@ from vidgo_async._files.range_headers import Checksum
 if TYPE_CHECKING:
     from io import FileIO
 
-SHOWN = 100
-"""Bytes of the final name that the temporary one repeats; file systems allow 255 for all."""
+MAX_PREFIX = 100
+"""Bytes of the final name in the temporary one; file systems allow 255 for all of it."""
 APPEARED = "it appeared meanwhile; pass overwrite=True to replace it"
 
 
-class Partial:
-    """A file in the making, beside its destination."""
+class PartFile:
+    """A file that is being written, beside its destination."""
 
     def __init__(self, destination: Path, overwrite: bool) -> None:
         self.destination = destination
@@ -31,20 +32,24 @@ class Partial:
         self._path: Path
         self._sink: FileIO
         self._expected: Checksum | None = None
-        self._taken: Any = None
-        self._undo = contextlib.ExitStack()
+        self._hash: Any = None
+        self._cleanup = contextlib.ExitStack()
 
     def open(self) -> None:
-        """Begin, if there is a place to write to."""
+        """Create it, if the destination can be written.
+
+        Raises:
+            OSError: It cannot; or there is a file, and it is not to be replaced.
+        """
         if self.destination.is_dir():
             raise IsADirectoryError(None, "it is a folder")
         if not self.overwrite and os.path.lexists(self.destination):
             raise FileExistsError(None, "it exists; pass overwrite=True to replace it")
-        shown = os.fsencode(self.destination.name)[:SHOWN].decode(errors="ignore")
-        self._path = self.destination.with_name(f".{shown}.{os.urandom(8).hex()}.part")
-        self._undo.callback(self._path.unlink, missing_ok=True)
-        # Unbuffered: what comes is large, and closing then has nothing to write that may fail.
-        self._sink = self._undo.enter_context(self._path.open("xb", buffering=0))
+        prefix = os.fsencode(self.destination.name)[:MAX_PREFIX].decode(errors="ignore")
+        self._path = self.destination.with_name(f".{prefix}.{os.urandom(8).hex()}.part")
+        self._cleanup.callback(self._path.unlink, missing_ok=True)
+        # Unbuffered: chunks are large, and closing then has nothing to write that may fail.
+        self._sink = self._cleanup.enter_context(self._path.open("xb", buffering=0))
 
     @property
     def has_checksum(self) -> bool:
@@ -52,43 +57,43 @@ class Partial:
         return self._expected is not None
 
     def expect(self, checksum: Checksum | None) -> None:
-        """Take note, before the first byte, of what the file has to add up to."""
+        """Set, before the first byte, the checksum that the whole file must have."""
         self._expected = checksum
-        self._taken = checksum and hashlib.new(checksum.name, usedforsecurity=False)
+        self._hash = checksum and hashlib.new(checksum.name, usedforsecurity=False)
 
     def restart(self) -> None:
-        """Forget all bytes."""
+        """Drop all bytes."""
         self._sink.seek(0)
         self._sink.truncate()
         self.size = 0
 
     def write(self, chunks: Iterable[bytes]) -> None:
-        """Add bytes; their part in the checksum is up to `digest`."""
-        data = b"".join(chunks)  # each call that blocks costs a struggle for the interpreter
+        """Append bytes; the checksum gets them by `digest`."""
+        data = b"".join(chunks)  # one `write` instead of many: each re-acquires the GIL
         left = memoryview(data)
         while left:
             left = left[self._sink.write(left) :]
         self.size += len(data)
 
     def digest(self, chunks: Iterable[bytes]) -> None:
-        """Let bytes count in the checksum that is expected."""
+        """Add bytes to the checksum that is expected."""
         for chunk in chunks:
-            self._taken.update(chunk)
+            self._hash.update(chunk)
 
     def wrong_checksum(self) -> str | None:
-        """Name the checksum, if all these bytes together do not have it."""
-        if self._expected is None or self._taken.digest() == self._expected.digest:
+        """Name the checksum, if the bytes do not have it."""
+        if self._expected is None or self._hash.digest() == self._expected.digest:
             return None
         return self._expected.name
 
     def publish(self) -> None:
-        """Give the whole file its name, in such a way that even power loss leaves no half one."""
+        """Give the whole file its name, such that even power loss leaves no half one."""
         os.fsync(self._sink.fileno())
         self._sink.close()  # before it is renamed: Windows wants that
         if self.overwrite:
             self._path.replace(self.destination)
         else:
-            self._claim()
+            self._rename_to_new()
         self.discard()
         # The name is on disk only when the folder is. Not every system can do that.
         with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
@@ -96,8 +101,8 @@ class Partial:
             stack.callback(os.close, folder)
             os.fsync(folder)
 
-    def _claim(self) -> None:
-        """Take a name that nobody has; a link, unlike a renaming, never replaces a file."""
+    def _rename_to_new(self) -> None:
+        """Take a name that no file has; a link, unlike a renaming, never replaces a file."""
         try:
             self.destination.hardlink_to(self._path)
         except FileExistsError:
@@ -108,6 +113,6 @@ class Partial:
             self._path.rename(self.destination)
 
     def discard(self) -> None:
-        """Leave nothing behind but what has its final name; once more does no harm."""
-        with contextlib.suppress(OSError):  # what cannot be removed harms nobody
-            self._undo.close()
+        """Remove the temporary name, and close the file; calling it again does no harm."""
+        with contextlib.suppress(OSError):  # a temporary file that stays does no harm
+            self._cleanup.close()

@@ -1,8 +1,8 @@
-"""The pace of uploads: 5 in any minute, whoever asks."""
+"""The rate limit of uploads: 5 in any minute, for the whole session."""
 
 import asyncio
-import contextlib
-from collections import deque
+
+from vidgo_async._core.concurrency import now
 
 LIMIT = 5
 """Uploads in any minute that the API takes of a key; no more than these are under way either."""
@@ -11,55 +11,36 @@ WINDOW = 60.0
 
 
 class UploadLimiter:
-    """Who may send when: first come, first served, and no more than the API allows.
+    """Permits for uploads: first come, first served.
 
-    A request counts from its end, because the server may have counted it at any moment before.
+    An upload holds its permit until a minute after its end, because the server may have counted
+    it at any moment before.
     """
 
-    def __init__(self, at_once: int) -> None:
-        self.at_once = at_once
-        """How many may be under way."""
-        self._under_way = 0
-        self._recent: deque[float] = deque()
-        """The loop's times from which on each request of the last minute no longer counts."""
-        self._not_before = 0.0
+    def __init__(self) -> None:
+        self._permits = asyncio.Semaphore(LIMIT)
         self._queue = asyncio.Lock()
-        self._changed = asyncio.Event()
+        self._resumes_at = 0.0
+        """The loop's time before which no upload is sent."""
 
-    async def enter(self) -> None:
-        """Wait for the turn to send; whoever got it gives it back with `leave`."""
+    async def acquire(self) -> None:
+        """Wait for a permit, and for the end of a pause."""
         async with self._queue:
-            while not self._is_free(now := _now()):
-                self._changed.clear()
-                later = self._next_chance(now)
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout_at(later):
-                        await self._changed.wait()
-            self._under_way += 1
+            await self._permits.acquire()
+            try:
+                while (left := self._resumes_at - now()) > 0:  # noqa: ASYNC110 - it may grow
+                    await asyncio.sleep(left)
+            except BaseException:
+                self._permits.release()
+                raise
 
-    def leave(self, *, counts: bool) -> None:
-        """Give the turn back; one that certainly never reached the server counts for nothing."""
-        self._under_way -= 1
+    def release(self, *, counts: bool) -> None:
+        """Give the permit back: in a minute, or at once if the server got no request."""
         if counts:
-            self._recent.append(_now() + WINDOW)
-        self._changed.set()
+            asyncio.get_running_loop().call_later(WINDOW, self._permits.release)
+        else:
+            self._permits.release()
 
-    def refuse(self, seconds: float) -> None:
-        """Let nobody in for so long, after a 429."""
-        self._not_before = max(self._not_before, _now() + seconds)
-
-    def _is_free(self, now: float) -> bool:
-        while self._recent and self._recent[0] <= now:
-            self._recent.popleft()
-        room = self._under_way < self.at_once and self._under_way + len(self._recent) < LIMIT
-        return room and now >= self._not_before
-
-    def _next_chance(self, now: float) -> float | None:
-        """Return the loop's time at which it may be free; None if somebody has to leave first."""
-        if now < self._not_before:
-            return self._not_before
-        return self._recent[0] if self._recent and self._under_way < self.at_once else None
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()
+    def pause(self, seconds: float) -> None:
+        """Send no upload for so long, after a 429."""
+        self._resumes_at = max(self._resumes_at, now() + seconds)

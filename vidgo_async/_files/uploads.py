@@ -1,21 +1,21 @@
-"""Uploads: spaced out on a pace of their own, sent again after faults, once for each file.
+"""Uploads: within their own rate limit, sent again after failures, once for each file.
 
-An upload buys nothing, so it may be sent again. It needs no permit of the limiter: the upload
-endpoints have a limit of their own, 5 requests a minute and key, and their 429 slows only uploads.
+An upload buys nothing, so it may be sent again. It needs no permit of the API's limiter: the
+upload endpoints have a limit of their own, 5 requests a minute and key, and their 429 slows only
+uploads.
 """
 
 import asyncio
+import contextlib
 import copy
 import functools
 import logging
-from collections.abc import Hashable, Iterable
+from collections.abc import AsyncGenerator, Hashable, Iterable
 from datetime import UTC, datetime, timedelta
-
-import anyio.to_thread
 
 from vidgo_async._api.client import Api
 from vidgo_async._api.transport import SendState
-from vidgo_async._core.concurrency import now, wait_shielded
+from vidgo_async._core.concurrency import TaskSet, Threads, now, run_shielded, wait_shielded
 from vidgo_async._core.errors import (
     APIError,
     RateLimitError,
@@ -26,21 +26,22 @@ from vidgo_async._core.errors import (
 )
 from vidgo_async._core.models import UPLOAD_LIFETIME, UploadedFile
 from vidgo_async._core.retry import Backoff, is_retryable
-from vidgo_async._files.upload_limiter import LIMIT, WINDOW, UploadLimiter
-from vidgo_async._files.upload_source import Content, Parcel, parcel_of
+from vidgo_async._files.upload_body import UploadBody
+from vidgo_async._files.upload_limiter import WINDOW, UploadLimiter
+from vidgo_async._files.upload_source import UploadSource, check_source
 from vidgo_async.requests import Source
 
 logger: logging.Logger = logging.getLogger("vidgo_async")
 
 RESERVE = timedelta(hours=1)
-"""What an upload must have left of its life to be used for another request: the request may wait
-for its turn, and the server has to fetch the picture."""
+"""Lifetime that an upload must have left to be used for another request: the request may wait for
+a permit, and the server has to fetch the picture."""
 
 CLOSED = "the session was closed before the upload was complete: nothing was bought"
 
 
-class _Shared:
-    """One upload that many requests may wait for, or have the link of."""
+class SharedUpload:
+    """One upload whose link many requests use."""
 
     def __init__(self, key: Hashable, job: "asyncio.Task[UploadedFile]", good_until: float) -> None:
         self.key = key
@@ -48,9 +49,10 @@ class _Shared:
         self.good_until = good_until
         """The loop's time until which it may be used, should the local clock be set back."""
         self.waiters = 0
+        """Requests that wait for its end."""
 
     def is_stale(self) -> bool:
-        """Tell whether it is of no use to whoever comes now."""
+        """Tell whether it failed, or expires too soon for another request."""
         if not self.job.done():
             return False
         if self.job.cancelled() or self.job.exception() is not None:
@@ -59,7 +61,7 @@ class _Shared:
         return left < RESERVE or now() >= self.good_until
 
     def result(self) -> UploadedFile:
-        """Return what became of it; an error as a copy, since others get it too."""
+        """Return the uploaded file, or raise the error: a copy, since other requests get it too."""
         if self.job.cancelled():
             raise SessionClosedError(CLOSED)
         error = self.job.exception()
@@ -71,19 +73,23 @@ class _Shared:
 class Uploads:
     """Sends uploads, and remembers those of the media of requests."""
 
-    def __init__(self, api: Api, backoff: Backoff, connections: asyncio.Semaphore) -> None:
+    def __init__(
+        self, api: Api, backoff: Backoff, connections: asyncio.Semaphore, threads: Threads
+    ) -> None:
         self.api = api
         self.backoff = backoff
         self.connections = connections
         """The connections that uploads and downloads share."""
-        self._limiter = UploadLimiter(LIMIT)
-        self._shared: dict[Hashable, _Shared] = {}
+        self.threads = threads
+        self._limiter = UploadLimiter()
+        self._shared: dict[Hashable, SharedUpload] = {}
+        self._jobs = TaskSet()
         self._closed = False
 
     async def upload(
         self, source: object, file_name: str | None, upload_path: str | None
     ) -> UploadedFile:
-        """Upload once more, whatever was uploaded before.
+        """Upload, even what was uploaded before.
 
         Raises:
             VidgoError: The server refuses, or could not be reached in time.
@@ -91,20 +97,20 @@ class Uploads:
             ValueError: It is no picture, or changed while it was sent.
             TypeError: It is nothing that can be uploaded.
         """
-        parcel = await anyio.to_thread.run_sync(parcel_of, source, file_name, upload_path)
-        return await self._send(parcel)
+        checked = await self.threads.run(check_source, source, file_name, upload_path)
+        return await self._send(checked)
 
     async def links(self, sources: Iterable[Source]) -> dict[Source, str]:
-        """Return the URLs of media, uploaded where no earlier upload of the same will do.
+        """Return the URLs of media, uploaded unless an earlier upload of the same can be used.
 
         Args:
-            sources: What is to be uploaded; of an uploaded file the URL is known.
+            sources: What is to be uploaded, or was.
 
         Raises:
             VidgoError: As in `upload`; nothing was bought.
         """
         found: dict[Source, str] = {}
-        joined: dict[Source, _Shared] = {}
+        joined: dict[Source, SharedUpload] = {}
         try:
             for source in sources:
                 if isinstance(source, UploadedFile):
@@ -115,105 +121,119 @@ class Uploads:
                 await asyncio.wait({shared.job})
                 found[source] = shared.result().file_url
         finally:
-            await self._leave(joined.values())
+            await self._release(joined.values())
         return found
 
     async def close(self) -> None:
-        """End all uploads; whoever waits for one gets a `SessionClosedError`."""
+        """End all shared uploads; the requests that wait for one get a `SessionClosedError`."""
         self._closed = True
-        jobs = {shared.job for shared in self._shared.values()}
-        for job in jobs:
-            job.cancel()
-        if jobs:
-            await asyncio.wait(jobs)
+        self._jobs.cancel()
+        await self._jobs.wait()
 
     # --- Sharing ----------------------------------------------------------------------------
 
-    async def _join(self, source: Source) -> _Shared:
-        """Find the upload of a medium, or begin one."""
-        parcel = await anyio.to_thread.run_sync(parcel_of, source)
+    async def _join(self, source: Source) -> SharedUpload:
+        """Find the upload of a medium, or start one."""
+        checked = await self.threads.run(check_source, source)
         if self._closed:
             raise SessionClosedError(CLOSED)
-        shared = self._shared.get(parcel.key)
+        shared = self._shared.get(checked.key)
         if shared is None or shared.is_stale():
             good_until = now() + (UPLOAD_LIFETIME - RESERVE).total_seconds()
-            job = asyncio.create_task(self._send(parcel))
-            shared = self._shared[parcel.key] = _Shared(parcel.key, job, good_until)
-            job.add_done_callback(functools.partial(self._settled, shared))
+            job = self._jobs.start(self._send(checked))
+            shared = self._shared[checked.key] = SharedUpload(checked.key, job, good_until)
+            job.add_done_callback(functools.partial(self._job_done, shared))
         shared.waiters += 1
         return shared
 
-    async def _leave(self, joined: Iterable[_Shared]) -> None:
-        """Stop waiting; an upload that nobody waits for any more is stopped."""
-        deserted: set[asyncio.Task[UploadedFile]] = set()
+    async def _release(self, joined: Iterable[SharedUpload]) -> None:
+        """Stop waiting; cancel the uploads that no request waits for."""
+        unwanted: set[asyncio.Task[UploadedFile]] = set()
         for shared in joined:
             shared.waiters -= 1
             if not shared.waiters and not shared.job.done():
                 shared.job.cancel()
-                deserted.add(shared.job)
+                unwanted.add(shared.job)
                 self._forget(shared)
-        await wait_shielded(deserted)
+        await wait_shielded(unwanted)
 
-    def _settled(self, shared: _Shared, job: "asyncio.Task[UploadedFile]") -> None:
-        # Whoever waits for it has the error from the job itself.
+    def _job_done(self, shared: SharedUpload, job: "asyncio.Task[UploadedFile]") -> None:
+        # The requests that wait for it have the error from the job itself.
         if job.cancelled() or job.exception() is not None:
             self._forget(shared)
 
-    def _forget(self, shared: _Shared) -> None:
+    def _forget(self, shared: SharedUpload) -> None:
         if self._shared.get(shared.key) is shared:
             del self._shared[shared.key]
 
     # --- Sending ----------------------------------------------------------------------------
 
-    async def _send(self, parcel: Parcel) -> UploadedFile:
-        """Send until it is done or the retry policy gives up; waiting for a turn is free."""
+    async def _send(self, source: UploadSource) -> UploadedFile:
+        """Send until it succeeds or the retry policy gives up; waits for a permit do not count."""
         left = self.backoff.policy.timeout
         failures = 0
         while True:
-            await self._limiter.enter()
-            began = now()
-            try:
-                return await self._attempt(parcel, began + left)
-            except VidgoError as error:
-                if not _worth_repeating(error):
-                    raise
-                failure = error
+            state = SendState()
+            async with self._permit(state):
+                started_at = now()
+                try:
+                    return await self._attempt(source, started_at + left, state)
+                except VidgoError as error:
+                    if not _is_retryable(error):
+                        raise
+                    failure = error
             failures += 1
             wait = self._wait_after(failure, failures)
-            left -= now() - began + wait
+            left -= now() - started_at + wait
             if left <= 0:
                 raise failure
             logger.debug("upload again: %s", failure)
-            if not isinstance(failure, RateLimitError):  # else all uploads wait for their turn
+            if not isinstance(failure, RateLimitError):  # after a 429 the limiter pauses
                 await asyncio.sleep(wait)
 
+    @contextlib.asynccontextmanager
+    async def _permit(self, state: SendState) -> AsyncGenerator[None]:
+        """Hold a permit of the limiter, and a connection; counts what was sent."""
+        await self._limiter.acquire()
+        try:
+            async with self.connections:
+                yield
+        finally:
+            self._limiter.release(counts=state.started)
+
     def _wait_after(self, failure: VidgoError, failures: int) -> float:
-        """Return the seconds that a failure costs; let all uploads wait after a 429."""
+        """Return the seconds to wait after a failure; pause all uploads after a 429."""
         retry_after = failure.retry_after if isinstance(failure, APIError) else None
         if isinstance(failure, RateLimitError):
-            self._limiter.refuse(self.backoff.delay(0, retry_after or WINDOW))
+            self._limiter.pause(self.backoff.delay(0, retry_after or WINDOW))
             return self.backoff.delay(failures)  # it may wait longer for a permit, which is free
         return self.backoff.delay(failures, retry_after)
 
-    async def _attempt(self, parcel: Parcel, until: float) -> UploadedFile:
-        """Send once, in the turn that was got."""
-        state = SendState()
+    async def _attempt(
+        self, source: UploadSource, deadline: float, state: SendState
+    ) -> UploadedFile:
+        """Open the source, and send it once."""
+        opened = contextlib.ExitStack()
+
+        def open_source() -> UploadBody:
+            return opened.enter_context(contextlib.closing(source.open(self.threads)))
+
         try:
-            content = Content(parcel.begin)
-            try:
-                await content.open()
-                async with self.connections:
-                    return await self.api.upload(
-                        parcel.endpoint, content, timeout=until - now(), state=state
-                    )
-            except TransportError:
-                if content.failure is None:
-                    raise
-            finally:
-                await content.aclose()
-            raise content.failure
+            # Shielded: the file of a cancelled upload must be open before it is closed.
+            body = await run_shielded(self.threads.run(open_source))
+            return await self._exchange(source.endpoint, body, deadline, state)
         finally:
-            self._limiter.leave(counts=state.started)
+            await run_shielded(self.threads.run(opened.close))
+
+    async def _exchange(
+        self, endpoint: str, body: UploadBody, deadline: float, state: SendState
+    ) -> UploadedFile:
+        try:
+            return await self.api.upload(endpoint, body, timeout=deadline - now(), state=state)
+        except TransportError:
+            if body.failure is None:
+                raise
+        raise body.failure  # the file is the cause, not the connection
 
 
 def _fresh(file: UploadedFile) -> UploadedFile:
@@ -223,8 +243,8 @@ def _fresh(file: UploadedFile) -> UploadedFile:
     return file
 
 
-def _worth_repeating(error: VidgoError) -> bool:
-    """Tell whether another try may do better: after anything but a clear no, or a strange yes."""
+def _is_retryable(error: VidgoError) -> bool:
+    """Tell whether another try may succeed: not after a refusal, nor where `data` has no link."""
     if isinstance(error, ResponseError):  # a page of a gateway's has no data
         return not any("$.data." in problem for problem in error.problems)
     return is_retryable(error)

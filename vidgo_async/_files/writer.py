@@ -1,84 +1,111 @@
-"""Between the event loop and the disk: blocking work in threads, and written by the piece."""
+"""From the event loop to the disk: blocking steps in threads, and bytes written while more come."""
 
 import asyncio
-from collections import deque
-from collections.abc import Callable, Coroutine
+import contextlib
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Self, TypeVarTuple
 
-import anyio.to_thread
+import anyio
+import attrs
 
-from vidgo_async._core.concurrency import run_shielded, wait_shielded
+from vidgo_async._core.concurrency import Threads, mark_retrieved, run_shielded, wait_shielded
 from vidgo_async._core.errors import DownloadError
 from vidgo_async._core.models import MediaFile
 
+_Args = TypeVarTuple("_Args")
+
 PIECE = 1024 * 1024
-"""Bytes that are gathered before they are written."""
-MOST = 8 * PIECE
-"""Bytes that may wait for the disk."""
+"""Bytes that are written at a time, since each write re-acquires the GIL."""
+MAX_WAITING = 7
+"""Pieces that may wait for the disk; with its last chunk a piece has less than 3 MiB."""
 
 
-async def on_disk(
-    work: Callable[..., None], *args: object, file: MediaFile, destination: Path
-) -> None:
-    """Do blocking work off the loop; a cancelled caller leaves only when it is done.
+@attrs.frozen(eq=False, repr=False)
+class Disk:
+    """Where one file is written: runs the steps in threads, and names the file in errors."""
 
-    Raises:
-        DownloadError: The disk refuses.
+    threads: Threads
+    file: MediaFile
+    destination: Path
+
+    async def run(self, func: Callable[[*_Args], None], *args: *_Args) -> None:
+        """Run a blocking step to its end, and only then let a cancellation through.
+
+        Raises:
+            DownloadError: The disk refuses.
+        """
+        try:
+            await run_shielded(self.threads.run(func, *args))
+        except OSError as error:
+            msg = f"could not write {self.destination}: {error.strerror or error}"
+            raise DownloadError(msg, self.file) from error
+
+
+class BackgroundWriter:
+    """Writes in the background, in order, what is added; leaving the context waits for its end.
+
+    Leaving it by an exception drops what is not written yet, and no other error replaces that
+    exception.
     """
-    try:
-        await run_shielded(anyio.to_thread.run_sync(work, *args))
-    except OSError as error:
-        msg = f"could not write {destination}: {error.strerror or error}"
-        raise DownloadError(msg, file) from error
 
+    def __init__(self, disk: Disk, write: Callable[[list[bytes]], None]) -> None:
+        self._disk = disk
+        self._write = write
+        self._chunks: list[bytes] = []
+        self._size = 0
+        self._sender, self._receiver = anyio.create_memory_object_stream[list[bytes]](MAX_WAITING)
+        self._task: asyncio.Task[None]
 
-class Pen:
-    """Writes in a thread, in order, and takes more meanwhile.
-
-    The thread goes on with what came while it wrote: to call one takes longer than to write a
-    piece. Only it takes bytes out, and only the loop puts them in.
-    """
-
-    def __init__(
-        self,
-        sink: Callable[[list[bytes]], None],
-        on_disk: Callable[[Callable[[], None]], Coroutine[Any, Any, None]],
-    ) -> None:
-        self._sink = sink
-        self._on_disk = on_disk
-        self._chunks = deque[bytes]()
-        self._added = 0
-        self._written = 0
-        self._writing: asyncio.Task[None] | None = None
+    async def __aenter__(self) -> Self:
+        self._task = asyncio.create_task(self._write_all())
+        return self
 
     async def add(self, chunk: bytes) -> None:
-        """Take bytes; wait only where the disk is slower than they come."""
+        """Take bytes; wait only where they come faster than the disk takes them.
+
+        Raises:
+            DownloadError: The disk refuses.
+        """
         self._chunks.append(chunk)
-        self._added += len(chunk)
-        held = self._added - self._written
-        is_idle = self._writing is None or self._writing.done()
-        if held >= MOST or (held >= PIECE and is_idle):
-            await self._settle()
-            self._writing = asyncio.create_task(self._on_disk(self._drain))
+        self._size += len(chunk)
+        if self._size >= PIECE:
+            await self._flush()
 
-    async def close(self) -> None:
-        """Wait until all is written."""
-        await self._settle()
-        await self._on_disk(self._drain)
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        try:
+            if kind is None:
+                await self._flush()
+        finally:
+            self._sender.close()
+            await wait_shielded({self._task})
+            mark_retrieved(self._task)
+        if kind is None:
+            self._task.result()
 
-    def _drain(self) -> None:
-        while self._chunks:
-            chunks = [self._chunks.popleft()]
-            size = len(chunks[0])
-            while size < PIECE and self._chunks:
-                chunks.append(self._chunks.popleft())
-                size += len(chunks[-1])
-            self._sink(chunks)
-            self._written += size
+    async def _flush(self) -> None:
+        chunks, self._chunks, self._size = self._chunks, [], 0
+        try:
+            await self._sender.send(chunks)
+        except anyio.BrokenResourceError:  # the disk refused an earlier piece
+            await wait_shielded({self._task})
+            self._task.result()
 
-    async def _settle(self) -> None:
-        if self._writing is not None:
-            writing, self._writing = self._writing, None
-            await wait_shielded({writing})
-            writing.result()
+    async def _write_all(self) -> None:
+        with self._receiver:
+            async for chunks in self._receiver:
+                pieces = [chunks]  # all that wait: to call a thread takes as long as to write one
+                with contextlib.suppress(anyio.WouldBlock, anyio.EndOfStream):
+                    while True:
+                        pieces.append(self._receiver.receive_nowait())
+                await self._disk.run(self._write_pieces, pieces)
+
+    def _write_pieces(self, pieces: list[list[bytes]]) -> None:
+        for chunks in pieces:
+            self._write(chunks)

@@ -9,7 +9,8 @@ import attrs
 from vidgo_async._core.concurrency import call_when_dropped
 from vidgo_async._core.errors import VidgoError
 from vidgo_async._core.models import Request, Task
-from vidgo_async._generation.engine import Engine, Slot
+from vidgo_async._generation.engine import Engine
+from vidgo_async._generation.slot import Slot
 
 
 @attrs.frozen

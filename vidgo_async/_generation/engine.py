@@ -5,27 +5,21 @@ it is dropped, the engine stops.
 """
 
 import asyncio
-import contextlib
 import functools
 import logging
 from collections import deque
-from collections.abc import (
-    AsyncGenerator,
-    AsyncIterable,
-    AsyncIterator,
-    Awaitable,
-    Callable,
-    Iterable,
-)
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Callable
+from typing import Any
 
 import attrs
 
 from vidgo_async._core.concurrency import TaskSet, mark_retrieved, wait_shielded
 from vidgo_async._core.errors import SubmissionUnknownError, TaskFailedError, VidgoError
-from vidgo_async._core.models import Request, Task
-from vidgo_async._files.saving import Folder
+from vidgo_async._core.models import Request, Task, as_in_flight
+from vidgo_async._files.downloads import Folder
 from vidgo_async._generation.breaker import Breaker
+from vidgo_async._generation.request_source import Requests, RequestSource
+from vidgo_async._generation.slot import Slot
 from vidgo_async._generation.submitter import Submitter
 from vidgo_async._polling.completions import OnUpdate, wait_for_end
 from vidgo_async._polling.consumers import Consumers
@@ -33,13 +27,7 @@ from vidgo_async._polling.poller import Poller
 from vidgo_async._polling.subscription import Subscription
 from vidgo_async.requests import check_request, sources_of
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 logger: logging.Logger = logging.getLogger("vidgo_async")
-
-Requests = Iterable[Request] | AsyncIterable[Request]
-_END = object()
 
 READER_GRACE = 1.0
 """Seconds that closing waits for the user's own iterator, which may itself wait for the close."""
@@ -56,28 +44,6 @@ class BatchOptions:
     """Where the files of finished tasks are saved, if they are."""
     max_in_flight: int
     max_concurrent_submits: int
-
-
-class Slot:
-    """One request, from being read until its outcome is yielded."""
-
-    # There are as many as requests in flight: without a dict each takes less memory.
-    __slots__ = ("error", "index", "paths", "request", "stage", "task")
-
-    def __init__(self, index: int, request: Request, stage: asyncio.Semaphore) -> None:
-        self.index: int = index
-        self.request: Request = request
-        self.task: Task | None = None
-        self.error: VidgoError | None = None
-        self.paths: tuple[Path, ...] = ()
-        self.stage: asyncio.Semaphore = stage
-        """The semaphore this slot holds: uploading, in flight or done."""
-
-    async def enter(self, stage: asyncio.Semaphore) -> None:
-        """Move on to another stage; the one before is held until there is room."""
-        await stage.acquire()
-        self.stage.release()
-        self.stage = stage
 
 
 class Engine:
@@ -219,28 +185,30 @@ class Engine:
     async def _read_all(self) -> None:
         """Read a request whenever there is room; stop for good if `requests` raises."""
         try:
-            async with contextlib.AsyncExitStack() as stack:
-                await self._read(stack)
+            if self.options.folder is not None:
+                await self.options.folder.open()
+            async with RequestSource(self._requests) as source:
+                await self._read(source)
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - for the consumer
             if not self._interrupted:
                 self._error = error
         self._stop_reading()
 
-    async def _read(self, stack: contextlib.AsyncExitStack) -> None:
-        if self.options.folder is not None:
-            await self.options.folder.open()
-        next_request = _source(self._requests, stack)
+    async def _read(self, source: RequestSource) -> None:
         while True:
             await self._in_flight.acquire()
             await self._breaker.wait_running()
-            request = await next_request()
-            if request is _END:
+            request = await source.next()
+            if request is None:
                 return
             check_request(request)
             slot = Slot(self.read, request, await self._first_stage(request))
             self._slots[slot.index] = slot
             self.read += 1
-            _ = self._tasks.start(self._generate(slot))
+            sent = asyncio.Event()
+            _ = self._tasks.start(self._generate(slot, sent.set))
+            # A source that blocks the loop in each `next` must not hold up what it gave before.
+            await sent.wait()
 
     async def _first_stage(self, request: Request) -> asyncio.Semaphore:
         """Return the stage to begin in: requests that wait for uploads are not in flight.
@@ -260,15 +228,20 @@ class Engine:
             self._reader.cancel()
         self._changed.set()
 
-    async def _generate(self, slot: Slot) -> None:
+    async def _generate(self, slot: Slot, on_sent: Callable[[], None]) -> None:
         """Run one request to its end; whatever happens becomes its outcome."""
         try:
-            task = await self._submit(slot)
+            task = await self._submit(slot, on_sent)
             self.submitted += 1
             self._update(slot, task)
+            await self._breaker.wait_running()  # no polls for a consumer who is gone
             update = functools.partial(self._update, slot) if self._on_update else None
             slot.task = task = await wait_for_end(
-                self.poller, task, self.options.timeout, update, self._waits
+                self.poller,
+                as_in_flight(task),
+                timeout=self.options.timeout,
+                on_update=update,
+                waits=self._waits,
             )
             if task.failed:
                 slot.error = TaskFailedError(task)
@@ -284,17 +257,24 @@ class Engine:
             slot.error = VidgoError.wrapping(other, slot.task)
         self.finished += slot.error is None
         self.failed += slot.error is not None
+        on_sent()
         self._ready.append(slot)
         self._changed.set()
 
-    async def _submit(self, slot: Slot) -> Task:
+    async def _submit(self, slot: Slot, on_sent: Callable[[], None]) -> Task:
+        if slot.stage is self._uploading or self._submits.locked():
+            on_sent()
         links = await self.submitter.upload_media(slot.request, self._breaker)
         if slot.stage is self._uploading:
             await slot.enter(self._in_flight)
         # Its time under the retry policy begins here.
         async with self._submits:
             return await self.submitter.submit(
-                slot.request, links, self.options.callback_url, breaker=self._breaker
+                slot.request,
+                links,
+                self.options.callback_url,
+                breaker=self._breaker,
+                on_sent=on_sent,
             )
 
     def _update(self, slot: Slot, task: Task) -> None:
@@ -308,19 +288,3 @@ class Engine:
             self._on_update = None
             self._error = error
             self._stop_reading()
-
-
-def _source(requests: Requests, stack: contextlib.AsyncExitStack) -> Callable[[], Awaitable[Any]]:
-    """Read both kinds of iterables alike; `_END` comes after the last request."""
-    if isinstance(requests, AsyncIterable):
-        stream: AsyncIterator[Request] = aiter(requests)
-        if isinstance(stream, AsyncGenerator):
-            # The task that iterates closes it: its scopes belong to that task.
-            stack.push_async_callback(cast("AsyncGenerator[Request]", stream).aclose)
-        return functools.partial(anext, stream, _END)
-    iterator = iter(requests)
-
-    async def next_request() -> object:
-        return next(iterator, _END)
-
-    return next_request

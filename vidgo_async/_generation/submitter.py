@@ -9,10 +9,11 @@ import asyncio
 import itertools
 import logging
 import math
+from collections.abc import Callable
 
 from vidgo_async._api.client import Api, SubmitBody
 from vidgo_async._api.transport import SendState
-from vidgo_async._core.concurrency import TaskSet, now
+from vidgo_async._core.concurrency import TaskSet, now, wait_until
 from vidgo_async._core.errors import (
     APIError,
     RateLimitError,
@@ -46,14 +47,21 @@ class _Submit:
     """One submit under way."""
 
     def __init__(
-        self, request: Request, body: SubmitBody, breaker: Breaker, deadline: float
+        self,
+        request: Request,
+        body: SubmitBody,
+        breaker: Breaker,
+        on_sent: Callable[[], None],
     ) -> None:
         self.request = request
         self.body = body
         self.breaker = breaker
-        self.deadline = deadline
-        """The loop's time after which nothing may be sent."""
-        self.state = SendState()
+        self.deadline = math.inf
+        """The loop's time until which its caller waits."""
+        self.give_up = math.inf
+        """The loop's time after which it is not sent any more, by the retry policy."""
+        self.on_sent = on_sent
+        self.state = SendState(on_sent)
         """Of the POST that may have bought something: a new one after each safe refusal."""
         self.abandoned = False
         """Whether its caller is gone, so that it may not be sent again."""
@@ -104,6 +112,7 @@ class Submitter:
         *,
         deadline: float | None = None,
         breaker: Breaker | None = None,
+        on_sent: Callable[[], None] = lambda: None,
     ) -> Task:
         """Buy one task, sending again only what certainly bought nothing.
 
@@ -113,6 +122,7 @@ class Submitter:
             callback_url: Where the server reports the end, if anywhere.
             deadline: The loop's time until which the caller waits.
             breaker: What a batch shares to stop sending.
+            on_sent: Called once it is sent, or has to wait before that; perhaps more than once.
 
         Raises:
             VidgoError: Refused, given up or unknown; see the table in `resend.py`.
@@ -122,15 +132,15 @@ class Submitter:
         breaker = breaker or Breaker()
         breaker.check()
         body = submit_body(request, links, callback_url)
-        submit = _Submit(request, body, breaker, math.inf if deadline is None else deadline)
+        submit = _Submit(request, body, breaker, on_sent)
+        submit.deadline = math.inf if deadline is None else deadline
         job = self._submits.start(self._run(submit))
         try:
-            left = None if deadline is None else max(0.0, deadline - now())
-            await asyncio.wait({job}, timeout=left)
+            done = await wait_until(job, deadline)
         except BaseException:  # cancelled, or closed with its coroutine
             self._abandon(job, submit)
             raise
-        if job.done():
+        if done:
             try:
                 return job.result()
             finally:
@@ -158,17 +168,10 @@ class Submitter:
 
     async def _run(self, submit: _Submit) -> Task:
         """Send until the response is final or the retry policy gives up."""
-        give_up = now() + self.backoff.policy.timeout
+        submit.give_up = now() + self.backoff.policy.timeout
         failure: VidgoError | None = None
         for failures in itertools.count(1):
-            await submit.breaker.wait_running()
-            try:
-                async with asyncio.timeout_at(give_up):
-                    await self._permit(submit, failure, give_up)
-            except TimeoutError as late:
-                if isinstance(late, VidgoError):  # the deadline of the caller
-                    raise
-                raise nothing_bought(failure or no_permit()) from failure
+            await self._permit(submit, failure)
             try:
                 return await self._send(submit)
             except (TransportError, APIError) as error:
@@ -178,20 +181,18 @@ class Submitter:
             finally:
                 self.api.limiter.release(self.api.limiter.submits)
                 self._unknown.leave(trial=submit.trial)
-            submit.state = SendState()  # nothing was bought so far
-            await self._pause(failure, failures, give_up)
+            submit.state = SendState(submit.on_sent)  # nothing was bought so far
+            submit.on_sent()
+            await self._pause(submit, failure, failures)
         raise AssertionError
 
-    async def _permit(self, submit: _Submit, failure: VidgoError | None, give_up: float) -> None:
+    async def _permit(self, submit: _Submit, failure: VidgoError | None) -> None:
         """Wait until it may be sent; much may have changed when that is."""
         limiter = self.api.limiter
         while True:
-            if failure is not None and limiter.resumes_at > give_up:
-                raise nothing_bought(failure)
-            await submit.breaker.wait_running()
-            submit.trial = await self._unknown.enter()
+            await self._wait_for_breakers(submit)
             try:
-                await self._acquire(submit)
+                await self._acquire(submit, failure)
             except BaseException:
                 self._unknown.leave(trial=submit.trial)
                 raise
@@ -200,9 +201,26 @@ class Submitter:
             limiter.release(limiter.submits)
             self._unknown.leave(trial=submit.trial)
 
-    async def _acquire(self, submit: _Submit) -> None:
+    async def _wait_for_breakers(self, submit: _Submit) -> None:
+        """Wait until its batch has a consumer, and the session may send; it costs no patience."""
+        began = now()
+        if submit.breaker.is_paused or self._unknown.is_open:
+            submit.on_sent()
+        await submit.breaker.wait_running()
+        submit.trial = await self._unknown.enter()
+        submit.give_up += now() - began
+
+    async def _acquire(self, submit: _Submit, failure: VidgoError | None) -> None:
         limiter = self.api.limiter
-        await limiter.acquire(limiter.submits)
+        if failure is not None and limiter.resumes_at > submit.give_up:
+            raise nothing_bought(failure)
+        if not limiter.may_pass(limiter.submits):
+            submit.on_sent()
+        try:
+            async with asyncio.timeout_at(submit.give_up):
+                await limiter.acquire(limiter.submits)
+        except TimeoutError:
+            raise nothing_bought(failure or no_permit()) from failure
         try:
             await asyncio.sleep(0)  # a caller who was cancelled before the call leaves here
             self._check_still_wanted(submit)
@@ -242,14 +260,14 @@ class Submitter:
         finally:
             del failure  # as in `submit`
 
-    async def _pause(self, failure: VidgoError, failures: int, give_up: float) -> None:
+    async def _pause(self, submit: _Submit, failure: VidgoError, failures: int) -> None:
         """Wait before the next POST, unless that would be too late."""
         if isinstance(failure, RateLimitError):
             logger.debug("submit refused by the rate limit: %s", failure)
             return  # the limiter makes all requests wait
         retry_after = failure.retry_after if isinstance(failure, APIError) else None
         delay = self.backoff.delay(failures, retry_after)
-        if now() + delay > give_up:
+        if now() + delay > submit.give_up:
             raise nothing_bought(failure)
         logger.debug("submit again in %.1f s: %s", delay, failure)
         try:

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from vidgo_async._core.concurrency import call_when_dropped
-from vidgo_async._core.errors import TaskTimeoutError, VidgoError
+from vidgo_async._core.errors import SessionClosedError, TaskTimeoutError, VidgoError
 from vidgo_async._core.models import UNSEEN, Task
 from vidgo_async._polling.poller import Poller
 from vidgo_async._polling.subscription import Subscription
@@ -21,7 +21,9 @@ OnUpdate = Callable[[Task], object]
 async def wait_for_end(
     poller: Poller,
     task: Task,
+    *,
     timeout: float | None,
+    started_at: float | None = None,
     on_update: OnUpdate | None = None,
     waits: set[Subscription] | None = None,
 ) -> Task:
@@ -31,6 +33,7 @@ async def wait_for_end(
         poller: What polls it.
         task: The task as last known.
         timeout: Seconds; None for no limit.
+        started_at: The loop's time from which they count; now by default.
         on_update: Called with each new state, the last one too.
         waits: Where the wait is to be found while it lasts, to be paused and resumed.
 
@@ -38,7 +41,7 @@ async def wait_for_end(
         TaskTimeoutError: It did not end in time.
         VidgoError: The server refuses to tell, or the session was closed.
     """
-    subscription = Subscription(timeout, wants_updates=on_update is not None)
+    subscription = Subscription(timeout, started_at, wants_updates=on_update is not None)
     waits = set() if waits is None else waits
     waits.add(subscription)
     try:
@@ -61,6 +64,9 @@ async def _next_state(
     except VidgoError as error:
         if error.task is None:
             error.about(subscription.pending.get(task.task_id, task))
+        if isinstance(error, SessionClosedError):
+            msg = f"{error.message}; task {task.task_id} goes on: wait for it again by its id"
+            raise error.own_copy(msg) from None
         raise
     if state is not None:
         return state

@@ -41,6 +41,12 @@ logger: logging.Logger = logging.getLogger("vidgo_async")
 
 MAX_REFUSALS = 3
 """How many refusals in a row end a watch."""
+YOUNG = 5.0
+"""Seconds of age up to which refusals do not count: the server may not know its new task yet."""
+FILES_LATE = 10.0
+"""Seconds for which a task that finished without files is polled again."""
+FILES_INTERVAL = 2.0
+"""Seconds between these polls."""
 _REFUSALS = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND})
 
 
@@ -195,8 +201,8 @@ class Poller:
         due = watch.polled_at + delay
         due = max(now, next_tick(due, delay) if delay > 0 else due)
         for subscription in watch.subscribers:
-            if now < subscription.final_poll < due:
-                due = subscription.final_poll
+            if watch.polled_at < subscription.final_poll < due:
+                due = max(now, subscription.final_poll)
         self._schedule.push(watch, due)
 
     # --- Polling ----------------------------------------------------------------------------
@@ -255,11 +261,14 @@ class Poller:
     def _succeeded(self, watch: Watch, task: Task) -> None:
         before = watch.last_success_at
         watch.last_success_at = watch.polled_at
-        if self._policy.learns and watch.submitted_at is not None:
-            earliest = max(0.0, before - watch.submitted_at)
-            self._policy.learn(watch.task, task, earliest, watch.polled_at - watch.submitted_at)
         watch.failures = watch.refusals = 0
         watch.last_error = None
+        if watch.finished_at is None and self._policy.learns and watch.submitted_at is not None:
+            earliest = max(0.0, before - watch.submitted_at)
+            self._policy.learn(watch.task, task, earliest, watch.polled_at - watch.submitted_at)
+        if task.finished and not task.files and self._waits_for_files(watch, task):
+            self._schedule_poll(watch, FILES_INTERVAL)
+            return
         if task.done:
             self._end(watch, task)
             return
@@ -269,13 +278,21 @@ class Poller:
                 subscription.update(task)
         self._schedule_poll(watch, self._interval(watch))
 
+    def _waits_for_files(self, watch: Watch, task: Task) -> bool:
+        """Tell whether to poll a task again that finished without files."""
+        now, watch.finished = watch.polled_at, task
+        watch.finished_at = now if watch.finished_at is None else watch.finished_at
+        final_poll = min((each.final_poll for each in watch.subscribers), default=now)
+        return now + FILES_INTERVAL <= min(watch.finished_at + FILES_LATE, final_poll)
+
     def _failed(self, watch: Watch, error: VidgoError) -> None:
         """Go on after a failed poll, ever more slowly; the deadline is the consumer's."""
         watch.last_error = error
         refused = isinstance(error, APIError) and error.documented and error.status in _REFUSALS
-        watch.refusals = watch.refusals + 1 if refused else 0
+        is_young = watch.submitted_at is not None and watch.polled_at - watch.submitted_at < YOUNG
+        watch.refusals = watch.refusals + 1 if refused and not is_young else 0
         if watch.refusals >= MAX_REFUSALS:
-            self._end(watch, error)
+            self._end(watch, watch.finished or error)
             return
         # A 429 is no failure of this task: the limiter makes all requests wait.
         watch.failures += not isinstance(error, RateLimitError)

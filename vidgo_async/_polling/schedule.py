@@ -42,6 +42,10 @@ class Watch:
     refusals: int = 0
     timeouts: int = 0
     last_error: VidgoError | None = None
+    finished: Task | None = None
+    """As it was seen finished, but without files."""
+    finished_at: float | None = None
+    """The loop's time at which that was seen first."""
 
 
 class Schedule:

@@ -6,6 +6,7 @@ import math
 from collections import deque
 from typing import TYPE_CHECKING
 
+from vidgo_async._core.concurrency import GRACE, LATE
 from vidgo_async._core.errors import VidgoError
 from vidgo_async._core.models import Task
 
@@ -19,14 +20,22 @@ FINAL_POLL = 1.0
 class Subscription:
     """One consumer's events: tasks that ended, errors about a task, and updates if wanted."""
 
-    def __init__(self, timeout: float | None = None, *, wants_updates: bool = False) -> None:
+    def __init__(
+        self,
+        timeout: float | None = None,
+        started_at: float | None = None,
+        *,
+        wants_updates: bool = False,
+    ) -> None:
         self._loop = asyncio.get_running_loop()
         self.deadline: float = math.inf
         """The loop's time until which the consumer waits."""
+        self._extended = False
         self.final_poll: float = math.inf
         """The loop's time of the poll just before that."""
         if timeout is not None:
-            self.deadline = self._loop.time() + timeout
+            started_at = self._loop.time() if started_at is None else started_at
+            self.deadline = started_at + timeout
             self.final_poll = self.deadline - min(FINAL_POLL, timeout / 4)
         self.wants_updates = wants_updates
         self.pending: dict[str, Task] = {}
@@ -82,7 +91,7 @@ class Subscription:
         while not self._events:
             if self._failure is not None:
                 raise self._failure
-            if self._closed or not self.pending or self._loop.time() >= self.deadline:
+            if self._closed or not self.pending or self._is_too_late():
                 return None
             await self._change_or_deadline()
         task_id, event = self._events.popleft()
@@ -93,6 +102,15 @@ class Subscription:
         if isinstance(event, Task):
             return event
         raise event
+
+    def _is_too_late(self) -> bool:
+        """Tell whether the deadline passed; if it rings late, time is left for the final poll."""
+        late = self._loop.time() - self.deadline
+        if late > LATE and not self._extended:
+            self._extended = True
+            self.deadline = self._loop.time() + GRACE
+            return False
+        return late >= 0
 
     async def _change_or_deadline(self) -> None:
         self._changed.clear()

@@ -9,12 +9,13 @@ from typing import Any, TypeVar
 from vidgo_async._api.client import Api
 from vidgo_async._api.limiter import Limiter
 from vidgo_async._api.transport import Connector, Transport, TransportSettings
-from vidgo_async._core.concurrency import TaskSet
+from vidgo_async._core.concurrency import TaskSet, Threads
 from vidgo_async._core.errors import SessionClosedError, SubmissionUnknownError
 from vidgo_async._core.models import Task
 from vidgo_async._core.retry import Backoff
 from vidgo_async._files.downloads import Downloads
 from vidgo_async._files.http import FileHosts
+from vidgo_async._files.resumable import Services
 from vidgo_async._files.uploads import Uploads
 from vidgo_async._generation.engine import Engine
 from vidgo_async._generation.submitter import Submitter
@@ -53,10 +54,15 @@ class Runtime:
         limit = settings.max_concurrent_requests
         self.limiter = Limiter(limit, settings.max_requests_per_second, backoff)
         self.api = Api(self.limiter, self.transport)
+        self.file_hosts = FileHosts(self.transport)
+        threads = Threads()
         # One budget for uploads and downloads, beside the API's requests.
         connections = asyncio.Semaphore(self.transport.free_connections(limit))
-        self.uploads = Uploads(self.api, backoff, connections)
-        self.downloads = Downloads(FileHosts(self.transport), connections, backoff, self._status)
+        self.uploads = Uploads(self.api, backoff, connections, threads)
+        services = Services(
+            hosts=self.file_hosts, backoff=backoff, poll=self._poll, threads=threads
+        )
+        self.downloads = Downloads(services, connections)
         polling = settings.polling
         if isinstance(polling, AdaptivePolling):
             polling = polling.start()  # what is learned is this session's
@@ -96,8 +102,8 @@ class Runtime:
         for engine in list(self.engines):
             await engine.wait_closed()
         await self.calls.wait()
-        await self.downloads.hosts.close()
+        await self.file_hosts.close()
         await self.transport.close()
 
-    async def _status(self, task_id: str) -> Task:
+    async def _poll(self, task_id: str) -> Task:
         return await self.with_permit(self.api.status(as_task(task_id)))

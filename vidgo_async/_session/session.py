@@ -8,20 +8,21 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from vidgo_async._api.transport import Connector, check_connector
-from vidgo_async._core.concurrency import wait_shielded
+from vidgo_async._core.concurrency import mark_retrieved, wait_shielded
 from vidgo_async._core.errors import (
     SessionClosedError,
     SubmissionUnknownError,
     TaskFailedError,
     VidgoError,
 )
-from vidgo_async._core.models import Balance, MediaFile, Request, Task, UploadedFile
+from vidgo_async._core.models import Balance, MediaFile, Request, Task, UploadedFile, as_in_flight
 from vidgo_async._core.retry import RetryPolicy
 from vidgo_async._core.validators import check_count
+from vidgo_async._files.downloads import Folder
 from vidgo_async._files.resumable import OnProgress
-from vidgo_async._files.saving import Folder
 from vidgo_async._generation.batch import Batch
-from vidgo_async._generation.engine import BatchOptions, Engine, Requests
+from vidgo_async._generation.engine import BatchOptions, Engine
+from vidgo_async._generation.request_source import Requests
 from vidgo_async._generation.submit_many import SubmitMany
 from vidgo_async._polling.adaptive import AdaptivePolling
 from vidgo_async._polling.completions import Completions, OnUpdate, wait_for_end
@@ -240,19 +241,27 @@ class VidgoSession:
         if folder is not None:
             await folder.open()
         links = await runtime.submitter.upload_media(request)
-        deadline = None if timeout is None else runtime.loop.time() + timeout
+        started_at = runtime.loop.time()
+        deadline = None if timeout is None else started_at + timeout
         task = await runtime.submitter.submit(
             request, links, self._settings.callback_url, deadline=deadline
         )
         try:
             if on_update is not None:
                 on_update(task)
-            left = None if deadline is None else max(0.0, deadline - runtime.loop.time())
-            ended = await wait_for_end(runtime.poller, task, left, on_update)
+            ended = await wait_for_end(
+                runtime.poller,
+                as_in_flight(task),
+                timeout=timeout,
+                started_at=started_at,
+                on_update=on_update,
+            )
             if ended.finished and folder is not None:
                 await self._call(runtime, folder.save(ended))
         except BaseException as error:
-            if not (isinstance(error, VidgoError) and error.task_id == task.task_id):
+            names_it = isinstance(error, VidgoError) and error.task_id == task.task_id
+            # A task that goes on after the session is named wherever its caller may look.
+            if not names_it or isinstance(error, SessionClosedError):
                 runtime.submitter.add_unclaimed(task)
             raise
         if ended.failed:
@@ -346,7 +355,7 @@ class VidgoSession:
         task = as_task(task_or_id)
         check_timeout(timeout)
         check_callback("on_update", on_update)
-        return await wait_for_end(runtime.poller, task, timeout, on_update)
+        return await wait_for_end(runtime.poller, task, timeout=timeout, on_update=on_update)
 
     def as_completed(
         self, tasks_or_ids: Iterable[Task | str], *, timeout: float | None = None
@@ -465,6 +474,7 @@ class VidgoSession:
         except BaseException:  # cancelled, or closed with its coroutine
             task.cancel()
             await wait_shielded({task})  # it may have a file to clean up
+            mark_retrieved(task)  # the caller gets this exception, whatever the disk said
             raise
         if task.cancelled():
             raise SessionClosedError(CLOSED)

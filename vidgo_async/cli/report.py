@@ -1,5 +1,6 @@
 """What the program prints about tasks, and where it saves their files."""
 
+import functools
 import itertools
 import sys
 import time
@@ -15,7 +16,7 @@ from vidgo_async._core.errors import (
     VidgoError,
 )
 from vidgo_async._core.models import MediaFile, Task
-from vidgo_async._files.filenames import file_name
+from vidgo_async._files.downloads import save_files
 from vidgo_async._generation.batch import Outcome
 from vidgo_async._session.session import VidgoSession
 from vidgo_async.cli.console import print_line, print_table
@@ -77,19 +78,14 @@ class Report:
         if not task.files:
             self.failed += 1
             self._add_row("finished without a file", task.task_id)
-        saved = [await self._save(vidgo, task, number) for number in range(len(task.files))]
-        if all(saved):
+        results = await save_files(task, self._out, functools.partial(_download, vidgo))
+        for result in results:
+            if isinstance(result, Path):
+                self._add_row(str(result), task.task_id)
+            else:
+                self.add_failure(task.task_id, result)
+        if all(isinstance(result, Path) for result in results):
             self._unsaved.remove(task.task_id)
-
-    async def _save(self, vidgo: VidgoSession, task: Task, index: int) -> bool:
-        file = task.files[index]
-        try:
-            path = await _download(vidgo, file, self._out / file_name(file, index + 1))
-        except VidgoError as error:
-            self.add_failure(task.task_id, error)
-            return False
-        self._add_row(str(path), task.task_id)
-        return True
 
     # --- Failures ---------------------------------------------------------------------------
 
@@ -129,11 +125,11 @@ class Report:
 async def _download(vidgo: VidgoSession, file: MediaFile, path: Path) -> Path:
     """Download a file; where another run left one of that name, take `name-2.mp4` and so on."""
     free = path
-    for number in itertools.count(2):
+    numbers = itertools.count(2)
+    while True:
         try:
             return await vidgo.download(file, free)
         except DownloadError as error:
             if not isinstance(error.__cause__, FileExistsError):
                 raise
-        free = path.with_name(f"{path.stem}-{number}{path.suffix}")
-    raise AssertionError
+        free = path.with_name(f"{path.stem}-{next(numbers)}{path.suffix}")

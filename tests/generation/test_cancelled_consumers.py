@@ -1,0 +1,139 @@
+"""A consumer that is cancelled, and kept: nothing is bought or polled for it any more."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Coroutine
+from typing import Any
+
+import anyio
+import pytest
+
+from tests.support.sessions import foxes, ids, open_session
+from vidgo_async import Batch, Outcome, SubmissionUnknownError, VidgoSession
+from vidgo_async.sandbox import Sandbox, hang_after, slow
+
+pytestmark = pytest.mark.virtual_time
+
+Consumer = Callable[[Batch, list[Outcome]], Coroutine[Any, Any, None]]
+
+
+async def bare_loop(batch: Batch, taken: list[Outcome]) -> None:
+    async for outcome in batch:
+        taken.append(outcome)
+
+
+async def loop_that_works(batch: Batch, taken: list[Outcome]) -> None:
+    async for outcome in batch:
+        taken.append(outcome)
+        await anyio.sleep(1000)
+
+
+async def one_by_one(batch: Batch, taken: list[Outcome]) -> None:
+    while True:
+        taken.append(await anext(batch))
+
+
+async def two_readers(batch: Batch, taken: list[Outcome]) -> None:
+    async with anyio.create_task_group() as group:
+        group.start_soon(bare_loop, batch, taken)
+        group.start_soon(bare_loop, batch, taken)
+
+
+CONSUMERS: list[Consumer] = [bare_loop, loop_that_works, one_by_one, two_readers]
+
+
+@contextlib.asynccontextmanager
+async def buying(**settings: Any) -> AsyncIterator[tuple[Sandbox, VidgoSession, Batch]]:
+    """Open a batch of which a request is sent every two seconds."""
+    async with (
+        Sandbox(seconds=(3, 9)) as sandbox,
+        open_session(sandbox, max_requests_per_second=1.0, **settings) as vidgo,
+    ):
+        yield sandbox, vidgo, vidgo.generate_many(foxes(40), max_in_flight=16)
+
+
+def sold_ids(sandbox: Sandbox) -> set[str]:
+    return set(sandbox.tasks)
+
+
+@pytest.mark.parametrize("consume", CONSUMERS)
+async def test_nothing_is_sent_for_a_cancelled_consumer(consume: Consumer) -> None:
+    """A cancelled task that is kept, with its traceback, neither buys nor polls any more."""
+    taken: list[Outcome] = []
+    async with buying() as (sandbox, vidgo, batch):
+        job = asyncio.create_task(consume(batch, taken))
+        await anyio.sleep(20)
+        job.cancel()
+        await asyncio.wait({job})
+        await anyio.sleep(1)
+        sold, polls = sandbox.sold, sandbox.received["status"]
+        given = {outcome.task.task_id for outcome in taken if outcome.task}
+        assert 0 < sold < 40
+        assert {task.task_id for task in vidgo.unclaimed} | given == sold_ids(sandbox)
+        await anyio.sleep(300)
+        assert sandbox.sold == sold
+        assert sandbox.received["status"] <= polls + 1
+        assert {task.task_id for task in vidgo.unclaimed} | given == sold_ids(sandbox)
+        assert job.cancelled()
+
+
+async def test_the_next_consumer_takes_it_back() -> None:
+    """A timeout round each `anext` loses nothing: all outcomes come, and `unclaimed` is empty."""
+    taken: list[Outcome] = []
+    pauses = 0
+    async with Sandbox(seconds=(3, 9)) as sandbox, open_session(sandbox) as vidgo:
+        batch = vidgo.generate_many(foxes(20), max_in_flight=6)
+        while True:
+            with anyio.move_on_after(1.0) as scope:
+                try:
+                    taken.append(await anext(batch))
+                except StopAsyncIteration:
+                    break
+            if scope.cancelled_caught:
+                pauses += 1
+                held = set(ids(vidgo.unclaimed))
+                assert held == sold_ids(sandbox) - {o.task.task_id for o in taken if o.task}
+        assert pauses > 3
+        assert sorted(outcome.index for outcome in taken) == list(range(20))
+        assert all(outcome.ok for outcome in taken)
+        assert vidgo.unclaimed == ()
+        assert sandbox.sold == 20
+
+
+async def test_a_post_in_flight_is_shown_once_it_is_answered() -> None:
+    """What was being bought when the consumer left is in `unclaimed` a moment later."""
+    async with Sandbox() as sandbox, open_session(sandbox, request_timeout=10.0) as vidgo:
+        sandbox.inject(slow(3), times=2)
+        sandbox.inject(hang_after, times=1)
+        batch = vidgo.generate_many(foxes(3))
+        job = asyncio.create_task(bare_loop(batch, []))
+        await anyio.sleep(1)
+        job.cancel()
+        await asyncio.wait({job})
+        assert not ids(vidgo.unclaimed)
+        await anyio.sleep(20)
+        assert sandbox.sold == 3
+        kinds = [isinstance(item, SubmissionUnknownError) for item in vidgo.unclaimed]
+        assert sorted(kinds) == [False, False, True]
+    assert len({id(item) for item in vidgo.unclaimed}) == 3  # also after closing, each once
+
+
+async def test_a_cancelled_reader_of_as_completed_costs_no_polls() -> None:
+    """A stream whose reader was cancelled is not polled for; the next reader gets the rest."""
+    async with Sandbox(seconds=(30, 60)) as sandbox, open_session(sandbox) as vidgo:
+        tasks = await vidgo.submit_many(foxes(5))
+        stream = vidgo.as_completed(tasks)
+
+        async def read() -> list[str]:
+            return [task.task_id async for task in stream]
+
+        job = asyncio.create_task(read())
+        await anyio.sleep(10)
+        job.cancel()
+        await asyncio.wait({job})
+        await anyio.sleep(1)
+        polls = sandbox.received["status"]
+        await anyio.sleep(200)
+        assert sandbox.received["status"] == polls
+        assert set(await read()) == set(ids(tasks))
+        assert await read() == []

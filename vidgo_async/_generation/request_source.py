@@ -1,0 +1,47 @@
+"""The user's requests: any iterable or async iterable, read one at a time."""
+
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Iterator
+from types import TracebackType
+from typing import Self, cast
+
+from vidgo_async._core.models import Request
+
+Requests = Iterable[Request] | AsyncIterable[Request]
+
+
+class RequestSource:
+    """Reads both kinds of iterables alike.
+
+    An async generator is closed by the task that reads it: the scopes in it belong to that task.
+    """
+
+    def __init__(self, requests: Requests) -> None:
+        self._requests = requests
+        self._iterator: Iterator[Request] | AsyncIterator[Request]
+        self._stack = contextlib.AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        if not isinstance(self._requests, AsyncIterable):
+            self._iterator = iter(self._requests)
+            return self
+        stream: AsyncIterator[Request] = aiter(self._requests)
+        self._iterator = stream
+        if isinstance(stream, AsyncGenerator):
+            generator = cast("AsyncGenerator[Request]", stream)
+            self._stack.push_async_callback(generator.aclose)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._stack.aclose()
+
+    async def next(self) -> Request | None:
+        """Return the next request; None after the last."""
+        if isinstance(self._iterator, AsyncIterator):
+            return await anext(self._iterator, None)
+        return next(self._iterator, None)

@@ -1,0 +1,33 @@
+"""One request of a batch, from being read until its outcome is yielded."""
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from vidgo_async._core.models import Request, Task
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from vidgo_async._core.errors import VidgoError
+
+
+class Slot:
+    """One request, from being read until its outcome is yielded."""
+
+    # There are as many as requests in flight: without a dict each takes less memory.
+    __slots__ = ("error", "index", "paths", "request", "stage", "task")
+
+    def __init__(self, index: int, request: Request, stage: asyncio.Semaphore) -> None:
+        self.index: int = index
+        self.request: Request = request
+        self.task: Task | None = None
+        self.error: VidgoError | None = None
+        self.paths: tuple[Path, ...] = ()
+        self.stage: asyncio.Semaphore = stage
+        """The semaphore this slot holds: uploading, in flight or done."""
+
+    async def enter(self, stage: asyncio.Semaphore) -> None:
+        """Move on to another stage; the one before is held until there is room."""
+        await stage.acquire()
+        self.stage.release()
+        self.stage = stage
