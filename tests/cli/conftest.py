@@ -1,6 +1,8 @@
 """Fixtures of the tests of the command line."""
 
 import asyncio
+import os
+import signal
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
@@ -18,11 +20,23 @@ def _interruptible(interruptible: None) -> None:
 
 
 @pytest.fixture(autouse=True)
+def _terminable() -> Generator[None]:
+    """Let the program and its processes get SIGTERM and SIGHUP, also where the tests ignore them."""
+    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in numbers}
+    yield
+    for number, handler in before.items():
+        assert signal.getsignal(number) is signal.SIG_DFL
+        signal.signal(number, handler)
+
+
+@pytest.fixture(autouse=True)
 def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep files out of the repository, and a user's own key and address out of the tests."""
+    """Keep files out of the repository, and a user's own key, address and proxy out of the tests."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("VIDGO_API_KEY", raising=False)
-    monkeypatch.delenv("VIDGO_BASE_URL", raising=False)
+    for name in [*os.environ]:
+        if name.startswith("VIDGO_") or name.lower().endswith("_proxy"):
+            monkeypatch.delenv(name)
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.files import count_frames
+from tests.support.files import count_frames, names_in
 from tests.support.program import FOX, Program, Start, ended, started
 from tests.support.uploads import picture
 from vidgo_async.sandbox import answer, reset_after
@@ -22,6 +22,17 @@ async def test_sandbox_makes_playable_files(tmp_path: Path) -> None:
     files = sorted((tmp_path / "new/films").iterdir())
     assert [file.suffix for file in files] == [".mp4", ".mp4"]
     assert count_frames(files[0]) > 24
+
+
+async def test_runs_in_one_second_share_a_folder(tmp_path: Path) -> None:
+    """Two runs with `--sandbox` at the same time save all their videos in one folder."""
+    command = ("generate", FOX, "a hare", "--sandbox")
+    async with started(*command) as one, started(*command) as other:
+        runs = [await ended(one), await ended(other)]
+    assert [run.status for run in runs] == [0, 0]
+    stems = [name.removesuffix(".mp4") for name in names_in(tmp_path)]
+    assert len(stems) == 4
+    assert len({stem.rpartition("-")[2] for stem in stems}) == 4  # whatever the second was
 
 
 def test_prints_each_state_and_a_table(program: Program) -> None:

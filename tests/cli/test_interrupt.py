@@ -1,61 +1,86 @@
-"""Ctrl-C and closed pipes: the program names what it bought."""
+"""Signals: the program names what it bought and did not save. Closed pipes cost nothing."""
 
 import asyncio
 import io
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
+import anyio
 import pytest
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from tests.support.files import names_in
-from tests.support.program import FOX, Ended, Program, Start, ended, finished, of, started
+from tests.support.program import (
+    FOX,
+    Ended,
+    Program,
+    Start,
+    ended,
+    finished,
+    of,
+    read_until,
+    started,
+)
 from vidgo_async import GrokImagine, VidgoSession
 from vidgo_async.sandbox import Fault, Sandbox, answer, hang_after
 
+SIGNALS = pytest.mark.parametrize(
+    ("number", "status"),
+    [
+        (getattr(signal, name), status)
+        for name, status in {"SIGINT": 130, "SIGTERM": 143, "SIGHUP": 129}.items()
+        if hasattr(signal, name)
+    ],
+)
+NO_HANGUP = pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="Windows has no SIGHUP")
 
-def interrupting(then: Fault, *, on_request: int = 1, times: int = 1) -> Fault:
-    """Press Ctrl-C when the so many-th request comes in, then do something to each."""
+
+def interrupting(then: Fault, *numbers: int, on_request: int = 1) -> Fault:
+    """Send signals, Ctrl-C by default, when the so many-th request comes in; then handle each."""
     seen = 0
 
-    async def strike(request: web.Request, handler: Handler) -> web.StreamResponse:
+    async def fault(request: web.Request, handler: Handler) -> web.StreamResponse:
         nonlocal seen
         seen += 1
         if seen == on_request:
-            for _ in range(times):
-                signal.raise_signal(signal.SIGINT)
+            for number in numbers or (signal.SIGINT,):
+                signal.raise_signal(number)
         return await then(request, handler)
 
-    return strike
+    return fault
 
 
-async def real_thing(request: web.Request, handler: Handler) -> web.StreamResponse:
+async def unchanged(request: web.Request, handler: Handler) -> web.StreamResponse:
     return await handler(request)
 
 
-# --- Ctrl-C ----------------------------------------------------------------------------------
+async def slowly(request: web.Request, handler: Handler) -> web.StreamResponse:
+    await asyncio.sleep(2)
+    return await handler(request)
 
 
-async def test_interrupt_names_exactly_what_is_running() -> None:
-    """Ctrl-C ends with status 130, no traceback, and a shell command to go on."""
+# --- Signals ---------------------------------------------------------------------------------
+
+
+@SIGNALS
+async def test_signal_names_exactly_what_is_running(number: signal.Signals, status: int) -> None:
+    """A signal ends with its own status, no traceback, and a shell command to go on."""
     task_ids = ["it's/1", "$HOME 2", "3"]
     async with Sandbox() as sandbox:
         for task_id in task_ids:
             data = {"task_id": task_id, "status": "not_started"}
             sandbox.inject(answer(200, {"code": 200, "data": data}))
         async with started("generate", "a", "b", "c", environment=of(sandbox)) as process:
-            assert process.stdout
-            out = ""
-            while out.count("not_started\n") < 3:
-                out += (await process.stdout.receive()).decode()
-            process.send_signal(signal.SIGINT)
+            out = await read_until(process.stdout, "not_started\n", times=3)
+            process.send_signal(number)
             run = await ended(process, out)
-    assert run.status == 130
+    assert run.status == status
     assert run.unsaved[0] == "wait"
     assert sorted(run.unsaved[1:]) == sorted(task_ids)
     assert run.err.count("\n") == 2
@@ -68,8 +93,8 @@ def test_interrupt_leaves_out_what_ended(start: Start, tmp_path: Path) -> None:
     data = {"status": "failed", "error_message": "no GPU"}
     program.sandbox.inject(answer(200, {"code": 200, "data": data}), "status", task_id=failed)
     going_on = answer(200, {"code": 200, "data": {"status": "running"}})
-    press = interrupting(going_on, on_request=9)
-    program.sandbox.inject(press, "status", times=None, task_id=running)
+    signal_ninth = interrupting(going_on, on_request=9)
+    program.sandbox.inject(signal_ninth, "status", times=None, task_id=running)
     run = program("wait", saved, failed, running)
     assert (run.status, run.unsaved) == (130, ["wait", running])
     assert [row.split()[-1] for row in run.out.splitlines()[-2:]] == [failed, saved]
@@ -77,17 +102,45 @@ def test_interrupt_leaves_out_what_ended(start: Start, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("times", [1, 2, 5])
-def test_interrupted_submit_is_awaited(program: Program, times: int) -> None:
-    """A submit in flight at Ctrl-C is awaited and named, however often it is pressed."""
-
-    async def slowly(request: web.Request, handler: Handler) -> web.StreamResponse:
-        await asyncio.sleep(2)
-        return await handler(request)
-
-    program.sandbox.inject(interrupting(slowly, times=times))
+@SIGNALS
+def test_interrupted_submit_is_awaited(
+    program: Program, number: int, status: int, times: int
+) -> None:
+    """A submit in flight at a signal is awaited and named, however often the signal comes."""
+    program.sandbox.inject(interrupting(slowly, *[number] * times))
     run = program("generate", FOX)
     [task_id] = program.sandbox.tasks
-    assert (run.status, run.unsaved) == (130, ["wait", task_id])
+    assert (run.status, run.unsaved) == (status, ["wait", task_id])
+
+
+@NO_HANGUP
+def test_first_signal_decides_the_status(program: Program) -> None:
+    """Of several different signals the first gives the status, and none cuts off the report."""
+    numbers = (signal.SIGHUP, signal.SIGTERM, signal.SIGINT)
+    program.sandbox.inject(interrupting(slowly, *numbers))
+    run = program("generate", FOX)
+    [task_id] = program.sandbox.tasks
+    assert (run.status, run.unsaved) == (129, ["wait", task_id])
+
+
+@SIGNALS
+async def test_signal_during_a_submit_names_the_task(number: signal.Signals, status: int) -> None:
+    """A task whose submit is answered after the signal is named by the real program too."""
+    submitting = anyio.Event()
+
+    async def held(request: web.Request, handler: Handler) -> web.StreamResponse:
+        submitting.set()
+        await asyncio.sleep(0.5)  # the signal arrives meanwhile, or after it: both name the task
+        return await handler(request)
+
+    async with Sandbox(seconds=(60.0, 60.0)) as sandbox:
+        sandbox.inject(held)
+        async with started("generate", FOX, environment=of(sandbox)) as process:
+            await submitting.wait()
+            process.send_signal(number)
+            run = await ended(process)
+        assert (run.status, run.unsaved) == (status, ["wait", *sandbox.tasks])
+        assert sandbox.sold == 1
 
 
 def test_interrupted_submit_without_a_response_is_printed(program: Program) -> None:
@@ -109,16 +162,67 @@ def test_interrupted_sandbox_promises_nothing(program: Program) -> None:
     assert program.sandbox.sold == 0
 
 
-def test_ignored_interrupt_stays_ignored(program: Program) -> None:
-    """A program started with SIGINT ignored, as in the background, goes on."""
-    program.sandbox.inject(interrupting(real_thing))
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+@SIGNALS
+def test_ignored_signal_stays_ignored(program: Program, number: int, status: int) -> None:
+    """A program started with a signal ignored, as in the background, goes on."""
+    program.sandbox.inject(interrupting(unchanged, number))
+    before = signal.signal(number, signal.SIG_IGN)
     try:
         run = program("generate", FOX)
-        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+        assert signal.getsignal(number) is signal.SIG_IGN
     finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(number, before)
     assert run.status == 0
+
+
+@pytest.mark.skipif(shutil.which("nohup") is None, reason="needs nohup")
+async def test_nohup_keeps_the_program_running(tmp_path: Path) -> None:
+    """Under `nohup` the end of the terminal ends nothing: the video is saved."""
+    polled, hung_up = anyio.Event(), anyio.Event()
+
+    async def held(request: web.Request, handler: Handler) -> web.StreamResponse:
+        polled.set()
+        await hung_up.wait()
+        return await handler(request)
+
+    async with Sandbox(seconds=(0.0, 0.0)) as sandbox:
+        async with VidgoSession(sandbox.api_key, base_url=sandbox.url) as vidgo:
+            task = await vidgo.submit(GrokImagine(prompt=FOX))
+        sandbox.inject(held, call="status")
+        arguments = ("wait", task.task_id)
+        async with started(*arguments, environment=of(sandbox), wrapper=["nohup"]) as process:
+            await polled.wait()
+            process.send_signal(signal.SIGHUP)
+            hung_up.set()
+            run = await ended(process)
+    assert (run.status, run.unsaved) == (0, [])
+    assert names_in(tmp_path) == [f"{task.task_id}.mp4"]
+
+
+@NO_HANGUP
+async def test_hangup_without_a_terminal_names_the_task() -> None:
+    """When its terminal is gone, the program still names the task where standard error goes on."""
+    terminal, screen = os.openpty()
+    async with Sandbox(seconds=(60.0, 60.0)) as sandbox:
+        async with started("generate", FOX, environment=of(sandbox), stdout=screen) as process:
+            os.close(screen)
+            out = b""
+            while b"not_started" not in out:
+                await anyio.wait_readable(terminal)
+                out += os.read(terminal, 1000)
+            os.close(terminal)
+            process.send_signal(signal.SIGHUP)
+            run = await ended(process)
+        assert (run.status, run.unsaved) == (129, ["wait", *sandbox.tasks])
+
+
+@NO_HANGUP
+def test_system_without_hangups(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there is no SIGHUP, as on Windows, the other signals work."""
+    monkeypatch.delattr(signal, "SIGHUP")
+    program.sandbox.inject(interrupting(slowly, signal.SIGTERM))
+    run = program("generate", FOX)
+    assert (run.status, run.unsaved) == (143, ["wait", *program.sandbox.tasks])
 
 
 # --- Closed output ----------------------------------------------------------------------

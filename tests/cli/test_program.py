@@ -97,7 +97,10 @@ def test_help_names_all_commands(program: Program) -> None:
     ("missing", "last_line"),
     [
         ("cyclopts", "the program needs an extra: pip install 'vidgo_async[cli]'"),
-        ("tempfile", "ModuleNotFoundError: import of tempfile halted; None in sys.modules"),
+        (
+            "vidgo_async.cli.program",
+            "ModuleNotFoundError: import of vidgo_async.cli.program halted; None in sys.modules",
+        ),
     ],
 )
 async def test_missing_extra_is_one_plain_sentence(missing: str, last_line: str) -> None:
@@ -111,3 +114,18 @@ async def test_missing_extra_is_one_plain_sentence(missing: str, last_line: str)
     lines = run.stderr.decode().splitlines()
     assert (run.returncode, run.stdout, lines[-1]) == (1, b"", last_line)
     assert (len(lines) == 1) is (missing == "cyclopts")
+
+
+async def test_help_loads_no_command() -> None:
+    """The program's own help and version load cyclopts, and neither the commands nor the sandbox."""
+    code = (
+        "import sys\n"
+        "from vidgo_async.cli.program import app\n"
+        "app(['--help'], result_action='return_value')\n"
+        "print([name for name in sys.modules if name.startswith('vidgo_async.')])"
+    )
+    run = await anyio.run_process([sys.executable, "-c", code])
+    loaded = run.stdout.decode().splitlines()[-1]
+    assert "'vidgo_async.cli.program'" in loaded
+    assert "vidgo_async.cli.commands" not in loaded
+    assert "vidgo_async.sandbox" not in loaded

@@ -3,8 +3,10 @@
 import re
 from pathlib import Path
 
-from tests.support.program import FOX, Program, Start, finished
-from vidgo_async.sandbox import answer
+from tests.support.files import count_frames, names_in
+from tests.support.program import FOX, Program, Start, ended, finished, of, started
+from vidgo_async import GrokImagine, VidgoSession
+from vidgo_async.sandbox import Sandbox, answer
 
 
 def test_wait_saves_what_was_bought_before(program: Program, tmp_path: Path) -> None:
@@ -60,3 +62,20 @@ def test_one_lost_file_does_not_cost_the_others(program: Program, tmp_path: Path
     assert (run.status, run.unsaved) == (1, ["wait", "--out", "b", "some/id"])
     assert "not an http(s) address" in run.err
     assert [file.name for file in (tmp_path / "b").iterdir()] == ["some%2Fid+2.mp4"]
+
+
+async def test_existing_file_is_never_overwritten(tmp_path: Path) -> None:
+    """A file of that name stays as it is; the video is saved under a free name, and printed so."""
+    async with Sandbox(seconds=(0.0, 0.0)) as sandbox:
+        async with VidgoSession(sandbox.api_key, base_url=sandbox.url) as vidgo:
+            task_id = (await vidgo.submit(GrokImagine(prompt=FOX))).task_id
+        existing = [tmp_path / f"{task_id}.mp4", tmp_path / f"{task_id}-2.mp4"]
+        for path in existing:
+            path.write_text("mine")
+        async with started("wait", task_id, environment=of(sandbox)) as process:
+            run = await ended(process)
+    assert (run.status, run.err, run.unsaved) == (0, "", [])
+    assert [path.read_text() for path in existing] == ["mine", "mine"]
+    assert count_frames(tmp_path / f"{task_id}-3.mp4") > 24
+    assert f"{task_id}-3.mp4" in run.out
+    assert len(names_in(tmp_path)) == 3

@@ -5,14 +5,14 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 import anyio
 import attrs
 import pytest
-from anyio.abc import Process
+from anyio.abc import ByteReceiveStream, Process
 from anyio.streams.text import TextReceiveStream
 
 from vidgo_async import GrokImagine, Task, VidgoSession
@@ -70,11 +70,15 @@ Start = Callable[..., Program]
 
 @asynccontextmanager
 async def started(
-    *arguments: str, environment: dict[str, str] | None = None, stdout: Any = -1
+    *arguments: str,
+    environment: dict[str, str] | None = None,
+    stdout: Any = -1,
+    wrapper: Sequence[str] = (),
 ) -> AsyncGenerator[Process]:
-    """Run the program as a process of its own."""
+    """Run the program as a process of its own, or as the child of a wrapper such as `nohup`."""
     env = {**os.environ, **(environment or {})}
-    async with await anyio.open_process([*PROGRAM, *arguments], env=env, stdout=stdout) as process:
+    command = [*wrapper, *PROGRAM, *arguments]
+    async with await anyio.open_process(command, env=env, stdout=stdout) as process:
         try:
             yield process
         finally:
@@ -82,13 +86,21 @@ async def started(
                 process.kill()
 
 
-async def ended(process: Process, out: str = "") -> Ended:
-    """Wait for a process, and read its remaining output; `out` is what was read before."""
-    err = ""
+async def read_until(stream: ByteReceiveStream | None, text: str, times: int = 1) -> str:
+    """Read the output of a process until a text was in it so many times."""
+    assert stream is not None
+    out = ""
+    while out.count(text) < times:
+        out += (await stream.receive()).decode()
+    return out
+
+
+async def ended(process: Process, out: str = "", err: str = "") -> Ended:
+    """Wait for a process, and read its remaining output; `out` and `err` were read before."""
     if process.stdout is not None:
         out += "".join([chunk async for chunk in TextReceiveStream(process.stdout)])
     if process.stderr is not None:
-        err = "".join([chunk async for chunk in TextReceiveStream(process.stderr)])
+        err += "".join([chunk async for chunk in TextReceiveStream(process.stderr)])
     status = await process.wait()
     assert "Traceback" not in err
     return Ended(status, out, err)

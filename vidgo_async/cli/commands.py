@@ -1,0 +1,156 @@
+"""The commands: their options, and what each does with a session.
+
+`program.py` holds their help texts, and imports this file when a command runs.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import anyio
+from cyclopts import Parameter
+
+from vidgo_async._core.errors import VidgoError
+from vidgo_async._core.validators import check_count
+from vidgo_async._session.arguments import check_timeout
+from vidgo_async._session.session import VidgoSession
+from vidgo_async.cli.arguments import as_output_folder, as_requests, as_task_ids, usage_errors
+from vidgo_async.cli.report import Report
+from vidgo_async.cli.run import for_each, run
+from vidgo_async.requests import GrokImagine
+
+Out = Annotated[Path, Parameter(help="The folder to save into; made if missing.")]
+Timeout = Annotated[float, Parameter(help="Seconds to wait for each task.")]
+
+
+def generate(
+    prompts: Annotated[
+        list[str],
+        Parameter(help="One video each, all at the same time; after -- they may begin with -."),
+    ],
+    /,
+    *,
+    model: Annotated[str, Parameter(help="A model id.")] = GrokImagine.model,
+    settings: Annotated[
+        list[str] | None,
+        Parameter(name="--set", help="A parameter of the model, key=value.", negative=()),
+    ] = None,
+    image: Annotated[
+        str | None, Parameter(help="A picture to begin with: a path or a URL.")
+    ] = None,
+    out: Out = Path(),
+    max_in_flight: Annotated[int, Parameter(help="Videos in the making at once.")] = 16,
+    timeout: Timeout = 900.0,
+    sandbox: Annotated[
+        bool, Parameter(help="Use a server inside this program: no key, no cost.", negative=())
+    ] = False,
+) -> int:
+    """Buy a task for each prompt, and save the files of each as it finishes."""
+    with usage_errors():
+        requests = as_requests(prompts, model, settings or [], image)
+        check_count("--max-in-flight", max_in_flight)
+        check_timeout(timeout)
+        session = None if sandbox else _new_session()
+        report = Report(as_output_folder(out), in_sandbox=sandbox)
+
+    async def job(vidgo: VidgoSession) -> None:
+        batch = vidgo.generate_many(
+            requests, max_in_flight=max_in_flight, timeout=timeout, on_update=report.on_update
+        )
+        async with batch, anyio.create_task_group() as downloads:
+            async for outcome in batch:
+                downloads.start_soon(report.save_outcome, vidgo, outcome)
+
+    return run(job, report, session)
+
+
+def wait(
+    task_ids: Annotated[list[str], Parameter(help="Tasks that were paid for before.")],
+    /,
+    *,
+    out: Out = Path(),
+    timeout: Timeout = 900.0,
+) -> int:
+    """Wait for tasks, all at once, and save the files of each as it finishes."""
+    with usage_errors():
+        known_ids = as_task_ids(task_ids)
+        check_timeout(timeout)
+        session = _new_session()
+        report = Report(as_output_folder(out))
+
+    async def wait_and_save(vidgo: VidgoSession, task_id: str) -> None:
+        report.add_unsaved(task_id)
+        try:
+            task = await vidgo.wait(task_id, timeout=timeout, on_update=report.on_update)
+        except VidgoError as error:
+            report.add_failure(task_id, error)
+        else:
+            await report.save(vidgo, task)
+
+    return run(for_each(wait_and_save, known_ids), report, session)
+
+
+def download(
+    task_ids: Annotated[list[str], Parameter(help="Tasks that finished within the last 24 hours.")],
+    /,
+    *,
+    out: Out = Path(),
+) -> int:
+    """Save the files of tasks that finished, without waiting for the others."""
+    with usage_errors():
+        known_ids = as_task_ids(task_ids)
+        session = _new_session()
+        report = Report(as_output_folder(out))
+
+    async def poll_and_save(vidgo: VidgoSession, task_id: str) -> None:
+        try:
+            task = await vidgo.get_task(task_id)
+        except VidgoError as error:
+            report.add_failure(task_id, error)
+            return
+        if task.done:
+            await report.save(vidgo, task)
+        else:
+            report.add_failure(task_id, VidgoError(f"not finished yet: {task.status}"))
+
+    return run(for_each(poll_and_save, known_ids), report, session)
+
+
+def upload(
+    files: Annotated[list[Path], Parameter(help="Pictures: JPEG, PNG, GIF or WebP.")], /
+) -> int:
+    """Upload pictures, and print the URL of each."""
+    with usage_errors():
+        session = _new_session()
+        report = Report(Path())
+
+    async def upload_one(vidgo: VidgoSession, file: Path) -> None:
+        try:
+            uploaded = await vidgo.upload(file)
+        except (VidgoError, ValueError, OSError) as error:
+            report.print_error(str(file), error)
+        else:
+            report.print(f"{file}: {uploaded.file_url}")
+
+    return run(for_each(upload_one, files), report, session)
+
+
+def balance() -> int:
+    """Print the account and its credits."""
+    with usage_errors():
+        session = _new_session()
+        report = Report(Path())
+
+    async def job(vidgo: VidgoSession) -> None:
+        try:
+            found = await vidgo.balance()
+        except VidgoError as error:
+            report.print_error("balance", error)
+        else:
+            report.print(f"{found.email or 'account'}: {found.credits:g} credits")
+
+    return run(job, report, session)
+
+
+def _new_session() -> VidgoSession:
+    """Make a session for the real API; the proxy variables of the environment apply."""
+    return VidgoSession(trust_env=True)

@@ -1,0 +1,50 @@
+"""A server that cannot be reached, or fails: printed, so that a wait has a known reason.
+
+The library tries again by itself. It logs each delay after a failure at DEBUG, with the error among
+the record's arguments.
+"""
+
+import contextlib
+import logging
+import math
+import sys
+from collections.abc import Callable, Generator
+
+from vidgo_async._core.errors import ServerError, TransportError
+from vidgo_async.cli.console import print_line
+
+PAUSE = 60.0
+"""Seconds after a line in which no other is printed."""
+
+
+class RetryPrinter(logging.Handler):
+    """Prints the first failure at once, and later ones at most once a minute."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        super().__init__()
+        self._clock = clock
+        self._next_at = -math.inf
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print the error that a record names, if any."""
+        if record.levelno != logging.DEBUG or self._clock() < self._next_at:
+            return
+        for value in record.args or ():
+            if isinstance(value, TransportError | ServerError):
+                self._next_at = self._clock() + PAUSE
+                print_line(sys.stderr, f"trying again: {value.without_task()}")
+
+
+@contextlib.contextmanager
+def printed_retries(clock: Callable[[], float]) -> Generator[None]:
+    """Print retries in the body of `with`; all else that the library logs is in the report."""
+    logger = logging.getLogger("vidgo_async")
+    level = logger.level
+    printer = RetryPrinter(clock)
+    logger.addHandler(printer)
+    logger.setLevel(logging.DEBUG)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+        logger.removeHandler(printer)

@@ -1,0 +1,48 @@
+"""What was paid for and is not saved yet, and the command to go on with it."""
+
+import shlex
+from pathlib import Path
+
+from vidgo_async._core.errors import SubmissionUnknownError
+
+PAID = "paid for and not saved; go on with"
+IN_SANDBOX = "gone with the sandbox; with the real API you would go on with"
+
+
+class Unsaved:
+    """The tasks that were paid for and are not saved yet, and the submits of unknown outcome."""
+
+    def __init__(self, out: Path, *, in_sandbox: bool) -> None:
+        self._out = out
+        self._in_sandbox = in_sandbox
+        self._task_ids: dict[str, None] = {}  # in order of purchase
+        self._unknown: list[SubmissionUnknownError] = []
+
+    def add(self, task_id: str) -> None:
+        """Record a task that was paid for."""
+        self._task_ids[task_id] = None
+
+    def remove(self, task_id: str) -> None:
+        """Remove a task that is saved, or has nothing to save."""
+        self._task_ids.pop(task_id, None)
+
+    def add_unknown(self, error: SubmissionUnknownError) -> None:
+        """Record a submit that may have bought a task."""
+        self._unknown.append(error)
+
+    def lines(self) -> list[str]:
+        """Return the lines that name all of it."""
+        lines = list[str]()
+        if self._task_ids:
+            heading = IN_SANDBOX if self._in_sandbox else PAID
+            lines += [f"{heading}:", f"  {self._wait_command()}"]
+        lines += [
+            f"perhaps paid for, see your account: {error.request.input['prompt']!r}"
+            for error in self._unknown
+        ]
+        return lines
+
+    def _wait_command(self) -> str:
+        out = [] if self._out == Path() else ["--out", str(self._out)]
+        dashes = ["--"] if any(task_id.startswith("-") for task_id in self._task_ids) else []
+        return shlex.join(["vidgo-async", "wait", *out, *dashes, *self._task_ids])
