@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from typing import Protocol, Self
 
 from vidgo_async._core.concurrency import now
@@ -31,7 +32,13 @@ class BodyStream:
     A class, not an async generator, so an aborted upload needs no `aclose`.
     """
 
-    def __init__(self, body: Body, scope: asyncio.Timeout, stall_timeout: float) -> None:
+    def __init__(
+        self,
+        body: Body,
+        scope: asyncio.Timeout,
+        stall_timeout: float,
+        on_chunk: Callable[[], object],
+    ) -> None:
         self.complete: bool = False
         """Whether all of it was sent."""
         self._body = body
@@ -39,6 +46,8 @@ class BodyStream:
         """Bounds the exchange; never extended beyond its first deadline."""
         self._stall_timeout = stall_timeout
         """Seconds that one chunk may take, and the response after the last."""
+        self._on_chunk = on_chunk
+        """Called before a chunk is sent."""
         self._latest = scope.when()
 
     @property
@@ -56,6 +65,7 @@ class BodyStream:
         if not chunk:
             self.complete = True
             raise StopAsyncIteration
+        self._on_chunk()
         return chunk
 
     def _extend(self) -> None:
