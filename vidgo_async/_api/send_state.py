@@ -39,19 +39,33 @@ class SendState:
         self.written_at = self.written_at or datetime.now(UTC)
 
 
-class WatchedBody(aiohttp.BytesPayload):
+class WatchedBody(aiohttp.Payload):
     """A body that is not written to a lost connection, and records when it is written.
 
-    aiohttp holds the headers back and sends them with the body, in one piece.
+    aiohttp holds the headers back and sends them with the body, in one piece. Its own class for
+    bytes warns of large ones.
     """
 
     def __init__(self, body: bytes, state: SendState) -> None:
         super().__init__(body)
+        self._body = body
         self._state = state
 
-    async def write_with_length(
-        self, writer: AbstractStreamWriter, content_length: int | None
-    ) -> None:
+    @property
+    def size(self) -> int:
+        """Bytes in all."""
+        return len(self._body)
+
+    @property
+    def autoclose(self) -> bool:
+        """Whether there is nothing to close."""
+        return True
+
+    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
+        """Return it as text."""
+        return self._body.decode(encoding, errors)
+
+    async def write(self, writer: AbstractStreamWriter) -> None:
         """Write it, unless the connection is lost.
 
         Raises:
@@ -61,7 +75,7 @@ class WatchedBody(aiohttp.BytesPayload):
             msg = "the connection was closed before the request was sent"
             raise ConnectionResetError(msg)
         self._state.note_written()  # nothing is awaited between this and the write
-        await super().write_with_length(writer, content_length)
+        await writer.write(self._body)
 
 
 def trace_connections() -> aiohttp.TraceConfig:

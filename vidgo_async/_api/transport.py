@@ -143,8 +143,9 @@ class Transport:
                     timeout=self._timeout,
                     trace_request_ctx=state,
                 ) as head:
-                    await _read(head, received)
-                    if stream is not None and not stream.complete:
+                    if state is None or state.written:
+                        await _read(head, received)
+                    if state is not None and not (stream.complete if stream else state.written):
                         head.close()  # answered before all was sent: the rest is of no use
         except Exception as error:  # noqa: BLE001 - whatever it was, a task may exist
             failure = self.to_transport_error(error, now() - started_at, state)
