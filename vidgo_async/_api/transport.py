@@ -67,6 +67,8 @@ class Transport:
         self._base_url = URL(settings.base_url)
         self._proxies = Proxies(settings.proxy, trust_env=settings.trust_env)
         self._api_proxy = self.proxy_for(self._base_url)  # before anything has to be closed
+        # Through a tunnel a proxy cannot answer in the API's name.
+        self._is_proxied = self._api_proxy is not None and self._base_url.scheme == "http"
         self._owns_connector = settings.connector is None
         # No limit of its own: the limiter is the limit.
         self._connector = settings.connector or aiohttp.TCPConnector(
@@ -156,7 +158,8 @@ class Transport:
         if state is not None and not state.written:
             # Such as the 408 that some servers send before they close an idle connection.
             raise TransportError(f"HTTP {head.status} came before the request was sent", sent=False)
-        response = Response(head.status, head.headers, self._without_secrets(received, secret))
+        text = self._without_secrets(received, secret)
+        response = Response(head.status, head.headers, text, self._is_proxied)
         # A refusal is clear without its body; anything else has to be whole.
         if failure is not None and response.status < HTTPStatus.BAD_REQUEST:
             failure.status, failure.body = response.status, response.text

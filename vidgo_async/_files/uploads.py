@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 import anyio.to_thread
 
 from vidgo_async._api.client import Api
-from vidgo_async._api.transport import SendState
+from vidgo_async._api.send_state import SendState
 from vidgo_async._core.concurrency import now, wait_shielded
 from vidgo_async._core.errors import (
     APIError,
