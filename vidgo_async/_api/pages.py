@@ -11,7 +11,9 @@ MAX_WORDS = 120
 _READ = 16 * 1024
 """Bytes of a body that are searched for words."""
 _TITLE = re.compile(r"(?is)<title[^>]*>(.*?)</title")
-_MARKUP = re.compile(r"(?is)<(script|style|head)\b.*?(?:</\1\s*>|\Z)|<!--.*?(?:-->|\Z)|<[^>]*(?:>|\Z)")
+_MARKUP = re.compile(
+    r"(?is)<(script|style|head)\b.*?(?:</\1\s*>|\Z)|<!--.*?(?:-->|\Z)|<[^>]*(?:>|\Z)"
+)
 
 
 def is_page(headers: Headers, body: bytes) -> bool:
