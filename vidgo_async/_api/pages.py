@@ -10,7 +10,7 @@ MAX_WORDS = 120
 """Characters of a body that a message shows."""
 _READ = 16 * 1024
 """Bytes of a body that are searched for words."""
-_TITLE = re.compile(r"(?is)<title[^>]*>(.*?)</title")
+_TITLE = re.compile(r"(?i)<title[^<>]{0,200}>([^<]{0,1000})")
 _MARKUP = re.compile(
     r"(?is)<(script|style|head)\b.*?(?:</\1\s*>|\Z)|<!--.*?(?:-->|\Z)|<[^>]*(?:>|\Z)"
 )

@@ -5,7 +5,6 @@ one. A server that closes idle connections, as at a reload, may do so in between
 written then has bought nothing, and only that: bytes that the kernel took may have been read.
 """
 
-import asyncio
 import select
 from datetime import UTC, datetime
 from typing import Any
@@ -101,7 +100,7 @@ def _is_lost(writer: AbstractStreamWriter, *, reused: bool) -> bool:
     none to this request: aiohttp would take it for one.
     """
     protocol: Any = getattr(writer, "protocol", None)
-    transport: asyncio.Transport | None = getattr(protocol, "transport", None)
+    transport: Any = getattr(protocol, "transport", None)
     if transport is None or transport.is_closing() or protocol.should_close:
         return True
     connection = transport.get_extra_info("socket")

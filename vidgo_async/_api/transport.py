@@ -157,7 +157,8 @@ class Transport:
             raise failure or TransportError("no response")
         if state is not None and not state.written:
             # Such as the 408 that some servers send before they close an idle connection.
-            raise TransportError(f"HTTP {head.status} came before the request was sent", sent=False)
+            msg = f"HTTP {head.status} came before the request was sent"
+            raise TransportError(msg, sent=False)
         text = self._without_secrets(received, secret)
         response = Response(head.status, head.headers, text, self._is_proxied)
         # A refusal is clear without its body; anything else has to be whole.

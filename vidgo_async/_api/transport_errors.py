@@ -5,7 +5,9 @@ its own is repeated here.
 """
 
 import re
+from collections.abc import Callable
 from http import HTTPStatus
+from typing import Any
 
 import aiohttp
 
@@ -49,30 +51,24 @@ def _is_temporary(error: Exception) -> bool:
 
 def describe(error: Exception, *, sent: bool = True) -> str:
     """Say what happened, without a proxy's password and the queries of links."""
-    return without_queries(_describe(error, sent=sent))
+    is_connected = isinstance(error, aiohttp.ClientOSError) and not isinstance(
+        error, aiohttp.ClientConnectorError
+    )
+    if is_connected and not sent:
+        return "the connection was closed before the request was sent"
+    for kind, words in _WORDS:
+        if isinstance(error, kind):
+            return without_queries(words(error))
+    return without_queries(_as_it_is(error))
 
 
-def _describe(error: Exception, *, sent: bool) -> str:
-    match error:
-        case aiohttp.ClientHttpProxyError():
-            return _refused_by_proxy(error.status, error.message)
-        case aiohttp.TooManyRedirects():
-            return "too many redirects"
-        case aiohttp.ClientResponseError():
-            return _not_http(error.message)
-        case aiohttp.ClientPayloadError():
-            return _unreadable_body(str(error))
-        case aiohttp.ServerDisconnectedError():
-            return "the server closed the connection without an answer"
-        case aiohttp.ClientConnectorError():
-            return f"{type(error).__name__}: {error}"
-        case aiohttp.ClientOSError() if not sent:
-            return "the connection was closed before the request was sent"
-        case aiohttp.ClientOSError():
-            why = f" ({error.strerror})" if error.errno else " while the request was sent"
-            return f"the connection was lost{why}"
-        case _:
-            return f"{type(error).__name__}: {error}"
+def _as_it_is(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
+
+
+def _lost(error: OSError) -> str:
+    why = f" ({error.strerror})" if error.errno else " while the request was sent"
+    return f"the connection was lost{why}"
 
 
 def _refused_by_proxy(status: int, phrase: str) -> str:
@@ -100,3 +96,18 @@ def _unreadable_body(message: str) -> str:
 def _in_one_line(message: str) -> str:
     """Join the lines of a parser's words, without the line that only points at a place."""
     return " ".join(message.replace("^", "").split())[:MAX_REASON]
+
+
+_WORDS: tuple[tuple[type[Exception], Callable[[Any], str]], ...] = (
+    (aiohttp.ClientHttpProxyError, lambda error: _refused_by_proxy(error.status, error.message)),
+    (aiohttp.TooManyRedirects, lambda _: "too many redirects"),
+    (aiohttp.ClientResponseError, lambda error: _not_http(error.message)),
+    (aiohttp.ClientPayloadError, lambda error: _unreadable_body(str(error))),
+    (
+        aiohttp.ServerDisconnectedError,
+        lambda _: "the server closed the connection without an answer",
+    ),
+    (aiohttp.ClientConnectorError, _as_it_is),
+    (aiohttp.ClientOSError, _lost),
+)
+"""What is said of each kind; of several that fit, the first counts."""
