@@ -163,6 +163,12 @@ async def test_connections_that_end_at_once_never_buy_twice() -> None:
                 assert len(sold) == before + 1
 
 
+def test_a_body_can_be_read_as_text() -> None:
+    """aiohttp may ask a body for its size and its text."""
+    body = WatchedBody("{é}".encode(), SendState())
+    assert (body.size, body.decode()) == (4, "{é}")
+
+
 # --- The moment of writing --------------------------------------------------------------------
 
 

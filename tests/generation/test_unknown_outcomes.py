@@ -57,7 +57,7 @@ def test_an_unknown_outcome_tells_how_to_find_it(error: SubmissionUnknownError) 
 @pytest.mark.parametrize(
     "fault", [hang, hang_after, reset_after, answer(502, "<html>"), changed(task_id=None)]
 )
-async def test_the_time_is_that_of_the_post(fault: object, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_time_is_that_of_the_post(fault: Fault) -> None:
     """The time is when the POST was sent, however late its outcome was given up."""
     async with Sandbox() as sandbox, open_session(sandbox, request_timeout=20.0) as vidgo:
         sandbox.inject(fault)

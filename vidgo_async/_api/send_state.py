@@ -55,11 +55,6 @@ class WatchedBody(aiohttp.Payload):
         """Bytes in all."""
         return len(self._body)
 
-    @property
-    def autoclose(self) -> bool:
-        """Whether there is nothing to close."""
-        return True
-
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
         """Return it as text."""
         return self._body.decode(encoding, errors)

@@ -155,10 +155,7 @@ class Transport:
         # request's headers, does not become the context of ours.
         if head is None:
             raise failure or TransportError("no response")
-        if state is not None and not state.written:
-            # Such as the 408 that some servers send before they close an idle connection.
-            msg = f"HTTP {head.status} came before the request was sent"
-            raise TransportError(msg, sent=False)
+        _check_written(state, head.status)
         text = self._without_secrets(received, secret)
         response = Response(head.status, head.headers, text, self._is_proxied)
         # A refusal is clear without its body; anything else has to be whole.
@@ -245,6 +242,13 @@ def _new_client(
         trace_configs=list(traces),
         **options,
     )
+
+
+def _check_written(state: SendState | None, status: int) -> None:
+    """Refuse a response to nothing, such as the 408 that some servers send to idle connections."""
+    if state is not None and not state.written:
+        msg = f"HTTP {status} came before the request was sent"
+        raise TransportError(msg, sent=False)
 
 
 async def _read(response: aiohttp.ClientResponse, body: bytearray) -> None:

@@ -100,7 +100,7 @@ def _in_one_line(message: str) -> str:
 
 _WORDS: tuple[tuple[type[Exception], Callable[[Any], str]], ...] = (
     (aiohttp.ClientHttpProxyError, lambda error: _refused_by_proxy(error.status, error.message)),
-    (aiohttp.TooManyRedirects, lambda _: "too many redirects"),
+    (aiohttp.TooManyRedirects, lambda _: "TooManyRedirects: one leads to the next without end"),
     (aiohttp.ClientResponseError, lambda error: _not_http(error.message)),
     (aiohttp.ClientPayloadError, lambda error: _unreadable_body(str(error))),
     (
