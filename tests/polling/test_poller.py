@@ -159,7 +159,7 @@ async def test_a_task_says_more_than_its_id() -> None:
 
 async def test_updates_are_reported_once_each() -> None:
     """`on_update` gets each new state, and the last one."""
-    seen: list[tuple[str, int | None]] = []
+    seen: list[tuple[str, float | None]] = []
     async with Sandbox(seconds=(30, 30)) as sandbox, open_session(sandbox) as vidgo:
         task = await vidgo.submit(FOX)
         await vidgo.wait(task, on_update=lambda task: seen.append((task.status, task.progress)))

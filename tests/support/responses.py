@@ -47,3 +47,7 @@ READERS: dict[str, Callable[[Response], Task | Balance]] = {
     "balance": read_balance,
 }
 ALL_READERS = pytest.mark.parametrize("read", READERS.values(), ids=READERS.keys())
+ALL_BUT_SUBMIT = pytest.mark.parametrize(
+    "read", [READERS["poll"], READERS["balance"]], ids=["poll", "balance"]
+)
+"""Readers for which the status and the code decide, not a `task_id`."""

@@ -4,12 +4,15 @@ README's table says what happens to the paid POST; here each of its rows is put 
 every fault that the sandbox has, and the result is printed as one table.
 """
 
+import json
 import re
 from pathlib import Path
 
 import anyio
 import attrs
 import pytest
+from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from tests.support.sessions import FOX, foxes, open_session
 from vidgo_async import APIError, RetryPolicy, ServerError, SubmissionUnknownError, Task, VidgoError
@@ -31,6 +34,8 @@ from vidgo_async.sandbox import (
     reset_after,
     reset_before,
     slow,
+    with_headers,
+    wrong_length,
 )
 
 pytestmark = pytest.mark.virtual_time
@@ -43,8 +48,10 @@ ROWS = dict(
         re.MULTILINE,
     )
 )
-UNREACHED, TOO_FAST, BUSY, REFUSED, UNCLEAR = ROWS
+BOUGHT, UNREACHED, TOO_FAST, BUSY, REFUSED, UNCLEAR = ROWS
 
+ERRORS = (400, 401, 402, 403, 404, 408, 409, 413, 418, 422, 429, 500, 502, 503, 504, 599)
+WITH_ID = (*ERRORS, 201, 202, 302, 307)
 GZIP = {"Content-Encoding": "gzip"}
 ELSEWHERE = {"Location": "http://127.0.0.1:1/"}
 
@@ -78,12 +85,31 @@ def every_body(row: str, status: int) -> dict[str, tuple[str, Fault]]:
     return {f"{status}, {name}": (row, fault) for name, fault in bodies.items()}
 
 
+def sold_with(status: int, code: int | None = None) -> Fault:
+    """Sell, and respond with the task's id beside what looks like a refusal."""
+
+    async def apply(request: web.Request, handler: Handler) -> web.StreamResponse:
+        real = await handler(request)
+        assert isinstance(real, web.Response)
+        payload = json.loads(real.text or "")
+        error = {"code": code or status, "error": {"message": "no", "type": "service_error"}}
+        return web.json_response(payload | error, status=status)
+
+    return apply
+
+
 def wait_for(seconds: str) -> Fault:
     """Ask to retry later."""
     return refusal(429, "B", headers={"Retry-After": seconds})
 
 
 SUBMITS: dict[str, tuple[str, Fault]] = {
+    **{f"{status} with an id": (BOUGHT, sold_with(status)) for status in WITH_ID},
+    **{f"{code} with an id inside HTTP 200": (BOUGHT, sold_with(200, code)) for code in ERRORS},
+    "answered running": (BOUGHT, changed(status="running")),
+    "a header of 60 KiB": (BOUGHT, with_headers({"Content-Security-Policy": "x" * 60_000})),
+    "300 headers": (BOUGHT, with_headers({f"X-{number}": "x" for number in range(300)})),
+    "cut after the whole of it": (BOUGHT, wrong_length(1)),
     **every_shape(TOO_FAST, 429),
     **every_body(TOO_FAST, 429),
     "429, Retry-After in seconds": (TOO_FAST, wait_for("3")),
@@ -121,9 +147,16 @@ SUBMITS: dict[str, tuple[str, Fault]] = {
     "no answer, not sold": (UNCLEAR, hang),
     "no answer, sold": (UNCLEAR, hang_after),
     "late, sold": (UNCLEAR, slow(20)),
+    "a header of 70 KiB": (UNCLEAR, with_headers({"Content-Security-Policy": "x" * 70_000})),
+    "id null, running": (UNCLEAR, changed(task_id=None, status="running")),
     "headers cut": (UNCLEAR, cut_headers),
     "body cut": (UNCLEAR, cut_body),
     "endless body": (UNCLEAR, endless()),
+}
+
+ENDED_AT_ONCE: dict[str, tuple[str, Fault]] = {
+    "answered failed": (BOUGHT, changed(status="failed")),
+    "answered finished": (BOUGHT, changed(status="finished")),
 }
 
 
@@ -165,7 +198,10 @@ async def submit_under(fault: Fault | None) -> Result:
 
 def check(rule: str, tries: int, result: Result) -> None:
     """Hold a result against what README says of its row."""
-    if rule.startswith("sent again"):
+    if rule.startswith("bought"):
+        assert isinstance(result.got, Task)
+        assert (result.posts, result.sold) == (1, 1)
+    elif rule.startswith("sent again"):
         assert isinstance(result.got, Task)
         assert (result.posts, result.sold) == (tries, 1)
     elif rule.startswith("refused"):
@@ -182,7 +218,7 @@ def check(rule: str, tries: int, result: Result) -> None:
 
 async def test_readmes_table_is_true(capsys: pytest.CaptureFixture[str]) -> None:
     """Each row of README's table holds, for every fault that belongs to it."""
-    cases = {"connection refused": (UNREACHED, None), **SUBMITS}
+    cases = {"connection refused": (UNREACHED, None), **SUBMITS, **ENDED_AT_ONCE}
     lines = [f"{'fault on submit':<36}{'POSTs':>6}{'sold':>6}  the caller got"]
     for name, (row, fault) in cases.items():
         result = await submit_under(fault)

@@ -1,5 +1,6 @@
 """A request body that is sent in chunks, each of which extends the deadline of the exchange."""
 
+from collections.abc import Callable
 from typing import Protocol, Self
 
 from vidgo_async._core.concurrency import Deadline, now
@@ -29,7 +30,13 @@ class BodyStream:
     A class, not an async generator, so an aborted upload needs no `aclose`.
     """
 
-    def __init__(self, body: Body, scope: Deadline, stall_timeout: float) -> None:
+    def __init__(
+        self,
+        body: Body,
+        scope: Deadline,
+        stall_timeout: float,
+        on_chunk: Callable[[], object],
+    ) -> None:
         self.complete: bool = False
         """Whether all of it was sent."""
         self._body = body
@@ -37,6 +44,8 @@ class BodyStream:
         """Bounds the exchange; never extended beyond its first deadline."""
         self._stall_timeout = stall_timeout
         """Seconds that one chunk may take, and the response after the last."""
+        self._on_chunk = on_chunk
+        """Called before a chunk is sent."""
         self._latest = scope.when()
 
     @property
@@ -54,8 +63,8 @@ class BodyStream:
         if not chunk:
             self.complete = True
             raise StopAsyncIteration
+        self._on_chunk()
         return chunk
 
     def _extend(self) -> None:
-        due = now() + self._stall_timeout
-        self._scope.reschedule(min(due, self._latest))
+        self._scope.reschedule(min(now() + self._stall_timeout, self._latest))

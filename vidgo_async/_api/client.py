@@ -3,6 +3,7 @@
 The caller holds a permit of the limiter; every response tells the limiter how fast to go.
 """
 
+import asyncio
 import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -14,9 +15,10 @@ import attrs
 from vidgo_async._api import wire
 from vidgo_async._api.body_stream import Body
 from vidgo_async._api.limiter import Limiter
-from vidgo_async._api.transport import SendState, Transport
+from vidgo_async._api.send_state import SendState
+from vidgo_async._api.transport import Transport
 from vidgo_async._core.concurrency import now
-from vidgo_async._core.errors import RateLimitError, VidgoError
+from vidgo_async._core.errors import RateLimitError, TransportError, VidgoError
 from vidgo_async._core.models import Balance, Task, TaskStatus, UploadedFile
 
 logger: logging.Logger = logging.getLogger("vidgo_async")
@@ -29,6 +31,7 @@ MAX_WARNINGS = 100
 _Value = TypeVar("_Value")
 _Args = TypeVarTuple("_Args")
 _KNOWN_STATES = frozenset(TaskStatus)
+_SUCCESS = range(200, 300)
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
@@ -60,16 +63,27 @@ class Api:
     async def submit(self, submit: SubmitBody, state: SendState) -> Task:
         """Send a submit once (`POST /api/generate/submit`)."""
         sent_at = now()
-        response = await self.transport.exchange(
-            "POST",
-            "/api/generate/submit",
-            timeout=self.transport.request_timeout,
-            body=submit.body,
-            secret=submit.secret,
-            state=state,
-        )
-        origin = wire.Origin(submit.model, datetime.now(UTC), submit.duration)
-        return self._warn_of_surprises(self._read(sent_at, wire.read_submitted, response, origin))
+        try:
+            response = await self.transport.exchange(
+                "POST",
+                "/api/generate/submit",
+                timeout=self.transport.request_timeout,
+                body=submit.body,
+                secret=submit.secret,
+                state=state,
+            )
+        except TransportError as failure:
+            # The id may have come before the connection was lost.
+            task = wire.read_cut_sale(failure.status, failure.body, _origin(submit))
+            if task is None:
+                raise
+            self._warn_once("the answer to a submit broke off after the task_id: taken as bought")
+        else:
+            task = self._read(sent_at, wire.read_submitted, response, _origin(submit))
+            if response.status not in _SUCCESS:
+                what = f"HTTP {response.status} with a task_id answered a submit"
+                self._warn_once(f"{what}: taken as bought")
+        return self._warn_of_surprises(task)
 
     async def status(self, known: Task, *, timeout: float | None = None) -> Task:
         """Poll a task once (`GET /api/generate/status/{task_id}`).
@@ -92,6 +106,28 @@ class Api:
             error.about(known)
             raise
         return self._warn_of_surprises(task)
+
+    async def with_reason(self, task: Task, timeout: float | None = None) -> Task:
+        """Poll a task once that a submit said had failed: only its status tells why.
+
+        Any other task, and one whose poll fails, is returned as it is. What comes back may not be
+        done: then it is to be waited for.
+
+        Args:
+            task: What a submit returned.
+            timeout: Seconds for it, the wait for a permit included; None for no limit.
+        """
+        if not task.failed or task.error_message is not None:
+            return task
+        try:
+            async with asyncio.timeout(timeout):
+                await self.limiter.acquire(self.limiter.polls)
+                try:
+                    return await self.status(task)
+                finally:
+                    self.limiter.release(self.limiter.polls)
+        except (VidgoError, TimeoutError):
+            return task
 
     async def balance(self) -> Balance:
         """Ask what is left on the account (`GET /api/user/balance`)."""
@@ -142,3 +178,7 @@ class Api:
         if warning not in self._warned and len(self._warned) < MAX_WARNINGS:
             self._warned.add(warning)
             logger.warning(warning)
+
+
+def _origin(submit: SubmitBody) -> wire.Origin:
+    return wire.Origin(submit.model, datetime.now(UTC), submit.duration)

@@ -10,6 +10,8 @@ from http import HTTPStatus
 from typing import Any, NamedTuple, cast
 
 from vidgo_async._api.http_headers import Headers, retry_after
+from vidgo_async._api.links import without_queries
+from vidgo_async._api.pages import first_words, is_page
 from vidgo_async._core import errors
 
 MAX_ERROR_BODY = 64 * 1024
@@ -22,6 +24,8 @@ class Response(NamedTuple):
     status: int
     headers: Headers
     body: bytes
+    proxied: bool = False
+    """Whether a proxy saw the request, and so may have answered it."""
 
     @property
     def text(self) -> str:
@@ -40,6 +44,24 @@ def data_of(response: Response) -> dict[str, Any]:
     return _data_in(response, _payload_of(response))
 
 
+def sale_of(response: Response) -> dict[str, Any] | None:
+    """Return the object that holds the id of a new task, if the response to a submit has one.
+
+    It means bought, whatever the status and the code beside it.
+    """
+    payload = _parsed_or_none(response) or {}
+    for found in (payload.get("data"), payload):
+        data = cast("dict[str, Any]", found) if isinstance(found, dict) else {}
+        if is_text(data.get("task_id")):
+            return data
+    return None
+
+
+def is_text(value: object) -> bool:
+    """Tell whether this is a string that is not empty, as ids and links are."""
+    return isinstance(value, str) and bool(value.strip())
+
+
 def upload_data_of(response: Response) -> dict[str, Any]:
     """Return `data` of an upload's response, whose `success` may be false in HTTP 200."""
     payload = _payload_of(response)
@@ -52,9 +74,7 @@ def _payload_of(response: Response) -> dict[str, Any]:
     if response.status >= 400:  # noqa: PLR2004
         raise _refusal(response, _parsed_or_none(response), response.status)
     if not 200 <= response.status < 300:  # noqa: PLR2004
-        raise unreadable_response(
-            response, f"HTTP status {response.status} has no meaning in this API"
-        )
+        raise unreadable_response(response, _without_meaning(response))
     payload = _parsed(response)
     if (code := _code(payload)) is not None and 400 <= code <= 599:  # noqa: PLR2004
         raise _refusal(response, payload, code)
@@ -68,11 +88,20 @@ def _data_in(response: Response, payload: dict[str, Any]) -> dict[str, Any]:
     return cast("dict[str, Any]", data)
 
 
+def _without_meaning(response: Response) -> str:
+    problem = f"HTTP status {response.status} has no meaning in this API"
+    if (location := response.headers.get("Location")) is None:
+        return problem
+    return f"{problem}: no redirect is followed, and this one leads to {without_queries(location)}"
+
+
 def _parsed(response: Response) -> dict[str, Any]:
     try:
         payload = json.loads(response.body)
     except (ValueError, RecursionError) as error:  # deep nesting ends in RecursionError
-        raise unreadable_response(response, f"not JSON ({error}) @ $") from None
+        words = first_words(response.body)
+        found = f"it begins {words!r}" if words else "it is empty"
+        raise unreadable_response(response, f"not JSON ({error}): {found} @ $") from None
     if not isinstance(payload, dict):
         raise unreadable_response(response, f"expected an object, got {preview(payload)} @ $")
     return cast("dict[str, Any]", payload)
@@ -116,29 +145,49 @@ _BY_STATUS: dict[int, type[errors.APIError]] = {
 }
 
 
+_PROXY_USER = "the proxy asks for its user and password, as in http://user:password@host:port"
+_OF_THE_REQUEST = frozenset({400, 401, 403})
+"""Statuses whose errors say that the request or the key is wrong, which only the API can know."""
+
+
 def _refusal(response: Response, payload: dict[str, Any] | None, status: int) -> errors.APIError:
     """Make the error that a refusal means."""
     payload = payload or {}
     message, kind = _message_and_type(payload)
-    return _error_class(status, kind)(
-        message or _standard_phrase(status),
+    documented = bool(message or kind)
+    return _error_class(response, status, kind, documented=documented)(
+        message or _reason(response, status, documented=documented),
         status,
         code=_code(payload),
         type=kind,
         body=response.text,
         retry_after=retry_after(response.headers),
-        documented=bool(message or kind),
+        documented=documented,
     )
 
 
-def _error_class(status: int, kind: str | None) -> type[errors.APIError]:
+def _error_class(
+    response: Response, status: int, kind: str | None, *, documented: bool
+) -> type[errors.APIError]:
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return errors.ServerError
     found = _BY_STATUS.get(status, errors.APIError)
     # The status decides what a refusal does; its type only tells refused requests apart.
     if found is errors.InvalidRequestError and kind == "content_moderation_error":
         return errors.ContentModerationError
-    return found
+    foreign = response.proxied or is_page(response.headers, response.body)
+    return errors.APIError if foreign and not documented and status in _OF_THE_REQUEST else found
+
+
+def _reason(response: Response, status: int, *, documented: bool) -> str:
+    """Say what a refusal without a message of the API's means, and who may have sent it."""
+    reason = _standard_phrase(status)
+    if status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
+        reason = f"{reason}: {_PROXY_USER}"
+    words = first_words(response.body)
+    if documented or not words:
+        return reason
+    return f"{reason}; not in the API's own format, so perhaps of a gateway or proxy: {words!r}"
 
 
 def _message_and_type(payload: dict[str, Any]) -> tuple[str | None, str | None]:

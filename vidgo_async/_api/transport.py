@@ -1,4 +1,4 @@
-"""One HTTP exchange with the API. Only this file and `_files/http.py` know aiohttp's client.
+"""One HTTP exchange with the API. Only this wing and `_files/http.py` know aiohttp's client.
 
 A request is sent once: no redirect is followed and nothing is repeated, so that one place above
 decides what may be sent again. Any failure becomes a `TransportError`, which knows whether the
@@ -6,19 +6,21 @@ request may have reached the server and holds nothing secret.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
-from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 import attrs
 from yarl import URL
 
 from vidgo_async._api.body_stream import Body, BodyStream
+from vidgo_async._api.proxies import Proxies
 from vidgo_async._api.responses import Response
+from vidgo_async._api.send_state import SendState, WatchedBody, trace_connections
+from vidgo_async._api.transport_errors import describe, to_transport_error
 from vidgo_async._core.concurrency import Deadline, now
-from vidgo_async._core.errors import TransportError, TransportTimeoutError
+from vidgo_async._core.errors import TransportError
 from vidgo_async._core.secret import SecretText
 from vidgo_async._core.version import __version__
 
@@ -34,31 +36,10 @@ CONNECTOR_LIMITS = ("limit", "limit_per_host")
 """The limits that an aiohttp connector may have of its own; 0 is none."""
 MAX_BODY = 8 * 1024 * 1024
 """Bytes; a larger response is refused, not read."""
-
-
-class SendState:
-    """Whether one request may be on its way: set as soon as it has a connection."""
-
-    def __init__(self, on_sent: Callable[[], None] = lambda: None) -> None:
-        self.started = False
-        self.on_sent = on_sent
-        """Called when the body is written."""
-
-
-async def _has_connection(_: object, context: Any, __: object) -> None:
-    context.trace_request_ctx.started = True
-
-
-async def _is_written(_: object, context: Any, __: object) -> None:
-    context.trace_request_ctx.on_sent()
-
-
-def _trace() -> aiohttp.TraceConfig:
-    trace = aiohttp.TraceConfig()
-    trace.on_connection_create_end.append(_has_connection)
-    trace.on_connection_reuseconn.append(_has_connection)
-    trace.on_request_chunk_sent.append(_is_written)
-    return trace
+MAX_HEADER = 64 * 1024
+"""Bytes of one header, or of the status line; a paid response is not lost for a long policy."""
+MAX_HEADERS = 1024
+"""Headers of one response."""
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
@@ -82,6 +63,11 @@ class Transport:
     def __init__(self, settings: TransportSettings) -> None:
         self.request_timeout: float = settings.request_timeout
         self._api_key = settings.api_key
+        self._base_url = URL(settings.base_url)
+        self._proxies = Proxies(settings.proxy, trust_env=settings.trust_env)
+        self._api_proxy = self.proxy_for(self._base_url)  # before anything has to be closed
+        # Through a tunnel a proxy cannot answer in the API's name.
+        self._is_proxied = self._api_proxy is not None and self._base_url.scheme == "http"
         self._owns_connector = settings.connector is None
         # No limit of its own: the limiter is the limit.
         self._connector = settings.connector or aiohttp.TCPConnector(
@@ -93,12 +79,7 @@ class Transport:
             "Accept": "application/json",
         }
         self._client = _new_client(self._connector, headers)
-        self._traced_client = _new_client(self._connector, headers, _trace())
-        self._base_url = URL(settings.base_url)
-        self._proxy = settings.proxy
-        # Read once: reading the environment costs as much as a request.
-        self._proxies = getproxies() if settings.trust_env else {}
-        self._api_proxy = self.proxy_for(self._base_url)
+        self._traced_client = _new_client(self._connector, headers, trace_connections())
         # A total of aiohttp's would hide whether a connection was made, and it rounds up.
         self._timeout = aiohttp.ClientTimeout(
             connect=min(CONNECT_TIMEOUT, settings.request_timeout / 2), ceil_threshold=math.inf
@@ -137,7 +118,7 @@ class Transport:
             body: JSON to send; or a body in chunks, of which none may take longer than
                 `request_timeout`, nor the response after the last.
             secret: What is in the body and must not show, should the server repeat it.
-            state: Told when the request may be on its way.
+            state: Told how far the request came; to be given with a body.
 
         Raises:
             TransportTimeoutError: No response in time.
@@ -152,21 +133,20 @@ class Transport:
         failure: TransportError | None = None
         try:
             async with Deadline(timeout) as scope:
-                stream = None
-                if body is not None and not isinstance(body, bytes):
-                    stream = BodyStream(body, scope, self.request_timeout)
+                stream, data = self._outgoing(body, scope, state)
                 async with client.request(
                     method,
                     url,
-                    data=body if stream is None else stream,
+                    data=data,
                     headers=None if stream is None else stream.headers,
                     allow_redirects=False,
                     proxy=self._api_proxy,
                     timeout=self._timeout,
                     trace_request_ctx=state,
                 ) as head:
-                    await _read(head, received)
-                    if stream is not None and not stream.complete:
+                    if state is None or state.written:
+                        await _read(head, received)
+                    if state is not None and not (stream.complete if stream else state.written):
                         head.close()  # answered before all was sent: the rest is of no use
         except Exception as error:  # noqa: BLE001 - whatever it was, a task may exist
             failure = self.to_transport_error(error, now() - started_at, state)
@@ -174,7 +154,9 @@ class Transport:
         # request's headers, does not become the context of ours.
         if head is None:
             raise failure or TransportError("no response")
-        response = Response(head.status, head.headers, self._without_secrets(received, secret))
+        _check_written(state, head.status)
+        text = self._without_secrets(received, secret)
+        response = Response(head.status, head.headers, text, self._is_proxied)
         # A refusal is clear without its body; anything else has to be whole.
         if failure is not None and response.status < HTTPStatus.BAD_REQUEST:
             failure.status, failure.body = response.status, response.text
@@ -186,10 +168,12 @@ class Transport:
         return _new_client(self._connector, {}, **options)
 
     def proxy_for(self, url: URL) -> str | None:
-        """Return the proxy on the way to an address, or None."""
-        if self._proxy is not None or not self._proxies:
-            return self._proxy
-        return None if proxy_bypass(url.host or "") else self._proxies.get(url.scheme)
+        """Return the proxy on the way to an address, or None.
+
+        Raises:
+            ValueError: The environment names one that cannot be used.
+        """
+        return self._proxies.to(url)
 
     def _without_secrets(self, body: bytes | bytearray, secret: str | None = None) -> bytes:
         """Remove secrets that a server repeats, before any error can hold them."""
@@ -199,24 +183,24 @@ class Transport:
                 body = body.replace(hidden.encode(), b"[secret]")
         return bytes(body)
 
+    def _outgoing(
+        self, body: bytes | Body | None, scope: Deadline, state: SendState | None
+    ) -> tuple[BodyStream | None, Any]:
+        """Return the stream of a body in chunks, if it is one, and what aiohttp is given."""
+        if body is None or state is None:
+            return None, body
+        if isinstance(body, bytes):
+            return None, WatchedBody(body, state)
+        stream = BodyStream(body, scope, self.request_timeout, state.note_written)
+        return stream, stream
+
     def to_transport_error(
-        self, error: Exception, waited: float, state: SendState | None
+        self, error: Exception, waited: float, state: SendState | None = None
     ) -> TransportError:
         """Make our error of aiohttp's, without anything of the request in it."""
-        reason = self._without_secrets(_describe(error).encode()).decode()
-        sent = state is None or state.started
-        if isinstance(error, TimeoutError):
-            what = f"no answer within {waited:.3g} s" if sent else "no connection in time"
-            failure: TransportError = TransportTimeoutError(what, sent)
-        else:
-            temporary = not isinstance(error, aiohttp.ClientSSLError) and not (
-                isinstance(error, aiohttp.ClientHttpProxyError)
-                and error.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED
-            )
-            failure = TransportError(f"no usable answer: {reason}", sent, temporary)
-        if isinstance(error, OSError) and error.errno:
-            failure.__cause__ = OSError(error.errno, error.strerror)
-        return failure
+        sent = state is None or state.written
+        reason = self._without_secrets(describe(error, sent=sent).encode()).decode()
+        return to_transport_error(error, reason, waited=waited, sent=sent)
 
 
 def check_connector(connector: object, at_least: int) -> None:
@@ -250,18 +234,20 @@ def _new_client(
         headers={"User-Agent": f"vidgo_async/{__version__}", **headers},
         connector=connector,
         connector_owner=False,
+        max_line_size=MAX_HEADER,
+        max_field_size=MAX_HEADER,
+        max_headers=MAX_HEADERS,
         cookie_jar=aiohttp.DummyCookieJar(),
         trace_configs=list(traces),
         **options,
     )
 
 
-def _describe(error: Exception) -> str:
-    """Say what happened; aiohttp's own text may hold a proxy's address with its password."""
-    kind = type(error).__name__
-    if isinstance(error, aiohttp.ClientResponseError):
-        return f"{kind}: {error.status}"
-    return f"{kind}: {error}"
+def _check_written(state: SendState | None, status: int) -> None:
+    """Refuse a response to nothing, such as the 408 that some servers send to idle connections."""
+    if state is not None and not state.written:
+        msg = f"HTTP {status} came before the request was sent"
+        raise TransportError(msg, sent=False)
 
 
 async def _read(response: aiohttp.ClientResponse, body: bytearray) -> None:

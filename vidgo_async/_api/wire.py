@@ -18,7 +18,9 @@ from cattrs.gen import make_dict_structure_fn, override
 from vidgo_async._api.responses import (
     Response,
     data_of,
+    is_text,
     preview,
+    sale_of,
     unreadable_response,
     upload_data_of,
 )
@@ -40,10 +42,11 @@ class Origin(NamedTuple):
 def read_submitted(response: Response, origin: Origin) -> Task:
     """Read the response to a submit.
 
-    Only `task_id` is required: some models leave `data.status` out (submit page), and polls will
-    show any other field that cannot be read.
+    A `task_id` means bought, whatever the status and the code beside it, and is all that is
+    required: some models leave `data.status` out (submit page), and polls will show any other
+    field that cannot be read.
     """
-    data = data_of(response)
+    data = sale_of(response) or data_of(response)
     ours = {**origin._asdict(), "raw": data}
     fresh = {**data, "status": TaskStatus.NOT_STARTED.value, **ours}
     if not isinstance(data.get("status"), str):
@@ -52,6 +55,12 @@ def read_submitted(response: Response, origin: Origin) -> Task:
         return _structure(response, {**data, **ours}, Task)
     except ResponseError:
         return _structure(response, fresh, Task)
+
+
+def read_cut_sale(status: int | None, body: str | None, origin: Origin) -> Task | None:
+    """Read what came of the response to a submit; None unless it has the id of a new task."""
+    response = Response(status or 0, {}, (body or "").encode())
+    return None if sale_of(response) is None else read_submitted(response, origin)
 
 
 def read_task(response: Response, known: Task) -> Task:
@@ -87,8 +96,13 @@ def read_uploaded(response: Response, uploaded_at: datetime) -> UploadedFile:
 def unexpected_fields(task: Task) -> Iterator[str]:
     """Name each field of an undocumented type, which was left out of `task`."""
     raw = task.raw or {}
-    for name in ("progress", "created_time", "error_message"):
-        if getattr(task, name) is None and raw.get(name) is not None:
+    for name, value in {
+        "progress": task.progress,
+        "credits_amount": task.credits,
+        "created_time": task.created_time,
+        "error_message": task.error_message,
+    }.items():
+        if value is None and raw.get(name) is not None:
             yield f"{name} ({type(raw[name]).__name__})"
     for name in ("task_id", "status"):
         if not isinstance(raw.get(name, ""), str | None):
@@ -116,10 +130,10 @@ def _string(value: Any, _: object) -> str:
 
 
 def _text(value: Any, _: object) -> str:
-    if not isinstance(value, str) or not value.strip():
+    if not is_text(value):
         problem = f"expected a string that is not empty, got {preview(value)}"
         raise ValueError(problem)
-    return value
+    return cast("str", value)
 
 
 def _amount(value: Any, _: object) -> float:
@@ -128,6 +142,13 @@ def _amount(value: Any, _: object) -> float:
         problem = f"expected a number, got {preview(value)}"
         raise ValueError(problem)
     return value
+
+
+def _number_or_none(value: Any, _: object) -> float | None:
+    try:
+        return float(_amount(value, _))
+    except (ValueError, OverflowError):
+        return None
 
 
 def _moment(value: Any, _: object) -> datetime | None:
@@ -171,7 +192,8 @@ _OURS = override(struct_hook=_as_it_is)
 _FROM_SERVER: dict[str, Any] = {
     "task_id": override(struct_hook=_text),
     "status": override(struct_hook=_string),
-    "progress": override(struct_hook=_if_it_is(int)),
+    "progress": override(struct_hook=_number_or_none),
+    "credits": override(struct_hook=_number_or_none, rename="credits_amount"),
     "created_time": override(struct_hook=_moment),
     "error_message": _OPTIONAL_STRING,
     "model": _OURS,

@@ -26,7 +26,8 @@ Wrong arguments are plain `ValueError` and `TypeError`, raised before anything i
 
 import copy
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Self
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from vidgo_async._core.models import MediaFile, Request, Task
 
@@ -184,9 +185,12 @@ class APIError(VidgoError):
         self.retry_after = retry_after
         self.documented = documented
 
+    _hint: ClassVar[str] = ""
+    """What the status may mean beside what the message says."""
+
     def _text(self) -> str:
         kind = f" {self.type}" if self.type else ""
-        return f"{self.status}{kind}: {self.message}"
+        return f"{self.status}{kind}{self._hint}: {self.message}"
 
 
 class AuthenticationError(APIError):
@@ -199,6 +203,11 @@ class InsufficientCreditsError(APIError):
 
 class PermissionDeniedError(APIError):
     """403: the key may not do this."""
+
+    _hint = (
+        " (on every call it may mean that this machine's address is not on the key's list of "
+        "allowed addresses)"
+    )
 
 
 class NotFoundError(APIError):
@@ -242,12 +251,13 @@ class SubmissionUnknownError(VidgoError):
     """A submit whose outcome is unknown: a task may exist, and may have been charged.
 
     It is never sent again by this library, since the API knows no idempotency key and no
-    list of tasks. Look at the account's balance or the vendor's web page to find out.
+    list of tasks. The balance and the console's history, by model and time, may tell.
 
     Attributes:
         request: What was submitted.
         status: The status of the answer, or None where none came.
         body: The text of the answer, or None.
+        sent_at: When it was sent (aware, UTC, local clock), or None where that is not known.
     """
 
     def __init__(
@@ -256,11 +266,13 @@ class SubmissionUnknownError(VidgoError):
         request: Request,
         status: int | None = None,
         body: str | None = None,
+        sent_at: datetime | None = None,
     ) -> None:
         super().__init__(message)
         self.request = request
         self.status = status
         self.body = body
+        self.sent_at = sent_at
 
 
 class SubmitErrorGroup(VidgoError, ExceptionGroup[VidgoError]):  # noqa: N818 - it is a group

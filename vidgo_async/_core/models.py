@@ -69,7 +69,7 @@ class MediaFile:
     file_url: str
     """Where to fetch it. Dies 24 hours after the task finished (status page)."""
     file_type: str | None = None
-    """`"video"` or `"image"` (status page); None where the server did not say."""
+    """`"video"`, `"image"` or `"audio"` (status page); None where the server did not say."""
     task_id: str | None = None
     """The task that made it, so that an error about the file can name the task."""
 
@@ -88,9 +88,12 @@ class Task:
     status: str
     """The server's own word; compare it with `TaskStatus`."""
     files: tuple[MediaFile, ...] = attrs.field(default=(), converter=tuple[MediaFile, ...])
-    """What was made; empty unless the task finished."""
-    progress: int | None = attrs.field(default=None, kw_only=True)
+    """What was made; empty unless the task finished. They may be fewer than were asked for: the
+    credits of the others are given back."""
+    progress: float | None = attrs.field(default=None, kw_only=True)
     """0 to 100 by the status page; often missing, and not always truthful."""
+    credits: float | None = attrs.field(default=None, kw_only=True)
+    """What the task cost, 0 when it failed; None where the server did not say."""
     created_time: datetime | None = attrs.field(default=None, kw_only=True)
     """The server's clock, without a zone (the zone is not documented)."""
     error_message: str | None = attrs.field(default=None, kw_only=True)
@@ -143,6 +146,7 @@ def without_raw(task: Task) -> Task:
         task.status,
         task.files,
         progress=task.progress,
+        credits=task.credits,
         created_time=task.created_time,
         error_message=task.error_message,
         model=task.model,

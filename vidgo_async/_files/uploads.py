@@ -14,7 +14,7 @@ from collections.abc import AsyncGenerator, Hashable, Iterable
 from datetime import UTC, datetime, timedelta
 
 from vidgo_async._api.client import Api
-from vidgo_async._api.transport import SendState
+from vidgo_async._api.send_state import SendState
 from vidgo_async._core.concurrency import TaskSet, Threads, now, run_shielded, wait_shielded
 from vidgo_async._core.errors import (
     APIError,

@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable
 
 from vidgo_async._api.client import Api, SubmitBody
-from vidgo_async._api.transport import SendState
+from vidgo_async._api.send_state import SendState
 from vidgo_async._core.concurrency import TaskSet, now, wait_until
 from vidgo_async._core.errors import (
     APIError,
@@ -243,10 +243,10 @@ class Submitter:
             task = await self.api.submit(submit.body, submit.state)
         except asyncio.CancelledError:
             if submit.state.started:
-                raise closed_before_answered(request) from None
+                raise closed_before_answered(request, submit.state.written_at) from None
             raise closed_before_sent() from None
         except Exception as error:  # noqa: BLE001 - even a bug of ours may follow a purchase
-            failure = classify(error, request, self.backoff.policy)
+            failure = classify(error, request, self.backoff.policy, submit.state.written_at)
             cause = error.__cause__ if failure is error else error
             failure.__cause__ = cause and cause.with_traceback(None)
             submit.breaker.record(failure)  # before the permit goes to a sibling

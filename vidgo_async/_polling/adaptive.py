@@ -203,7 +203,7 @@ class _Kind:
             self.advantage = min(max(self.advantage + by_progress - by_age, -_MOST), _MOST)
 
 
-def _progress(task: Task, age: float) -> int | None:
+def _progress(task: Task, age: float) -> float | None:
     """Return the progress in per cent, if it is one to extrapolate from."""
     progress = task.progress
     if progress is None or age < _INSTANT or not _EDGES[1] <= progress <= _WHOLE:

@@ -71,7 +71,7 @@ async def _next_state(
     if state is not None:
         return state
     known = subscription.pending.get(task.task_id, task)
-    status = known.status if known.progress is None else f"{known.status}, {known.progress} %"
+    status = known.status if known.progress is None else f"{known.status}, {known.progress:g} %"
     last_error = poller.last_error(known.task_id)
     reason = "" if last_error is None else f"; the last poll failed: {last_error}"
     msg = (

@@ -87,8 +87,8 @@ class VidgoSession:
             request_timeout: Seconds for one exchange with the API; a poll gets at most 10, and
                 less where responses come fast.
             connector: An aiohttp connector to borrow (pool, TLS, DNS); it is not closed.
-            proxy: An HTTP proxy's URL.
-            trust_env: Whether the proxy variables of the environment apply.
+            proxy: An HTTP proxy's URL, for all hosts, whatever `NO_PROXY` says.
+            trust_env: Whether the proxy variables of the environment apply, `NO_PROXY` included.
 
         Raises:
             ValueError: A value is not allowed; the message says what is.

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 import attrs
 
+from vidgo_async._api.proxies import check_proxy
 from vidgo_async._core.retry import RetryPolicy
 from vidgo_async._core.secret import SecretText
 from vidgo_async._core.validators import count, is_http_url, positive
@@ -74,9 +75,8 @@ def _is_retry(_: object, __: object, value: Any) -> None:
 
 
 def _is_proxy(_: object, __: object, value: Any) -> None:
-    if value is not None and not (isinstance(value, str) and is_http_url(value)):
-        msg = "proxy must be an http(s) URL such as http://proxy.example:3128"
-        raise ValueError(msg)
+    if value is not None:
+        check_proxy("proxy", value)
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)

@@ -125,7 +125,7 @@ async def test_task_runs_and_finishes() -> None:
         assert states == sorted(states, key=["not_started", "running", "finished"].index)
         assert set(states) == {"not_started", "running", "finished"}
         progress = [poll["progress"] for poll in polls]
-        assert all(type(each) is int for each in progress)
+        assert all(type(each) is float for each in progress)
         assert all(before <= after for before, after in pairwise(progress))
         assert [poll["files"] for poll in polls if poll["status"] != "finished"] == [
             [] for state in states if state != "finished"

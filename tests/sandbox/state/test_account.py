@@ -62,12 +62,12 @@ def test_task_goes_through_its_states() -> None:
     """A task waits for a tenth of its time, runs, and finishes at its end."""
     task = sell(make_account(seconds=(100.0, 100.0)), now=1000.0)
     states = {at: (task.status(1000.0 + at), task.progress(1000.0 + at)) for at in range(102)}
-    assert states[0] == states[9] == ("not_started", 0)
-    assert states[10] == ("running", 10)
-    assert states[50] == ("running", 50)
-    assert states[99] == ("running", 99)
-    assert states[100] == states[101] == ("finished", 100)
-    assert task.progress(1099.9999) == 99
+    assert states[0] == states[9] == ("not_started", 0.0)
+    assert states[10] == ("running", 10.0)
+    assert states[50] == ("running", 50.0)
+    assert states[99] == ("running", 99.0)
+    assert states[100] == states[101] == ("finished", 100.0)
+    assert task.progress(1099.9999) == 99.0
 
 
 def test_task_may_take_no_time() -> None:

@@ -66,13 +66,16 @@ class SoldTask:
         is_waiting = now < self.sold_at + WAITING_SHARE * self.seconds
         return "not_started" if is_waiting else "running"
 
-    def progress(self, now: float) -> int | None:
-        """Return 0 to 100, or None once it failed, as the API may."""
+    def progress(self, now: float) -> float | None:
+        """Return 0.0 to 100.0, or None once it failed, as the API may.
+
+        Documented as an integer, and sent as a float.
+        """
         match self.status(now):
             case "running":
-                return min(99, int(100 * (now - self.sold_at) / self.seconds))
+                return min(99.0, float(int(100 * (now - self.sold_at) / self.seconds)))
             case status:
-                return {"not_started": 0, "finished": 100}.get(status)
+                return {"not_started": 0.0, "finished": 100.0}.get(status)
 
     def credits_amount(self, now: float) -> float:
         """Return what it costs: its price, or 0 once it failed."""
