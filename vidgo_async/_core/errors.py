@@ -27,7 +27,7 @@ Wrong arguments are plain `ValueError` and `TypeError`, raised before anything i
 import copy
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import Any, ClassVar, Self, cast
 
 from vidgo_async._core.models import MediaFile, Request, Task
 
@@ -48,16 +48,14 @@ class VidgoError(Exception):
         self.task = task
         self._task_id = task_id
 
-    if not TYPE_CHECKING:  # for type checkers it stays the attribute of all exceptions
+    def _get_args(self) -> tuple[Any, ...]:
+        return (str(self),)
 
-        @property
-        def args(self) -> tuple[Any, ...]:
-            """The text of this error."""
-            return (str(self),)
+    def _set_args(self, args: tuple[Any, ...]) -> None:
+        self._message = str(args[0]) if args else ""
 
-        @args.setter
-        def args(self, args: tuple[Any, ...]) -> None:
-            self._message = str(args[0]) if args else ""
+    # For type checkers it stays the attribute of all exceptions.
+    args: tuple[Any, ...] = cast("Any", property(_get_args, _set_args, doc="The text."))
 
     @property
     def message(self) -> str:
