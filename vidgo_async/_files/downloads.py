@@ -6,11 +6,13 @@ import weakref
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+from vidgo_async._core.concurrency import Deadline, now
 from vidgo_async._core.errors import DownloadError
 from vidgo_async._core.models import MediaFile, Task
 from vidgo_async._files.filenames import file_name
-from vidgo_async._files.part_file import PartFile
-from vidgo_async._files.resumable import WEB, OnProgress, ResumableDownload, Services
+from vidgo_async._files.links import is_web, shown
+from vidgo_async._files.part_file import PartFile, try_folder
+from vidgo_async._files.resumable import OnProgress, ResumableDownload, Services
 from vidgo_async._files.writer import Disk
 
 SEPARATORS = tuple({"/", os.sep})
@@ -65,8 +67,8 @@ class Downloads:
         Raises:
             DownloadError: It could not be fetched or written; no half file stays.
         """
-        if not file.file_url.startswith(WEB):
-            msg = f"not an http(s) address: {file.file_url[:200]!r}"
+        if not is_web(file.file_url):
+            msg = f"not an http(s) address: {shown(file.file_url)!r}"
             raise DownloadError(msg, file)
         target = _Target(destination)
         threads = self.services.threads
@@ -80,11 +82,31 @@ class Downloads:
     async def _download(self, disk: Disk, part: PartFile, on_progress: OnProgress | None) -> None:
         try:
             await disk.run(part.open)
-            await ResumableDownload(self.services, disk, part, on_progress).run()
+            download = ResumableDownload(self.services, disk, part, on_progress)
+            await self._within_timeout(download)
             await disk.run(part.publish)
         except BaseException:
             await disk.run(part.discard)
             raise
+
+    async def _within_timeout(self, download: ResumableDownload) -> None:
+        """Run a download, for as long as one may take."""
+        timeout = self.services.timeout
+        if timeout is None:
+            await download.run()
+            return
+        scope = Deadline(timeout)
+        try:
+            async with scope:
+                await download.run()
+        except TimeoutError as error:
+            if now() < scope.when():  # what `on_progress` raised
+                raise
+            msg = (
+                f"could not fetch {shown(download.file.file_url)}: "
+                f"not complete within {timeout:g} s (download_timeout){download.last_problem}"
+            )
+            raise DownloadError(msg, download.file) from error
 
 
 # --- The files of tasks ---------------------------------------------------------------------
@@ -118,20 +140,23 @@ class Folder:
         self._semaphore = asyncio.Semaphore(MAX_SAVING)
 
     async def open(self) -> None:
-        """Make the folder, before anything is bought.
+        """Make the folder and try it out, before anything is bought.
 
         Raises:
-            OSError: It cannot be made, or it is a file.
+            OSError: It cannot be made, is a file, or takes no files; the error names it.
         """
-        threads = self._downloads.services.threads
-        await threads.run(lambda: self.path.mkdir(parents=True, exist_ok=True))
+        await self._downloads.services.threads.run(try_folder, self.path)
 
     async def save(self, task: Task) -> tuple[Path, ...]:
         """Download all files of a task.
 
         Raises:
             DownloadError: One could not be saved; the others were, or it is the first of several.
+                Or there is none: then the error's `file` has no address.
         """
+        if not task.files:
+            msg = f"task {task.task_id} finished without a file"
+            raise DownloadError(msg, MediaFile("", task_id=task.task_id), task)
         paths = list[Path]()
         for result in await save_files(task, self.path, self._download):
             if isinstance(result, DownloadError):

@@ -67,6 +67,7 @@ class VidgoSession:
         polling: PollingPolicy = AdaptivePolling(),  # noqa: B008 - frozen
         retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - frozen
         request_timeout: float = 30.0,
+        download_timeout: float | None = None,
         connector: Connector | None = None,
         proxy: str | None = None,
         trust_env: bool = False,
@@ -85,6 +86,8 @@ class VidgoSession:
             retry: How long, and how far apart, to try again what bought nothing.
             request_timeout: Seconds for one exchange with the API; a poll gets at most 10, and
                 less where responses come fast.
+            download_timeout: Seconds for one download, from when it has a connection; None for
+                no limit: it ends when no new byte came for `RetryPolicy.timeout`.
             connector: An aiohttp connector to borrow (pool, TLS, DNS); it is not closed.
             proxy: An HTTP proxy's URL.
             trust_env: Whether the proxy variables of the environment apply.
@@ -102,6 +105,7 @@ class VidgoSession:
             polling=polling,
             retry=retry,
             request_timeout=request_timeout,
+            download_timeout=download_timeout,
             proxy=proxy,
             trust_env=trust_env,
         )
@@ -407,9 +411,12 @@ class VidgoSession:
     ) -> Path:
         """Fetch a file: streamed to a temporary name beside its destination, then renamed.
 
-        A cut transfer goes on where it stopped; five attempts in a row without a new byte end it.
-        For an expired link the task is polled once for a fresh one. The key is not sent to the
-        file's host. Downloads to one destination wait for each other.
+        A cut transfer goes on where it stopped, until no new byte came for `RetryPolicy.timeout`.
+        Where the host refuses the link the task is polled for a fresh one, and the link is tried
+        again, since a new file may not be there yet: as long where the task ended less than ten
+        minutes ago, as far as this session knows, else for 15 seconds. An empty body, HTML, JSON
+        and XML are no file. The key is not sent to the file's host. Downloads to one destination
+        wait for each other.
 
         Args:
             file: One of a finished task's `files`.
