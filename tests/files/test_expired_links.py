@@ -18,7 +18,7 @@ from vidgo_async import (
     Task,
     VidgoSession,
 )
-from vidgo_async._files.resumable import fresh_link
+from vidgo_async._files.links import fresh_link
 from vidgo_async.sandbox import (
     Fault,
     Sandbox,
@@ -57,7 +57,7 @@ async def test_a_link_that_expires_during_a_transfer_is_renewed(
 ) -> None:
     """With a fresh link a transfer resumes, each time that it made progress."""
     sandbox.inject(cut_at(100_000), call="file")
-    sandbox.inject(answer(403), call="file")
+    sandbox.inject(refusal(403, "B"), call="file")
     sandbox.inject(cut_at(100_000), call="file")
     sandbox.inject(answer(410), call="file")
     path = await vidgo.download(video, tmp_path / "fox.mp4")
@@ -67,32 +67,48 @@ async def test_a_link_that_expires_during_a_transfer_is_renewed(
     assert ranges == [None, "bytes=100000-", "bytes=100000-", "bytes=200000-", "bytes=200000-"]
 
 
-@pytest.mark.parametrize("status", [401, 403, 404, 410])
-async def test_a_link_that_stays_expired_is_one_error(
+@pytest.mark.parametrize("status", [401, 403, 404, 409])
+async def test_a_link_that_stays_refused_is_one_error(
     status: int, sandbox: Sandbox, vidgo: VidgoSession, video: MediaFile, tmp_path: Path
 ) -> None:
-    """If the fresh link is refused too, the error says so, with the task and the file."""
-    sandbox.inject(answer(status), call="file", times=None)
-    with pytest.raises(
-        DownloadError, match=rf"expired \(HTTP {status}\); links expire 24"
-    ) as caught:
+    """If fresh links are refused too, the error says so, with the task and the file."""
+    sandbox.inject(refusal(status, "B"), call="file", times=None)
+    with pytest.raises(DownloadError, match=rf"the host answered {status} \(.*min ago") as caught:
         await vidgo.download(video, tmp_path / "fox.mp4")
     assert caught.value.file == video
     assert caught.value.task is not None
     assert caught.value.task.finished
+    # A young task's link: a fresh one at once, and then after growing waits, for 30 s.
+    assert sandbox.received["file"] in {6, 7, 8}
+    assert sandbox.received["status"] == sandbox.received["file"]
+    assert names_in(tmp_path) == []
+
+
+@pytest.mark.parametrize("status", [400, 410, 451])
+async def test_a_link_that_cannot_come_back_is_final(
+    status: int, sandbox: Sandbox, vidgo: VidgoSession, video: MediaFile, tmp_path: Path
+) -> None:
+    """Where the host says that the link will never work, only a fresh one is tried, once."""
+    sandbox.inject(answer(status), call="file", times=None)
+    with pytest.raises(DownloadError, match=f"the host answered {status}") as caught:
+        await vidgo.download(video, tmp_path / "fox.mp4")
+    assert caught.value.task is not None
     assert (sandbox.received["file"], sandbox.received["status"]) == (2, 1)
     assert names_in(tmp_path) == []
 
 
 @pytest.mark.parametrize("task_id", [None, ""])
-async def test_without_a_task_an_expired_link_is_final(
+async def test_without_a_task_an_expired_link_is_tried_for_15_seconds(
     task_id: str | None, sandbox: Sandbox, vidgo: VidgoSession, video: MediaFile, tmp_path: Path
 ) -> None:
-    """An expired link of a file whose task is not known is an error at once."""
+    """An expired link of a file whose task is not known is an error after 15 s, without a poll."""
     await anyio.sleep(700)
-    with pytest.raises(DownloadError, match="the link has expired"):
+    began = anyio.current_time()
+    with pytest.raises(DownloadError, match=r"The link has expired.*may have expired, or not be"):
         await vidgo.download(MediaFile(video.file_url, None, task_id), tmp_path / "fox.mp4")
-    assert (sandbox.received["file"], sandbox.received["status"]) == (1, 0)
+    assert 14.9 < anyio.current_time() - began < 16
+    assert sandbox.received["file"] in {5, 6}
+    assert sandbox.received["status"] == 0
 
 
 async def test_a_task_that_is_gone_is_the_cause(
@@ -102,7 +118,7 @@ async def test_a_task_that_is_gone_is_the_cause(
     sandbox.inject(answer(404), call="file")
     sandbox.inject(refusal(404, "D"), call="status")
     with pytest.raises(
-        DownloadError, match=r"the link has expired.*asked for a fresh one: 404"
+        DownloadError, match=r"the host answered 404.*asked for a fresh link: 404"
     ) as no:
         await vidgo.download(video, tmp_path / "fox.mp4")
     assert isinstance(no.value.__cause__, NotFoundError)
@@ -127,7 +143,7 @@ async def test_a_task_without_the_file_has_no_fresh_link(
     """If the task no longer has the file, the link stays expired."""
     sandbox.inject(answer(404), call="file")
     sandbox.inject(changed(files=[]), call="status")
-    with pytest.raises(DownloadError, match="the link has expired"):
+    with pytest.raises(DownloadError, match="the host answered 404"):
         await vidgo.download(video, tmp_path / "fox.mp4")
     assert sandbox.received["file"] == 1
 

@@ -244,7 +244,7 @@ class ResumableDownload:
         That is so once until new bytes come. The link of a young task may change later too.
         """
         task_id, renewed = self.file.task_id, self._link_renewed
-        if not task_id or (renewed and not self._patience.is_young):
+        if not task_id or (renewed and (refused.is_final or not self._patience.is_young)):
             return refused
         try:
             self._task = await self.services.poll(task_id)
