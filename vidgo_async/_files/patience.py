@@ -11,6 +11,8 @@ YOUNG = 600.0
 """Seconds from the end of a task in which the link of its file may not work yet."""
 REFUSED_TIMEOUT = 15.0
 """Seconds for which a refused link is tried again where the task is older, or its age unknown."""
+LONGEST_TRY = 90.0
+"""Seconds; what a try takes longer than that, the process was stopped, or old bytes came again."""
 SLACK = 0.05
 """Seconds before the end of patience that are too few for one more try."""
 
@@ -41,6 +43,7 @@ class Patience:
         self._furthest = 0
         """The most bytes ever received: only those beyond them are progress."""
         self._last_progress = now()
+        self._try_began = self._last_progress
         self._failures = 0
         """In a row, without progress."""
         self._refused_at: float | None = None
@@ -61,20 +64,30 @@ class Patience:
         if size <= self._furthest:
             return False
         self._furthest = size
-        self._last_progress = now()
+        self._last_progress = self._try_began = now()
         self._failures, self._refused_at = 0, None
         return True
 
     def pause_after(self, failure: Failure) -> float | None:
         """Return the seconds to wait before the next try; None if there is none."""
         self._failures += 1
+        self._forgive(now() - self._try_began - LONGEST_TRY)
         left = self._seconds_left(failure)
         asked = self._backoff.delay(0, failure.retry_after)
-        # The clock may have run on while the process was stopped: one more try is always made.
+        # One more try is always made: to notice a stall may take longer than patience lasts.
         if failure.is_final or (self._failures > 1 and left <= asked + SLACK):
             return None
         pause = self._backoff.delay(self._failures)
-        return max(asked, min(pause, left) if left > 0 else pause)
+        pause = max(asked, min(pause, left) if left > 0 else pause)
+        self._try_began = now() + pause
+        return pause
+
+    def _forgive(self, seconds: float) -> None:
+        """Let time pass that costs no patience."""
+        if seconds > 0:
+            self._last_progress += seconds
+            if self._refused_at is not None:
+                self._refused_at += seconds
 
     def _seconds_left(self, failure: Failure) -> float:
         deadline = self._last_progress + self._backoff.policy.timeout
