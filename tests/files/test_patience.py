@@ -97,7 +97,7 @@ async def test_a_stopped_process_costs_little_patience(refused: bool) -> None:
     for _ in range(3):
         assert await pause(patience, failure)
     await anyio.sleep(86_400)
-    if refused:  # of which 15 s are allowed
+    if refused:  # 90 s of that count, and a refused link has 15
         assert patience.pause_after(failure) is None
     else:
         assert await pause(patience, failure)
