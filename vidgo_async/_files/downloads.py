@@ -5,6 +5,8 @@ import os
 import weakref
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 from vidgo_async._core.concurrency import Deadline, now
 from vidgo_async._core.errors import DownloadError
@@ -19,6 +21,45 @@ SEPARATORS = tuple({"/", os.sep})
 """The end of a path that is meant to be a folder."""
 MAX_SAVING = 4
 """Downloads of one folder at a time; they use no permit of `max_concurrent_requests`."""
+
+
+class Permits:
+    """What a download must hold to receive: a connection, and perhaps a place in its folder.
+
+    It is given back while the download waits for its next try, so that links that do not work
+    delay no other.
+    """
+
+    def __init__(self, *semaphores: asyncio.Semaphore) -> None:
+        self._semaphores = semaphores
+        self._held: list[asyncio.Semaphore] = []
+
+    async def __aenter__(self) -> Self:
+        await self._acquire()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._release()
+
+    async def pause(self, seconds: float) -> None:
+        """Sleep without them, and acquire them again."""
+        self._release()
+        await asyncio.sleep(seconds)
+        await self._acquire()
+
+    async def _acquire(self) -> None:
+        for semaphore in self._semaphores:
+            await semaphore.acquire()
+            self._held.append(semaphore)
+
+    def _release(self) -> None:
+        while self._held:
+            self._held.pop().release()
 
 
 class _Target:
@@ -55,6 +96,7 @@ class Downloads:
         *,
         overwrite: bool,
         on_progress: OnProgress | None = None,
+        place: asyncio.Semaphore | None = None,
     ) -> Path:
         """Receive a file under a temporary name beside its destination; rename it when complete.
 
@@ -63,6 +105,7 @@ class Downloads:
             destination: Where to; in a folder it gets the name of its task.
             overwrite: Whether an existing file may be replaced.
             on_progress: Called on the loop with the bytes so far, and in all.
+            place: What it must hold beside a connection, while it receives.
 
         Raises:
             DownloadError: It could not be fetched or written; no half file stays.
@@ -74,15 +117,19 @@ class Downloads:
         threads = self.services.threads
         await Disk(threads, file, target.path).run(target.resolve, file)
         lock = self._locks.setdefault(target.key, asyncio.Lock())
-        async with lock, self._connections:
+        permits = Permits(*([place] if place else []), self._connections)
+        async with lock, permits:
             disk = Disk(threads, file, target.path)
-            await self._download(disk, PartFile(target.path, overwrite), on_progress)
+            part = PartFile(target.path, overwrite)
+            download = ResumableDownload(self.services, disk, part, on_progress, permits.pause)
+            await self._run(download)
         return target.path
 
-    async def _download(self, disk: Disk, part: PartFile, on_progress: OnProgress | None) -> None:
+    async def _run(self, download: ResumableDownload) -> None:
+        """Run a download; whatever happens, no part file stays."""
+        disk, part = download.disk, download.part
         try:
-            await disk.run(part.open)
-            download = ResumableDownload(self.services, disk, part, on_progress)
+            await disk.run(part.check)
             await self._within_timeout(download)
             await disk.run(part.publish)
         except BaseException:
@@ -165,5 +212,4 @@ class Folder:
         return tuple(paths)
 
     async def _download(self, file: MediaFile, path: Path) -> Path:
-        async with self._semaphore:
-            return await self._downloads.download(file, path, overwrite=False)
+        return await self._downloads.download(file, path, overwrite=False, place=self._semaphore)

@@ -36,25 +36,35 @@ class PartFile:
         """Bytes written so far."""
         self._path: Path
         self._sink: FileIO
+        self.is_open: bool = False
         self._expected: Checksum | None = None
         self._hash: Any = None
         self._cleanup = contextlib.ExitStack()
 
-    def open(self) -> None:
-        """Create it, if the destination can be written.
+    def check(self) -> None:
+        """Find out whether the destination may be written, before anything is fetched.
 
         Raises:
-            OSError: It cannot; or there is a file, and it is not to be replaced.
+            OSError: Its folder is not there; or it is a folder, or a file not to be replaced.
         """
+        self.destination.parent.stat()
         if self.destination.is_dir():
             raise IsADirectoryError(None, "it is a folder")
         if not self.overwrite and os.path.lexists(self.destination):
             raise FileExistsError(None, "it exists; pass overwrite=True to replace it")
+
+    def open(self) -> None:
+        """Create it.
+
+        Raises:
+            OSError: It cannot be created.
+        """
         prefix = os.fsencode(self.destination.name)[:MAX_PREFIX].decode(errors="ignore")
         self._path = self.destination.with_name(_part_name(prefix))
         self._cleanup.callback(self._path.unlink, missing_ok=True)
         # Unbuffered: chunks are large, and closing then has nothing to write that may fail.
         self._sink = self._cleanup.enter_context(self._path.open("xb", buffering=0))
+        self.is_open = True
 
     @property
     def has_checksum(self) -> bool:

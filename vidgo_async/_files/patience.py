@@ -82,6 +82,11 @@ class Patience:
         self._try_began = now() + pause
         return pause
 
+    def resume(self) -> None:
+        """Begin the next try, perhaps late: a connection had to be free first."""
+        self._forgive(now() - self._try_began)
+        self._try_began = now()
+
     def _forgive(self, seconds: float) -> None:
         """Let time pass that costs no patience."""
         if seconds > 0:

@@ -1,6 +1,5 @@
 """One file's download: through as many tries as it takes, each from where the last one stopped."""
 
-import asyncio
 import contextlib
 import math
 from collections.abc import Awaitable, Callable, Iterable
@@ -70,12 +69,15 @@ class ResumableDownload:
         disk: Disk,
         part: PartFile,
         on_progress: OnProgress | None,
+        pause: Callable[[float], Awaitable[None]],
     ) -> None:
         self.services = services
         self.disk = disk
         self.file: MediaFile = disk.file
         self.part = part
         self.on_progress = on_progress
+        self._pause = pause
+        """Waits before the next try, without a connection."""
         self._task: Task | None = None
         """The task, where it was polled for a fresh link."""
         self._url = self.file.file_url
@@ -146,7 +148,9 @@ class ResumableDownload:
 
     async def _restart(self, response: FileResponse) -> None:
         """Begin with the first byte."""
-        if self.part.size:
+        if not self.part.is_open:  # so late that many links which do not work open no files
+            await self.disk.run(self.part.open)
+        elif self.part.size:
             await self.disk.run(self.part.restart)
         plain = not content_encoding(response.headers)
         self._total = response.length if plain else None
@@ -233,10 +237,11 @@ class ResumableDownload:
             failure = unrenewed
         pause = self._patience.pause_after(failure)
         if pause is None:
-            known = _known_of(self._patience.age) if failure.link_refused else ""
+            known = _known_of(self._patience.age, failure) if failure.link_refused else ""
             msg = f"could not fetch {shown(self._url)}: {failure.reason}{known}"
             raise DownloadError(msg, self.file, self._task) from failure.cause
-        await asyncio.sleep(pause)
+        await self._pause(pause)
+        self._patience.resume()
 
     async def _renew_link(self, refused: Failure) -> Failure | None:
         """Poll the task for a fresh link; None if there is one to be tried at once.
@@ -261,10 +266,12 @@ class ResumableDownload:
         return refused if renewed or self._url == before else None
 
 
-def _known_of(age: float | None) -> str:
-    """Say what the age of a task tells of a link that is refused."""
-    if age is None:
-        return "; it may have expired, or not be there yet"
-    if age >= LINK_LIFETIME:
+def _known_of(age: float | None, failure: Failure) -> str:
+    """Say what is known of a link that is refused, beside the refusal."""
+    if age is not None and age >= LINK_LIFETIME:
         return "; links expire 24 hours after the end of their task"
+    if failure.is_final:
+        return ""
+    if age is None:
+        return "; the link may have expired, or not work yet"
     return f"; its task ended less than {math.ceil(age / 60)} min ago"

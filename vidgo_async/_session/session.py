@@ -228,11 +228,14 @@ class VidgoSession:
             request: What to generate.
             timeout: Seconds until the task has to be finished; None for no limit.
             on_update: Called with each new state of the task, the first and the last too.
-            download_to: A folder, made if need be, to save its files in, named by the task's id.
+            download_to: A folder, made if need be and tried out before anything is bought, to save
+                its files in, named by the task's id.
 
         Raises:
             TaskFailedError: The task ended without a result; credits are given back.
-            DownloadError: It finished, and a file could not be saved; the error carries the task.
+            DownloadError: It finished, and a file could not be saved, or there is none; the error
+                carries the task.
+            OSError: The folder takes no files; nothing was bought.
             TaskTimeoutError: The deadline passed; the error carries the task, if there is one.
             VidgoError: As in `submit` and `wait`.
         """
@@ -292,7 +295,8 @@ class VidgoSession:
             timeout: Seconds for each request, from its id on; None for no limit.
             on_update: Called with each new state of each task.
             download_to: A folder, made if need be, to save all files in, named by their tasks'
-                ids: `Outcome.paths`. Downloading slows neither submitting nor polling: four are
+                ids: `Outcome.paths`. One that takes no files is an `OSError` before anything is
+                bought; a finished task without a file is a `DownloadError`. Downloading slows neither submitting nor polling: four are
                 downloaded at once, and reading pauses only when `max_in_flight` finished tasks
                 wait for it.
         """
@@ -430,7 +434,8 @@ class VidgoSession:
             The path of the file.
 
         Raises:
-            DownloadError: It could not be fetched or written; the task is as it was.
+            DownloadError: It could not be fetched or written; the task is as it was. The message
+                shows the link without its query, which may be a signature.
         """
         runtime = self._open()
         check_file(file)
