@@ -104,7 +104,9 @@ async def test_without_a_task_an_expired_link_is_tried_for_15_seconds(
     """An expired link of a file whose task is not known is an error after 15 s, without a poll."""
     await anyio.sleep(700)
     began = anyio.current_time()
-    with pytest.raises(DownloadError, match=r"The link has expired.*the link may have expired, or not work yet$"):
+    with pytest.raises(
+        DownloadError, match=r"The link has expired.*the link may have expired, or not work yet$"
+    ):
         await vidgo.download(MediaFile(video.file_url, None, task_id), tmp_path / "fox.mp4")
     assert 14.9 < anyio.current_time() - began < 16
     assert sandbox.received["file"] in {5, 6}

@@ -1,5 +1,6 @@
 """When tasks ended, as far as this session saw it: a link of a new file may not work yet."""
 
+from collections import OrderedDict
 from datetime import UTC, datetime
 
 from vidgo_async._core.concurrency import now
@@ -13,16 +14,16 @@ class RecentTasks:
     """Remembers of the tasks that were bought or polled last when each ended."""
 
     def __init__(self) -> None:
-        self._unfinished: dict[str, float] = {}
+        # Ordered ones drop their oldest entry in constant time, which plain dicts do not.
+        self._unfinished = OrderedDict[str, float]()
         """When each was last known not to have ended, by the loop's clock; oldest first."""
-        self._ended: dict[str, float] = {}
+        self._ended = OrderedDict[str, float]()
         """When each was first seen ended."""
 
     def note(self, task: Task) -> None:
         """Take note of a task as the server just described it."""
         id_ = task.task_id
         if not task.done:
-            self._unfinished.pop(id_, None)
             _put(self._unfinished, id_, now())
         elif id_ in self._ended:
             return
@@ -40,7 +41,8 @@ class RecentTasks:
         return None if since is None else now() - since
 
 
-def _put(times: dict[str, float], task_id: str, time: float) -> None:
+def _put(times: OrderedDict[str, float], task_id: str, time: float) -> None:
     times[task_id] = time
+    times.move_to_end(task_id)
     if len(times) > MAX_TASKS:
-        del times[next(iter(times))]
+        times.popitem(last=False)
