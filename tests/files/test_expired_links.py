@@ -10,10 +10,12 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from tests.support.files import names_in
+from tests.support.sessions import FOX, open_session
 from vidgo_async import (
     DownloadError,
     MediaFile,
     NotFoundError,
+    RetryPolicy,
     SessionClosedError,
     Task,
     VidgoSession,
@@ -137,6 +139,40 @@ async def test_an_api_that_is_down_is_polled_again(
     path = await vidgo.download(video, tmp_path / "fox.mp4")
     assert path.stat().st_size == SIZE
     assert sandbox.received["status"] == 3
+
+
+@pytest.mark.parametrize("refused", [refusal(403, "B"), answer(410), answer(200, "<html>")])
+async def test_an_api_that_is_down_for_long_is_waited_for(
+    refused: Fault, sandbox: Sandbox, video: MediaFile, tmp_path: Path
+) -> None:
+    """While no fresh link can be had, the download has its whole patience, whatever the host says."""
+
+    async def refuse_old(request: web.Request, handler: Handler) -> web.StreamResponse:
+        is_old = str(request.url) == video.file_url
+        return await (refused(request, handler) if is_old else handler(request))
+
+    await anyio.sleep(700)
+    sandbox.inject(refuse_old, call="file", times=None)
+    sandbox.inject(answer(502), call="status", times=8)
+    async with open_session(sandbox, retry=RetryPolicy()) as vidgo:
+        began = anyio.current_time()
+        path = await vidgo.download(video, tmp_path / "fox.mp4")
+    assert path.stat().st_size == SIZE
+    assert anyio.current_time() - began > 60
+
+
+async def test_a_link_that_changes_while_it_is_waited_for_is_followed(tmp_path: Path) -> None:
+    """A new task may be given another link later on, and links may expire before they work."""
+    async with (
+        Sandbox(seconds=(1.0, 1.0), link_delay=100.0, link_lifetime=40.0) as sandbox,
+        open_session(sandbox, retry=RetryPolicy()) as vidgo,
+    ):
+        task = await vidgo.generate(FOX)
+        at_first = changed(files=[{"file_url": f"{sandbox.url}/files/not-yet.mp4"}])
+        sandbox.inject(at_first, call="status", times=3)
+        path = await vidgo.download(task.files[0], tmp_path)
+        assert sandbox.received["status"] < 15
+    assert path.stat().st_size > 1000
 
 
 async def test_a_task_without_the_file_has_no_fresh_link(

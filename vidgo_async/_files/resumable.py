@@ -257,8 +257,8 @@ class ResumableDownload:
             raise
         except VidgoError as error:
             reason = f"{refused.reason}; asked for a fresh link: {error}"
-            final = refused.is_final or not is_retryable(error)
-            return attrs.evolve(refused, reason=reason, cause=error, is_final=final)
+            # Until the API can be asked, the link is not the problem: the whole patience applies.
+            return Failure(reason=reason, cause=error, is_final=not is_retryable(error))
         self._link_renewed = True
         before, self._url = self._url, fresh_link(self._url, self._task) or self._url
         if not self._task.files:
