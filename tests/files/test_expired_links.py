@@ -10,15 +10,17 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from tests.support.files import names_in
+from tests.support.sessions import FOX, open_session
 from vidgo_async import (
     DownloadError,
     MediaFile,
     NotFoundError,
+    RetryPolicy,
     SessionClosedError,
     Task,
     VidgoSession,
 )
-from vidgo_async._files.resumable import fresh_link
+from vidgo_async._files.links import fresh_link
 from vidgo_async.sandbox import (
     Fault,
     Sandbox,
@@ -57,7 +59,7 @@ async def test_a_link_that_expires_during_a_transfer_is_renewed(
 ) -> None:
     """With a fresh link a transfer resumes, each time that it made progress."""
     sandbox.inject(cut_at(100_000), call="file")
-    sandbox.inject(answer(403), call="file")
+    sandbox.inject(refusal(403, "B"), call="file")
     sandbox.inject(cut_at(100_000), call="file")
     sandbox.inject(answer(410), call="file")
     path = await vidgo.download(video, tmp_path / "fox.mp4")
@@ -67,32 +69,50 @@ async def test_a_link_that_expires_during_a_transfer_is_renewed(
     assert ranges == [None, "bytes=100000-", "bytes=100000-", "bytes=200000-", "bytes=200000-"]
 
 
-@pytest.mark.parametrize("status", [401, 403, 404, 410])
-async def test_a_link_that_stays_expired_is_one_error(
+@pytest.mark.parametrize("status", [401, 403, 404, 409])
+async def test_a_link_that_stays_refused_is_one_error(
     status: int, sandbox: Sandbox, vidgo: VidgoSession, video: MediaFile, tmp_path: Path
 ) -> None:
-    """If the fresh link is refused too, the error says so, with the task and the file."""
-    sandbox.inject(answer(status), call="file", times=None)
-    with pytest.raises(
-        DownloadError, match=rf"expired \(HTTP {status}\); links expire 24"
-    ) as caught:
+    """If fresh links are refused too, the error says so, with the task and the file."""
+    sandbox.inject(refusal(status, "B"), call="file", times=None)
+    with pytest.raises(DownloadError, match=rf"the host answered {status} \(.*min ago") as caught:
         await vidgo.download(video, tmp_path / "fox.mp4")
     assert caught.value.file == video
     assert caught.value.task is not None
     assert caught.value.task.finished
+    # A young task's link: a fresh one at once, and then after growing waits, for 30 s.
+    assert sandbox.received["file"] in {6, 7, 8}
+    assert sandbox.received["status"] == sandbox.received["file"]
+    assert names_in(tmp_path) == []
+
+
+@pytest.mark.parametrize("status", [400, 410, 451])
+async def test_a_link_that_cannot_come_back_is_final(
+    status: int, sandbox: Sandbox, vidgo: VidgoSession, video: MediaFile, tmp_path: Path
+) -> None:
+    """Where the host says that the link will never work, only a fresh one is tried, once."""
+    sandbox.inject(answer(status), call="file", times=None)
+    with pytest.raises(DownloadError, match=f"the host answered {status}$") as caught:
+        await vidgo.download(video, tmp_path / "fox.mp4")
+    assert caught.value.task is not None
     assert (sandbox.received["file"], sandbox.received["status"]) == (2, 1)
     assert names_in(tmp_path) == []
 
 
 @pytest.mark.parametrize("task_id", [None, ""])
-async def test_without_a_task_an_expired_link_is_final(
+async def test_without_a_task_an_expired_link_is_tried_for_15_seconds(
     task_id: str | None, sandbox: Sandbox, vidgo: VidgoSession, video: MediaFile, tmp_path: Path
 ) -> None:
-    """An expired link of a file whose task is not known is an error at once."""
+    """An expired link of a file whose task is not known is an error after 15 s, without a poll."""
     await anyio.sleep(700)
-    with pytest.raises(DownloadError, match="the link has expired"):
+    began = anyio.current_time()
+    with pytest.raises(
+        DownloadError, match=r"The link has expired.*the link may have expired, or not work yet$"
+    ):
         await vidgo.download(MediaFile(video.file_url, None, task_id), tmp_path / "fox.mp4")
-    assert (sandbox.received["file"], sandbox.received["status"]) == (1, 0)
+    assert 14.9 < anyio.current_time() - began < 16
+    assert sandbox.received["file"] in {5, 6}
+    assert sandbox.received["status"] == 0
 
 
 async def test_a_task_that_is_gone_is_the_cause(
@@ -102,7 +122,7 @@ async def test_a_task_that_is_gone_is_the_cause(
     sandbox.inject(answer(404), call="file")
     sandbox.inject(refusal(404, "D"), call="status")
     with pytest.raises(
-        DownloadError, match=r"the link has expired.*asked for a fresh one: 404"
+        DownloadError, match=r"the host answered 404.*asked for a fresh link: 404"
     ) as no:
         await vidgo.download(video, tmp_path / "fox.mp4")
     assert isinstance(no.value.__cause__, NotFoundError)
@@ -121,13 +141,47 @@ async def test_an_api_that_is_down_is_polled_again(
     assert sandbox.received["status"] == 3
 
 
+@pytest.mark.parametrize("refused", [refusal(403, "B"), answer(410), answer(200, "<html>")])
+async def test_an_api_that_is_down_for_long_is_waited_for(
+    refused: Fault, sandbox: Sandbox, video: MediaFile, tmp_path: Path
+) -> None:
+    """While no fresh link can be had, the download has its whole patience, whatever the host says."""
+
+    async def refuse_old(request: web.Request, handler: Handler) -> web.StreamResponse:
+        is_old = str(request.url) == video.file_url
+        return await (refused(request, handler) if is_old else handler(request))
+
+    await anyio.sleep(700)
+    sandbox.inject(refuse_old, call="file", times=None)
+    sandbox.inject(answer(502), call="status", times=8)
+    async with open_session(sandbox, retry=RetryPolicy()) as vidgo:
+        began = anyio.current_time()
+        path = await vidgo.download(video, tmp_path / "fox.mp4")
+    assert path.stat().st_size == SIZE
+    assert anyio.current_time() - began > 60
+
+
+async def test_a_link_that_changes_while_it_is_waited_for_is_followed(tmp_path: Path) -> None:
+    """A new task may be given another link later on, and links may expire before they work."""
+    async with (
+        Sandbox(seconds=(1.0, 1.0), link_delay=100.0, link_lifetime=40.0) as sandbox,
+        open_session(sandbox, retry=RetryPolicy()) as vidgo,
+    ):
+        task = await vidgo.generate(FOX)
+        at_first = changed(files=[{"file_url": f"{sandbox.url}/files/not-yet.mp4"}])
+        sandbox.inject(at_first, call="status", times=3)
+        path = await vidgo.download(task.files[0], tmp_path)
+        assert sandbox.received["status"] < 15
+    assert path.stat().st_size > 1000
+
+
 async def test_a_task_without_the_file_has_no_fresh_link(
     sandbox: Sandbox, vidgo: VidgoSession, video: MediaFile, tmp_path: Path
 ) -> None:
     """If the task no longer has the file, the link stays expired."""
     sandbox.inject(answer(404), call="file")
     sandbox.inject(changed(files=[]), call="status")
-    with pytest.raises(DownloadError, match="the link has expired"):
+    with pytest.raises(DownloadError, match="the host answered 404"):
         await vidgo.download(video, tmp_path / "fox.mp4")
     assert sandbox.received["file"] == 1
 

@@ -144,6 +144,46 @@ async def test_a_full_disk_is_one_error(
     assert names_in(tmp_path) == []
 
 
+@pytest.mark.parametrize("name", ["EINVAL", "ENOSYS", "ENOTSUP", "EOPNOTSUPP"])
+async def test_a_disk_that_cannot_sync_is_forgiven(
+    name: str,
+    vidgo: VidgoSession,
+    video: MediaFile,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """On a file system without `fsync`, such as a network share, the file is saved all the same."""
+
+    def unsupported(_: int) -> None:
+        raise OSError(getattr(errno, name), "not supported")
+
+    monkeypatch.setattr("os.fsync", unsupported)
+    path = await vidgo.download(video, tmp_path / "fox.mp4")
+    assert path.stat().st_size > 1000
+    assert names_in(tmp_path) == ["fox.mp4"]
+
+
+@pytest.mark.parametrize("name", ["EIO", "ENOSPC", "EDQUOT", "EROFS"])
+async def test_a_disk_that_fails_to_sync_is_not_forgiven(
+    name: str,
+    vidgo: VidgoSession,
+    video: MediaFile,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Bytes that did not reach the disk are no file; the error has the disk's as its cause."""
+
+    def broken(_: int) -> None:
+        raise OSError(getattr(errno, name), "broken")
+
+    monkeypatch.setattr("os.fsync", broken)
+    with pytest.raises(DownloadError, match=r"could not write .*broken") as caught:
+        await vidgo.download(video, tmp_path / "fox.mp4")
+    assert isinstance(caught.value.__cause__, OSError)
+    assert caught.value.__cause__.errno == getattr(errno, name)
+    assert names_in(tmp_path) == []
+
+
 async def test_the_file_is_synced_before_it_is_renamed(
     vidgo: VidgoSession, video: MediaFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,8 +1,9 @@
 """Servers that are not the sandbox."""
 
+import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Callable, Generator
 
 from aiohttp import web
 
@@ -31,3 +32,26 @@ def deaf_server() -> Generator[str]:
             caller.setblocking(False)
             caller.connect_ex(listener.getsockname())
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+@contextlib.asynccontextmanager
+async def answering(answer: Callable[[str], bytes]) -> AsyncGenerator[str]:
+    """Answer requests for their raw targets with raw bytes, one on each connection.
+
+    Args:
+        answer: Called with the target as it is in the request line.
+    """
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+            head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+            writer.write(answer(head.split(" ")[1]))
+            if writer.can_write_eof():
+                writer.write_eof()
+            await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(handle, "127.0.0.1", 0)
+    async with server:
+        host, port = server.sockets[0].getsockname()
+        yield f"{host}:{port}"

@@ -15,6 +15,7 @@ import attrs
 from vidgo_async._api import wire
 from vidgo_async._api.body_stream import Body
 from vidgo_async._api.limiter import Limiter
+from vidgo_async._api.recent_tasks import RecentTasks
 from vidgo_async._api.send_state import SendState
 from vidgo_async._api.transport import Transport
 from vidgo_async._core.concurrency import now
@@ -53,6 +54,7 @@ class Api:
     def __init__(self, limiter: Limiter, transport: Transport) -> None:
         self.limiter = limiter
         self.transport = transport
+        self.recent_tasks = RecentTasks()
         self._warned: set[str] = set()
 
     @property
@@ -167,7 +169,8 @@ class Api:
         return value
 
     def _warn_of_surprises(self, task: Task) -> Task:
-        """Log, once each, what the API's documents do not mention."""
+        """Log, once each, what the API's documents do not mention; remember the task."""
+        self.recent_tasks.note(task)
         if task.status not in _KNOWN_STATES:
             self._warn_once(f"unknown task status {task.status[:80]!r}: taken as not finished yet")
         for field in wire.unexpected_fields(task):

@@ -5,18 +5,61 @@ import os
 import weakref
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
+from vidgo_async._core.concurrency import Deadline, now
 from vidgo_async._core.errors import DownloadError
 from vidgo_async._core.models import MediaFile, Task
 from vidgo_async._files.filenames import file_name
-from vidgo_async._files.part_file import PartFile
-from vidgo_async._files.resumable import WEB, OnProgress, ResumableDownload, Services
+from vidgo_async._files.links import is_web, shown
+from vidgo_async._files.part_file import PartFile, try_folder
+from vidgo_async._files.resumable import OnProgress, ResumableDownload, Services
 from vidgo_async._files.writer import Disk
 
 SEPARATORS = tuple({"/", os.sep})
 """The end of a path that is meant to be a folder."""
 MAX_SAVING = 4
 """Downloads of one folder at a time; they use no permit of `max_concurrent_requests`."""
+
+
+class Permits:
+    """What a download must hold to receive: a connection, and perhaps a place in its folder.
+
+    It is given back while the download waits for its next try, so that links that do not work
+    delay no other.
+    """
+
+    def __init__(self, *semaphores: asyncio.Semaphore) -> None:
+        self._semaphores = semaphores
+        self._held: list[asyncio.Semaphore] = []
+
+    async def __aenter__(self) -> Self:
+        await self._acquire()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._release()
+
+    async def pause(self, seconds: float) -> None:
+        """Sleep without them, and acquire them again."""
+        self._release()
+        await asyncio.sleep(seconds)
+        await self._acquire()
+
+    async def _acquire(self) -> None:
+        for semaphore in self._semaphores:
+            await semaphore.acquire()
+            self._held.append(semaphore)
+
+    def _release(self) -> None:
+        while self._held:
+            self._held.pop().release()
 
 
 class _Target:
@@ -53,6 +96,7 @@ class Downloads:
         *,
         overwrite: bool,
         on_progress: OnProgress | None = None,
+        place: asyncio.Semaphore | None = None,
     ) -> Path:
         """Receive a file under a temporary name beside its destination; rename it when complete.
 
@@ -61,30 +105,55 @@ class Downloads:
             destination: Where to; in a folder it gets the name of its task.
             overwrite: Whether an existing file may be replaced.
             on_progress: Called on the loop with the bytes so far, and in all.
+            place: What it must hold beside a connection, while it receives.
 
         Raises:
             DownloadError: It could not be fetched or written; no half file stays.
         """
-        if not file.file_url.startswith(WEB):
-            msg = f"not an http(s) address: {file.file_url[:200]!r}"
+        if not is_web(file.file_url):
+            msg = f"not an http(s) address: {shown(file.file_url)!r}"
             raise DownloadError(msg, file)
         target = _Target(destination)
         threads = self.services.threads
         await Disk(threads, file, target.path).run(target.resolve, file)
         lock = self._locks.setdefault(target.key, asyncio.Lock())
-        async with lock, self._connections:
+        permits = Permits(*([place] if place else []), self._connections)
+        async with lock, permits:
             disk = Disk(threads, file, target.path)
-            await self._download(disk, PartFile(target.path, overwrite), on_progress)
+            part = PartFile(target.path, overwrite)
+            download = ResumableDownload(self.services, disk, part, on_progress, permits.pause)
+            await self._run(download)
         return target.path
 
-    async def _download(self, disk: Disk, part: PartFile, on_progress: OnProgress | None) -> None:
+    async def _run(self, download: ResumableDownload) -> None:
+        """Run a download; whatever happens, no part file stays."""
+        disk, part = download.disk, download.part
         try:
-            await disk.run(part.open)
-            await ResumableDownload(self.services, disk, part, on_progress).run()
+            await disk.run(part.check)
+            await self._within_timeout(download)
             await disk.run(part.publish)
         except BaseException:
             await disk.run(part.discard)
             raise
+
+    async def _within_timeout(self, download: ResumableDownload) -> None:
+        """Run a download, for as long as one may take."""
+        timeout = self.services.timeout
+        if timeout is None:
+            await download.run()
+            return
+        scope = Deadline(timeout)
+        try:
+            async with scope:
+                await download.run()
+        except TimeoutError as error:
+            if now() < scope.when():  # what `on_progress` raised
+                raise
+            msg = (
+                f"could not fetch {shown(download.file.file_url)}: "
+                f"not complete within {timeout:g} s (download_timeout){download.last_problem}"
+            )
+            raise DownloadError(msg, download.file) from error
 
 
 # --- The files of tasks ---------------------------------------------------------------------
@@ -118,20 +187,23 @@ class Folder:
         self._semaphore = asyncio.Semaphore(MAX_SAVING)
 
     async def open(self) -> None:
-        """Make the folder, before anything is bought.
+        """Make the folder and try it out, before anything is bought.
 
         Raises:
-            OSError: It cannot be made, or it is a file.
+            OSError: It cannot be made, is a file, or takes no files; the error names it.
         """
-        threads = self._downloads.services.threads
-        await threads.run(lambda: self.path.mkdir(parents=True, exist_ok=True))
+        await self._downloads.services.threads.run(try_folder, self.path)
 
     async def save(self, task: Task) -> tuple[Path, ...]:
         """Download all files of a task.
 
         Raises:
             DownloadError: One could not be saved; the others were, or it is the first of several.
+                Or there is none: then the error's `file` has no address.
         """
+        if not task.files:
+            msg = f"task {task.task_id} finished without a file"
+            raise DownloadError(msg, MediaFile("", task_id=task.task_id), task)
         paths = list[Path]()
         for result in await save_files(task, self.path, self._download):
             if isinstance(result, DownloadError):
@@ -140,5 +212,4 @@ class Folder:
         return tuple(paths)
 
     async def _download(self, file: MediaFile, path: Path) -> Path:
-        async with self._semaphore:
-            return await self._downloads.download(file, path, overwrite=False)
+        return await self._downloads.download(file, path, overwrite=False, place=self._semaphore)

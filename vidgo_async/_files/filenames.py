@@ -29,7 +29,7 @@ def file_name(file: MediaFile, number: int = 1) -> str:
         number: Its number among the files of its task. From 2 on it is in the name, as in
             `abc+2.mp4`: no id can look like that, since a plus sign in one is quoted.
     """
-    found = _SEGMENT.fullmatch(file.file_url)
+    found = _SEGMENT.fullmatch(file.file_url.strip())
     segment = found[1] if found else ""
     ending = _SUFFIX.fullmatch(segment)
     suffix = ending[1] if ending else ".png" if file.file_type == "image" else ".mp4"

@@ -5,6 +5,7 @@ All methods that touch the disk block: they run in threads, one at a time; `dige
 """
 
 import contextlib
+import errno
 import hashlib
 import os
 from collections.abc import Iterable
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
 
 MAX_PREFIX = 100
 """Bytes of the final name in the temporary one; file systems allow 255 for all of it."""
+UNSUPPORTED = frozenset({errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP})
+"""What `fsync` answers on file systems that have none, such as network shares."""
+TRIAL_SIZE = 4096
+"""Bytes of the file that tries a folder out: so many take room on any disk."""
 APPEARED = "it appeared meanwhile; pass overwrite=True to replace it"
 
 
@@ -31,25 +36,35 @@ class PartFile:
         """Bytes written so far."""
         self._path: Path
         self._sink: FileIO
+        self.is_open: bool = False
         self._expected: Checksum | None = None
         self._hash: Any = None
         self._cleanup = contextlib.ExitStack()
 
-    def open(self) -> None:
-        """Create it, if the destination can be written.
+    def check(self) -> None:
+        """Find out whether the destination may be written, before anything is fetched.
 
         Raises:
-            OSError: It cannot; or there is a file, and it is not to be replaced.
+            OSError: Its folder is not there; or it is a folder, or a file not to be replaced.
         """
+        self.destination.parent.stat()
         if self.destination.is_dir():
             raise IsADirectoryError(None, "it is a folder")
         if not self.overwrite and os.path.lexists(self.destination):
             raise FileExistsError(None, "it exists; pass overwrite=True to replace it")
+
+    def open(self) -> None:
+        """Create it.
+
+        Raises:
+            OSError: It cannot be created.
+        """
         prefix = os.fsencode(self.destination.name)[:MAX_PREFIX].decode(errors="ignore")
-        self._path = self.destination.with_name(f".{prefix}.{os.urandom(8).hex()}.part")
+        self._path = self.destination.with_name(_part_name(prefix))
         self._cleanup.callback(self._path.unlink, missing_ok=True)
         # Unbuffered: chunks are large, and closing then has nothing to write that may fail.
         self._sink = self._cleanup.enter_context(self._path.open("xb", buffering=0))
+        self.is_open = True
 
     @property
     def has_checksum(self) -> bool:
@@ -88,7 +103,11 @@ class PartFile:
 
     def publish(self) -> None:
         """Give the whole file its name, such that even power loss leaves no half one."""
-        os.fsync(self._sink.fileno())
+        try:
+            os.fsync(self._sink.fileno())
+        except OSError as error:
+            if error.errno not in UNSUPPORTED:
+                raise
         self._sink.close()  # before it is renamed: Windows wants that
         if self.overwrite:
             self._path.replace(self.destination)
@@ -116,3 +135,24 @@ class PartFile:
         """Remove the temporary name, and close the file; calling it again does no harm."""
         with contextlib.suppress(OSError):  # a temporary file that stays does no harm
             self._cleanup.close()
+
+
+def try_folder(folder: Path) -> None:
+    """Make a folder, and create and remove a file in it.
+
+    Raises:
+        OSError: It takes no files; the error names the folder.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / _part_name("trial")
+        with contextlib.ExitStack() as stack:
+            stack.callback(path.unlink, missing_ok=True)
+            stack.enter_context(path.open("xb", buffering=0)).write(bytes(TRIAL_SIZE))
+    except OSError as error:
+        # Of its own class, such as PermissionError, which the number decides.
+        raise OSError(error.errno, error.strerror, str(folder)) from error
+
+
+def _part_name(name: str) -> str:
+    return f".{name}.{os.urandom(8).hex()}.part"

@@ -44,9 +44,10 @@ def unsatisfied_size(headers: Headers) -> int | None:
     return None if found is None else int(found[1])
 
 
-def is_encoded(headers: Headers) -> bool:
-    """Tell whether the body is a compressed form of the file."""
-    return headers.get("Content-Encoding", "").strip().lower() not in {"", "identity"}
+def content_encoding(headers: Headers) -> str:
+    """Return how the body is compressed; an empty text where it is the file itself."""
+    encoding = headers.get("Content-Encoding", "").strip().lower()
+    return "" if encoding == "identity" else encoding
 
 
 def validator(headers: Headers) -> str | None:

@@ -1,13 +1,13 @@
 """One file's download: through as many tries as it takes, each from where the last one stopped."""
 
-import asyncio
 import contextlib
+import math
 from collections.abc import Awaitable, Callable, Iterable
 from http import HTTPStatus
 
 import attrs
 
-from vidgo_async._api.http_headers import retry_after
+from vidgo_async._api.recent_tasks import RecentTasks
 from vidgo_async._core.concurrency import Threads
 from vidgo_async._core.errors import (
     DownloadError,
@@ -18,29 +18,32 @@ from vidgo_async._core.errors import (
 from vidgo_async._core.models import MediaFile, Task
 from vidgo_async._core.retry import Backoff, is_retryable
 from vidgo_async._files.http import FileHosts, FileResponse
+from vidgo_async._files.links import fresh_link, shown
+from vidgo_async._files.pages import FIRST_BYTES
 from vidgo_async._files.part_file import PartFile
+from vidgo_async._files.patience import Failure, Patience
 from vidgo_async._files.range_headers import (
     body_checksum,
+    content_encoding,
     content_range,
-    is_encoded,
     unsatisfied_size,
     validator,
 )
+from vidgo_async._files.refusals import not_a_file, refusal
 from vidgo_async._files.writer import BackgroundWriter, Disk
 
 OnProgress = Callable[[int, int | None], object]
 """Called with the bytes so far and the bytes in all, where the server said how many."""
 
-MAX_FAILURES = 5
-"""Failures in a row without a new byte, after which a download ends."""
-EXPIRED = "the link has expired ({}); links expire 24 hours after the task finished"
-WEB = ("http://", "https://")
-RETRYABLE_REFUSALS = frozenset({408, 416, 425, 429})
-"""The refusals that do not mean that the link expired."""
+BROWSER = (
+    "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) "
+    "Chrome/140.0.0.0 Safari/537.36"
+)
+"""A `User-Agent` for hosts that refuse those of HTTP libraries."""
+LINK_LIFETIME = 24 * 3600.0
+"""Seconds from the end of a task for which links work (status page)."""
 RANGE_STATUSES = frozenset({206, 416})
 """Responses about a range: unless they fit, the next try starts over."""
-BUSY = frozenset({429, 503})
-"""Responses whose `Retry-After` is heeded."""
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
@@ -51,21 +54,10 @@ class Services:
     backoff: Backoff
     poll: Callable[[str], Awaitable[Task]]
     """Polls a task once, by its id."""
+    recent_tasks: RecentTasks
     threads: Threads
-
-
-@attrs.frozen(kw_only=True, eq=False, repr=False)
-class Failure:
-    """Why a try did not complete the file."""
-
-    reason: str
-    cause: VidgoError | None = None
-    retry_after: float | None = None
-    """Seconds that the host asked to wait."""
-    is_final: bool = False
-    """Whether another try would only repeat it."""
-    link_expired: bool = False
-    """Whether the host refuses the link."""
+    timeout: float | None
+    """Seconds for one download; None for no limit."""
 
 
 class ResumableDownload:
@@ -77,21 +69,25 @@ class ResumableDownload:
         disk: Disk,
         part: PartFile,
         on_progress: OnProgress | None,
+        pause: Callable[[float], Awaitable[None]],
     ) -> None:
         self.services = services
         self.disk = disk
         self.file: MediaFile = disk.file
         self.part = part
         self.on_progress = on_progress
+        self._pause = pause
+        """Waits before the next try, without a connection."""
         self._task: Task | None = None
         """The task, where it was polled for a fresh link."""
         self._url = self.file.file_url
         self._validator: str | None = None
         """ETag or date for `If-Range`; None restarts from the first byte."""
         self._total: int | None = None
-        self._furthest = 0
-        """The most bytes ever received: beyond them a try makes progress."""
-        self._failures = 0
+        self._last_failure: Failure | None = None
+        self._patience = Patience(services.backoff, services.recent_tasks, self.file.task_id)
+        self._as_browser = False
+        """Whether the host refused the usual `User-Agent`."""
         self._link_renewed = False
         """Whether the link is a fresh one, which brought no new byte so far."""
 
@@ -99,10 +95,16 @@ class ResumableDownload:
         """Receive all of it.
 
         Raises:
-            DownloadError: Five failures in a row without a new byte, or a final one.
+            DownloadError: No new byte came for `RetryPolicy.timeout`, or never will.
         """
         while failure := await self._try():
+            self._last_failure = failure
             await self._recover(failure)
+
+    @property
+    def last_problem(self) -> str:
+        """What went wrong last, to be added to a message; empty if nothing did."""
+        return f"; before that: {self._last_failure.reason}" if self._last_failure else ""
 
     # --- One try ----------------------------------------------------------------------------
 
@@ -111,6 +113,8 @@ class ResumableDownload:
         headers = {"Accept-Encoding": "identity"}  # of another encoding no range is of use
         if self._validator is not None:
             headers |= {"Range": f"bytes={self.part.size}-", "If-Range": self._validator}
+        if self._as_browser:
+            headers["User-Agent"] = BROWSER
         try:
             response = await self.services.hosts.get(self._url, headers)
         except TransportError as error:
@@ -122,20 +126,33 @@ class ResumableDownload:
     async def _read(self, response: FileResponse) -> Failure | None:
         """Receive the body, if it is the file or the rest of it."""
         if response.status == HTTPStatus.OK:
+            if (failure := await self._find_page(response)) is not None:
+                return failure  # the bytes held may still be of use
             await self._restart(response)
         elif self._is_complete(response):
             return None
         elif not self._continues(response):
             if response.status in RANGE_STATUSES:
                 self._validator = None
-            return _refusal(response)
+            return refusal(response.status, response.headers, await response.page())
         return await self._receive(response)
+
+    async def _find_page(self, response: FileResponse) -> Failure | None:
+        """Tell why a whole body is no file, if it is none."""
+        start = await response.peek(FIRST_BYTES)
+        if not start and not response.is_empty:
+            return None  # cut before its first byte
+        if (failure := not_a_file(response.headers, start)) is None or not start:
+            return failure
+        return not_a_file(response.headers, await response.page())  # with more words
 
     async def _restart(self, response: FileResponse) -> None:
         """Begin with the first byte."""
-        if self.part.size:
+        if not self.part.is_open:  # so late that many links which do not work open no files
+            await self.disk.run(self.part.open)
+        elif self.part.size:
             await self.disk.run(self.part.restart)
-        plain = not is_encoded(response.headers)
+        plain = not content_encoding(response.headers)
         self._total = response.length if plain else None
         self._validator = validator(response.headers) if plain else None
         self.part.expect(body_checksum(response.headers) if plain else None)
@@ -152,7 +169,7 @@ class ResumableDownload:
         if self._validator is None or response.status != HTTPStatus.PARTIAL_CONTENT:
             return False
         found = content_range(response.headers)
-        if found is None or found.start != self.part.size or is_encoded(response.headers):
+        if found is None or found.start != self.part.size or content_encoding(response.headers):
             return False
         if validator(response.headers) not in {None, self._validator}:
             return False
@@ -184,6 +201,8 @@ class ResumableDownload:
             if not chunk:
                 return None
             received += len(chunk)
+            if self._patience.progress(received):
+                self._link_renewed = False
             for writer in writers:
                 await writer.add(chunk)
             if self.on_progress is not None:
@@ -197,69 +216,62 @@ class ResumableDownload:
         wrong = self.part.wrong_checksum()
         if wrong is None and total in {None, size}:
             return None
-        # All bytes were there, so that receiving them again is no progress.
-        self._furthest, self._validator = max(size, self._furthest), None
+        self._validator = None
         return Failure(reason=f"its {wrong} is wrong" if wrong else f"more than {total} bytes came")
 
     # --- After a failure --------------------------------------------------------------------
 
     async def _recover(self, failure: Failure) -> None:
-        """Prepare the next try: with a fresh link at once, else after a pause.
+        """Prepare the next try: as a browser or with a fresh link at once, else after a pause.
 
         Raises:
             DownloadError: There is no next try.
         """
-        if failure.link_expired:
+        if failure.wants_browser and not self._as_browser:
+            self._as_browser = True
+            return
+        if failure.link_refused:
             unrenewed = await self._renew_link(failure)
             if unrenewed is None:
                 return
             failure = unrenewed
-        if self.part.size > self._furthest:
-            self._furthest = self.part.size
-            self._failures, self._link_renewed = 0, False
-        else:
-            self._failures += 1
-        if failure.is_final or self._failures >= MAX_FAILURES:
-            msg = f"could not fetch {self.file.file_url}: {failure.reason}"
+        pause = self._patience.pause_after(failure)
+        if pause is None:
+            known = _known_of(self._patience.age, failure) if failure.link_refused else ""
+            msg = f"could not fetch {shown(self._url)}: {failure.reason}{known}"
             raise DownloadError(msg, self.file, self._task) from failure.cause
-        pause = self.services.backoff.delay(max(1, self._failures), failure.retry_after)
-        await asyncio.sleep(pause)
+        await self._pause(pause)
+        self._patience.resume()
 
-    async def _renew_link(self, expired: Failure) -> Failure | None:
-        """Poll the task for a fresh link, once until new bytes come; return why there is none."""
-        final = attrs.evolve(expired, is_final=True)
-        if not self.file.task_id or self._link_renewed:
-            return final
+    async def _renew_link(self, refused: Failure) -> Failure | None:
+        """Poll the task for a fresh link; None if there is one to be tried at once.
+
+        That is so once until new bytes come. The link of a young task may change later too.
+        """
+        task_id, renewed = self.file.task_id, self._link_renewed
+        if not task_id or (renewed and (refused.is_final or not self._patience.is_young)):
+            return refused
         try:
-            self._task = await self.services.poll(self.file.task_id)
+            self._task = await self.services.poll(task_id)
         except SessionClosedError:
             raise
         except VidgoError as error:
-            reason = f"{expired.reason}; asked for a fresh one: {error.without_task()}"
+            reason = f"{refused.reason}; asked for a fresh link: {error.without_task()}"
+            # Until the API can be asked, the link is not the problem: the whole patience applies.
             return Failure(reason=reason, cause=error, is_final=not is_retryable(error))
-        url = fresh_link(self._url, self._task)
-        if url is None:
-            return final
-        self._url, self._link_renewed = url, True
-        return None
+        self._link_renewed = True
+        before, self._url = self._url, fresh_link(self._url, self._task) or self._url
+        if not self._task.files:
+            return attrs.evolve(refused, is_final=True)
+        return refused if renewed or self._url == before else None
 
 
-def fresh_link(expired: str, task: Task) -> str | None:
-    """Return the link that a task has now for the same file: of the same path, or the only one."""
-    links = [file.file_url for file in task.files if file.file_url.startswith(WEB)]
-    same = [link for link in links if _path(link) == _path(expired)]
-    found = same or links
-    return found[0] if len(found) == 1 else None
-
-
-def _path(url: str) -> str:
-    return url.partition("#")[0].partition("?")[0].split("/", 3)[-1]
-
-
-def _refusal(response: FileResponse) -> Failure:
-    """Say what a response means that is neither the file nor a range of it."""
-    status = response.status
-    if 400 <= status < 500 and status not in RETRYABLE_REFUSALS:  # noqa: PLR2004 - the refusals
-        return Failure(reason=EXPIRED.format(f"HTTP {status}"), link_expired=True)
-    wait = retry_after(response.headers) if status in BUSY else None
-    return Failure(reason=f"the host answered {status}", retry_after=wait)
+def _known_of(age: float | None, failure: Failure) -> str:
+    """Say what is known of a link that is refused, beside the refusal."""
+    if age is not None and age >= LINK_LIFETIME:
+        return "; links expire 24 hours after the end of their task"
+    if failure.is_final:
+        return ""
+    if age is None:
+        return "; the link may have expired, or not work yet"
+    return f"; its task ended less than {math.ceil(age / 60)} min ago"

@@ -60,7 +60,12 @@ class Runtime:
         connections = asyncio.Semaphore(self.transport.free_connections(limit))
         self.uploads = Uploads(self.api, backoff, connections, threads)
         services = Services(
-            hosts=self.file_hosts, backoff=backoff, poll=self._poll, threads=threads
+            hosts=self.file_hosts,
+            backoff=backoff,
+            poll=self._poll,
+            recent_tasks=self.api.recent_tasks,
+            threads=threads,
+            timeout=settings.download_timeout,
         )
         self.downloads = Downloads(services, connections)
         polling = settings.polling

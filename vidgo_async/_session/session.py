@@ -67,6 +67,7 @@ class VidgoSession:
         polling: PollingPolicy | None = None,
         retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - frozen
         request_timeout: float = 30.0,
+        download_timeout: float | None = None,
         connector: Connector | None = None,
         proxy: str | None = None,
         trust_env: bool = False,
@@ -86,6 +87,8 @@ class VidgoSession:
             retry: How long, and how far apart, to try again what bought nothing.
             request_timeout: Seconds for one exchange with the API; a poll gets at most 10, and
                 less where responses come fast.
+            download_timeout: Seconds for one download, from when it has a connection; None for
+                no limit: it ends when no new byte came for `RetryPolicy.timeout`.
             connector: An aiohttp connector to borrow (pool, TLS, DNS); it is not closed.
             proxy: An HTTP proxy's URL, for all hosts, whatever `NO_PROXY` says.
             trust_env: Whether the proxy variables of the environment apply, `NO_PROXY` included.
@@ -103,6 +106,7 @@ class VidgoSession:
             polling=polling,
             retry=retry,
             request_timeout=request_timeout,
+            download_timeout=download_timeout,
             proxy=proxy,
             trust_env=trust_env,
         )
@@ -227,11 +231,14 @@ class VidgoSession:
             timeout: Seconds until the task has to be finished; None for no limit.
             on_update: Called with each new state of the task, the first and the last too. A plain
                 function: what it raises ends the wait, and so does a coroutine that it returns.
-            download_to: A folder, made if need be, to save its files in, named by the task's id.
+            download_to: A folder, made if need be and tried out before anything is bought, to save
+                its files in, named by the task's id.
 
         Raises:
             TaskFailedError: The task ended without a result; credits are given back.
-            DownloadError: It finished, and a file could not be saved; the error carries the task.
+            DownloadError: It finished, and a file could not be saved, or there is none; the error
+                carries the task.
+            OSError: The folder takes no files; nothing was bought.
             TaskTimeoutError: The deadline passed; the error carries the task, if there is one.
             TypeError: `on_update` returned a coroutine; the task is in `unclaimed`.
             VidgoError: As in `submit` and `wait`.
@@ -299,7 +306,8 @@ class VidgoSession:
             on_update: Called with each new state of each task. If it raises, or returns a
                 coroutine, reading stops, all that was bought is yielded, and then it is raised.
             download_to: A folder, made if need be, to save all files in, named by their tasks'
-                ids: `Outcome.paths`. Downloading slows neither submitting nor polling: four are
+                ids: `Outcome.paths`. One that takes no files is an `OSError` before anything is
+                bought; a finished task without a file is a `DownloadError`. Downloading slows neither submitting nor polling: four are
                 downloaded at once, and reading pauses only when `max_in_flight` finished tasks
                 wait for it.
         """
@@ -419,9 +427,12 @@ class VidgoSession:
     ) -> Path:
         """Fetch a file: streamed to a temporary name beside its destination, then renamed.
 
-        A cut transfer goes on where it stopped; five attempts in a row without a new byte end it.
-        For an expired link the task is polled once for a fresh one. The key is not sent to the
-        file's host. Downloads to one destination wait for each other.
+        A cut transfer goes on where it stopped, until no new byte came for `RetryPolicy.timeout`.
+        Where the host refuses the link the task is polled for a fresh one, and the link is tried
+        again, since a new file may not be there yet: as long where the task ended less than ten
+        minutes ago, as far as this session knows, else for 15 seconds. An empty body, HTML, JSON
+        and XML are no file. The key is not sent to the file's host. Downloads to one destination
+        wait for each other.
 
         Args:
             file: One of a finished task's `files`.
@@ -435,7 +446,8 @@ class VidgoSession:
             The path of the file.
 
         Raises:
-            DownloadError: It could not be fetched or written; the task is as it was.
+            DownloadError: It could not be fetched or written; the task is as it was. The message
+                shows the link without its query, which may be a signature.
         """
         runtime = self._open()
         check_file(file)

@@ -93,6 +93,9 @@ class Settings:
     polling: PollingPolicy = attrs.field(converter=_find_polling, validator=_is_polling)
     retry: RetryPolicy = attrs.field(validator=_is_retry)
     request_timeout: float = attrs.field(validator=positive)
+    download_timeout: float | None = attrs.field(
+        default=None, validator=attrs.validators.optional(positive)
+    )
     proxy: str | None = attrs.field(
         converter=attrs.converters.optional(SecretText), validator=_is_proxy
     )

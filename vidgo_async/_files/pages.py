@@ -1,0 +1,62 @@
+"""Bodies that are no file: HTML, JSON and XML, by their type or their first bytes."""
+
+import html
+import re
+
+FIRST_BYTES = 512
+"""Bytes that tell a page from a file."""
+MAX_WORDS = 120
+"""Characters of a body that a message shows."""
+
+_TYPES = {
+    "HTML": re.compile(r"text/html|application/xhtml\+xml"),
+    "JSON": re.compile(r"(?:text|application)/(?:.+\+)?json"),
+    "XML": re.compile(r"(?:text|application)/(?:.+\+)?xml"),
+}
+_STARTS = {
+    "HTML": re.compile(
+        rb"(?i)<(?:!--|(?:!doctype\s+html|html|head|body|title|script|meta|h1|p)\b)"
+    ),
+    "JSON": re.compile(rb'\{\s*(?:["}]|$)|\[\s*(?:[\[{"\]0-9tfn-]|$)'),
+    "XML": re.compile(rb"<[a-zA-Z?!]"),
+}
+_SVG = "image/svg+xml"
+_TITLE = re.compile(r"(?is)<title[^>]*>(.*?)</title>")
+_MARKUP = re.compile(r"(?is)<(script|style)\b.*?(?:</\1>|$)|<!--.*?(?:-->|$)|<[^>]*(?:>|$)")
+_CLOUDFLARE = re.compile(rb"error code: 10\d\d")
+
+
+def page_kind(content_type: str, body: bytes) -> str | None:
+    """Name the kind of page that a body is; None for a file.
+
+    Args:
+        content_type: The `Content-Type`, perhaps with parameters, or nothing.
+        body: The first bytes.
+    """
+    media_type = content_type.partition(";")[0].strip().lower()
+    if media_type == _SVG:
+        return None
+    for kind, pattern in _TYPES.items():
+        if pattern.fullmatch(media_type):
+            return kind
+    start = body.removeprefix(b"\xef\xbb\xbf").lstrip()
+    for kind, pattern_of_bytes in _STARTS.items():
+        if pattern_of_bytes.match(start):
+            return kind
+    return None
+
+
+def refuses_programs(content_type: str, body: bytes) -> bool:
+    """Tell whether a 403 may be about the `User-Agent`: Cloudflare's own, or a page."""
+    return bool(_CLOUDFLARE.search(body)) or page_kind(content_type, body) == "HTML"
+
+
+def first_words(body: bytes) -> str:
+    """Return the title of a page, or else the first words of a body; cut short."""
+    text = body.decode("utf-8", "replace")
+    title = _TITLE.search(text)
+    words = title[1] if title else text
+    if title or page_kind("", body) == "HTML":
+        words = html.unescape(_MARKUP.sub(" ", words))
+    words = " ".join("".join(c if c.isprintable() else " " for c in words).split())
+    return words if len(words) <= MAX_WORDS else f"{words[: MAX_WORDS - 1]}…"
