@@ -36,7 +36,9 @@ class PartFile:
         """Bytes written so far."""
         self._path: Path
         self._sink: FileIO
-        self.is_open: bool = False
+        self._is_open = False
+        self._begins = False
+        """Whether the next write begins with the first byte."""
         self._expected: Checksum | None = None
         self._hash: Any = None
         self._cleanup = contextlib.ExitStack()
@@ -64,7 +66,7 @@ class PartFile:
         self._cleanup.callback(self._path.unlink, missing_ok=True)
         # Unbuffered: chunks are large, and closing then has nothing to write that may fail.
         self._sink = self._cleanup.enter_context(self._path.open("xb", buffering=0))
-        self.is_open = True
+        self._is_open = True
 
     @property
     def has_checksum(self) -> bool:
@@ -77,18 +79,27 @@ class PartFile:
         self._hash = checksum and hashlib.new(checksum.name, usedforsecurity=False)
 
     def restart(self) -> None:
-        """Drop all bytes."""
-        self._sink.seek(0)
-        self._sink.truncate()
+        """Begin with the first byte; the next write drops all others. Does not block."""
         self.size = 0
+        self._begins = True
 
     def write(self, chunks: Iterable[bytes]) -> None:
         """Append bytes; the checksum gets them by `digest`."""
+        self._prepare()
         data = b"".join(chunks)  # one `write` instead of many: each re-acquires the GIL
         left = memoryview(data)
         while left:
             left = left[self._sink.write(left) :]
         self.size += len(data)
+
+    def _prepare(self) -> None:
+        """Create the file with its first write: many links that do not work create none."""
+        if not self._is_open:
+            self.open()
+        elif self._begins:
+            self._sink.seek(0)
+            self._sink.truncate()
+        self._begins = False
 
     def digest(self, chunks: Iterable[bytes]) -> None:
         """Add bytes to the checksum that is expected."""
@@ -103,6 +114,7 @@ class PartFile:
 
     def publish(self) -> None:
         """Give the whole file its name, such that even power loss leaves no half one."""
+        self._prepare()
         try:
             os.fsync(self._sink.fileno())
         except OSError as error:

@@ -128,7 +128,7 @@ class ResumableDownload:
         if response.status == HTTPStatus.OK:
             if (failure := await self._find_page(response)) is not None:
                 return failure  # the bytes held may still be of use
-            await self._restart(response)
+            self._restart(response)
         elif self._is_complete(response):
             return None
         elif not self._continues(response):
@@ -146,12 +146,13 @@ class ResumableDownload:
             return failure
         return not_a_file(response.headers, await response.page())  # with more words
 
-    async def _restart(self, response: FileResponse) -> None:
-        """Begin with the first byte."""
-        if not self.part.is_open:  # so late that many links which do not work open no files
-            await self.disk.run(self.part.open)
-        elif self.part.size:
-            await self.disk.run(self.part.restart)
+    def _restart(self, response: FileResponse) -> None:
+        """Begin with the first byte.
+
+        The disk follows with the first write: nothing is awaited here, since bytes that the loop
+        received are lost with the connection, should that break off before they are taken.
+        """
+        self.part.restart()
         plain = not content_encoding(response.headers)
         self._total = response.length if plain else None
         self._validator = validator(response.headers) if plain else None

@@ -92,7 +92,12 @@ class BackgroundWriter:
     async def _flush(self) -> None:
         chunks, self._chunks, self._size = self._chunks, [], 0
         try:
-            await self._sender.send(chunks)
+            try:
+                # Without a pause where there is room: bytes that the loop received are lost with
+                # the connection, should that break off before they are taken.
+                self._sender.send_nowait(chunks)
+            except anyio.WouldBlock:
+                await self._sender.send(chunks)
         except anyio.BrokenResourceError:  # the disk refused an earlier piece
             await wait_shielded({self._task})
             self._task.result()
