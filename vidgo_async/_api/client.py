@@ -3,7 +3,6 @@
 The caller holds a permit of the limiter; every response tells the limiter how fast to go.
 """
 
-import asyncio
 import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -108,28 +107,6 @@ class Api:
             error.about(known)
             raise
         return self._warn_of_surprises(task)
-
-    async def with_reason(self, task: Task, timeout: float | None = None) -> Task:
-        """Poll a task once that a submit said had failed: only its status tells why.
-
-        Any other task, and one whose poll fails, is returned as it is. What comes back may not be
-        done: then it is to be waited for.
-
-        Args:
-            task: What a submit returned.
-            timeout: Seconds for it, the wait for a permit included; None for no limit.
-        """
-        if not task.failed or task.error_message is not None:
-            return task
-        try:
-            async with asyncio.timeout(timeout):
-                await self.limiter.acquire(self.limiter.polls)
-                try:
-                    return await self.status(task)
-                finally:
-                    self.limiter.release(self.limiter.polls)
-        except (VidgoError, TimeoutError):
-            return task
 
     async def balance(self) -> Balance:
         """Ask what is left on the account (`GET /api/user/balance`)."""

@@ -33,4 +33,5 @@ def first_words(body: bytes) -> str:
 def _plain(text: str) -> str:
     words = " ".join(html.unescape(text).split())
     shown = "".join(each if each.isprintable() else "\ufffd" for each in words)
-    return without_queries(shown[:MAX_WORDS])
+    cut = shown if len(shown) <= MAX_WORDS else f"{shown[: MAX_WORDS - 1]}…"
+    return without_queries(cut)

@@ -9,6 +9,7 @@ from urllib.parse import quote, urljoin
 
 from yarl import URL
 
+from vidgo_async._api.links import without_queries
 from vidgo_async._core.models import Task
 
 SCHEMES = frozenset({"http", "https"})
@@ -71,8 +72,7 @@ def fresh_link(known: str, task: Task) -> str | None:
 
 def shown(link: str) -> str:
     """Return a link for a message: without its query, which may be a signature."""
-    address, query, _ = link.strip().partition("?")
-    return address[:MAX_SHOWN] + (query and "?…")
+    return without_queries(link.strip())[:MAX_SHOWN]
 
 
 def _sendable(text: str) -> str:

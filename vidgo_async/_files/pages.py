@@ -1,12 +1,9 @@
 """Bodies that are no file: HTML, JSON and XML, by their type or their first bytes."""
 
-import html
 import re
 
 FIRST_BYTES = 512
 """Bytes that tell a page from a file."""
-MAX_WORDS = 120
-"""Characters of a body that a message shows."""
 
 _TYPES = {
     "HTML": re.compile(r"text/html|application/xhtml\+xml"),
@@ -21,8 +18,6 @@ _STARTS = {
     "XML": re.compile(rb"<[a-zA-Z?!]"),
 }
 _SVG = "image/svg+xml"
-_TITLE = re.compile(r"(?is)<title[^>]*>(.*?)</title>")
-_MARKUP = re.compile(r"(?is)<(script|style)\b.*?(?:</\1>|$)|<!--.*?(?:-->|$)|<[^>]*(?:>|$)")
 _CLOUDFLARE = re.compile(rb"error code: 10\d\d")
 
 
@@ -49,14 +44,3 @@ def page_kind(content_type: str, body: bytes) -> str | None:
 def refuses_programs(content_type: str, body: bytes) -> bool:
     """Tell whether a 403 may be about the `User-Agent`: Cloudflare's own, or a page."""
     return bool(_CLOUDFLARE.search(body)) or page_kind(content_type, body) == "HTML"
-
-
-def first_words(body: bytes) -> str:
-    """Return the title of a page, or else the first words of a body; cut short."""
-    text = body.decode("utf-8", "replace")
-    title = _TITLE.search(text)
-    words = title[1] if title else text
-    if title or page_kind("", body) == "HTML":
-        words = html.unescape(_MARKUP.sub(" ", words))
-    words = " ".join("".join(c if c.isprintable() else " " for c in words).split())
-    return words if len(words) <= MAX_WORDS else f"{words[: MAX_WORDS - 1]}…"

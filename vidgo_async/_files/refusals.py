@@ -1,7 +1,8 @@
 """Responses that are neither a file nor a range of it: what they mean for the next try."""
 
 from vidgo_async._api.http_headers import Headers, retry_after
-from vidgo_async._files.pages import first_words, page_kind, refuses_programs
+from vidgo_async._api.pages import first_words
+from vidgo_async._files.pages import page_kind, refuses_programs
 from vidgo_async._files.patience import Failure
 
 RETRYABLE = frozenset({408, 416, 425, 429})

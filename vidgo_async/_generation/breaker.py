@@ -26,7 +26,17 @@ from vidgo_async._core.retry import RetryPolicy
 _Value = TypeVar("_Value")
 
 _FINAL = (AuthenticationError, InsufficientCreditsError, NotSentError)
-_DISK_REFUSES = frozenset({errno.EACCES, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_DISK_REFUSES = frozenset(
+    {
+        errno.EACCES,
+        errno.EDQUOT,
+        errno.EFBIG,
+        errno.ENOENT,  # the folder was deleted
+        errno.ENOSPC,
+        errno.ENOTDIR,
+        errno.EROFS,
+    }
+)
 MAX_TRIALS = 2
 """Failed trials after which submits that wait are given up."""
 
