@@ -35,7 +35,7 @@ NGINX = (
         (b"<title>" * 50_000, ""),
         (b"<script>" * 50_000, ""),
         (b"see https://a.example/x?sig=secret", "see https://a.example/x?…"),
-        (b"a" * 500, "a" * MAX_WORDS),
+        (b"a" * 500, "a" * (MAX_WORDS - 1) + "…"),
     ],
 )
 def test_first_words(body: bytes, words: str) -> None:
