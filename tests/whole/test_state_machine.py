@@ -11,13 +11,16 @@ that comes a second time although the first may have been sold, and too many req
 
 import asyncio
 import contextlib
+import errno
 import gc
 import itertools
 import sys
+import tempfile
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any
+from unittest import mock
 
 import anyio
 import attrs
@@ -46,6 +49,7 @@ from vidgo_async import (
     VidgoError,
     VidgoSession,
 )
+from vidgo_async._files.part_file import PartFile
 from vidgo_async.sandbox import Sandbox, jumping_loop
 
 STUCK = 2000.0
@@ -59,7 +63,9 @@ CALM = 70.0
 PICKS = st.integers(0, 99)
 COUNTS = st.integers(1, 6)
 TIMEOUTS = st.sampled_from([900.0, None, 0.1, 3.0, 20.0])
-OPTIONS = st.fixed_dictionaries({"max_in_flight": COUNTS, "timeout": TIMEOUTS})
+OPTIONS = st.fixed_dictionaries(
+    {"max_in_flight": COUNTS, "timeout": TIMEOUTS, "save": st.booleans()}
+)
 STREAMS = st.sampled_from(["list", "stream", "broken"])
 PLANS = st.lists(st.sampled_from([*FAULTS]), max_size=3)
 
@@ -123,6 +129,10 @@ class Machine(RuleBasedStateMachine):
         self.alive: set[VidgoSession] = set()
         self.outage: AbstractAsyncContextManager[None] | None = None
         self.was_down = False
+        self.folder = tempfile.TemporaryDirectory()
+        self.disk_is_full = False
+        self.disk = mock.patch.object(PartFile, "write", self._writing(PartFile.write))
+        self.disk.start()
 
     @initialize(
         seed=st.integers(0, 9),
@@ -180,6 +190,8 @@ class Machine(RuleBasedStateMachine):
     ) -> None:
         """Run a batch in a loop that may break, or in a block that may end early."""
         vidgo, orders = self.vidgo, self._stream(count, kind)
+        if options.pop("save"):
+            options["download_to"] = self.folder.name
 
         async def inline() -> None:
             left = stop
@@ -200,6 +212,8 @@ class Machine(RuleBasedStateMachine):
     def keep_a_batch(self, count: int, kind: str, options: dict[str, Any]) -> None:
         """Make a batch and keep it."""
         orders = self._stream(count, kind)
+        if options.pop("save"):
+            options["download_to"] = self.folder.name
 
         async def make() -> None:
             self.kept.append(self.vidgo.generate_many(orders, **options))
@@ -283,6 +297,16 @@ class Machine(RuleBasedStateMachine):
         """Let the next polls fail."""
         self.script.plans["status"].extend(faults)
 
+    @rule(faults=PLANS)
+    def break_files(self, faults: list[str]) -> None:
+        """Let the file host fail: pages, nothing, cut files, links that are not there yet."""
+        self.script.plans["file"].extend(faults)
+
+    @rule()
+    def fill_the_disk_or_not(self) -> None:
+        """Let the disk take no more bytes, or take them again."""
+        self.disk_is_full = not self.disk_is_full
+
     @rule()
     def refuse_or_not(self) -> None:
         """Take the server down, or bring it up again."""
@@ -332,7 +356,9 @@ class Machine(RuleBasedStateMachine):
             self.nothing_is_wrong()
         finally:
             sys.unraisablehook = self.hook
+            self.disk.stop()
             self.runner.close()
+            self.folder.cleanup()
 
     def _sold(self) -> dict[str, list[str]]:
         sold = defaultdict[str, list[str]](list)
@@ -344,6 +370,7 @@ class Machine(RuleBasedStateMachine):
         async with contextlib.AsyncExitStack() as stack:
             stack.push_async_exit(self.sandbox.__aexit__)
             self.script.plans.clear()
+            self.disk_is_full = False
             await self._bring_up()
             await self._end_calls()
             if self.is_open and self.ending != "close":
@@ -416,6 +443,14 @@ class Machine(RuleBasedStateMachine):
         self.alive.add(self.vidgo)
         self.script.limit = self.limit * len(self.alive)
         self.is_open = True
+
+    def _writing(self, write: Callable[[PartFile, Any], None]) -> Any:
+        def on_disk(part: PartFile, chunks: Any) -> None:
+            if self.disk_is_full:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            write(part, chunks)
+
+        return on_disk
 
     async def _close(self, vidgo: VidgoSession) -> None:
         await vidgo.aclose()
