@@ -120,3 +120,15 @@ async def test_outcomes_pickle() -> None:
             )
             assert str(again.error) == str(outcome.error)
             assert again.ok == outcome.ok
+
+
+async def test_unclaimed_tells_at_once_after_a_break() -> None:
+    """Right after a `break`, before anything is awaited, the purchases are in `unclaimed`."""
+    async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
+        async for outcome in vidgo.generate_many(foxes(5)):
+            assert outcome.error is None
+            break
+        left = ids(vidgo.unclaimed)
+        assert len(left) == sandbox.sold - 1 == 4
+        await anyio.sleep(1)
+        assert ids(vidgo.unclaimed) == left

@@ -22,6 +22,7 @@ async def environment(line: str) -> dict[str, str]:
     return dict(each.split("=", 1) for each in shell.stdout.decode().splitlines())
 
 
+@pytest.mark.usefixtures("interruptible")
 async def test_serves_until_interrupted() -> None:
     """The printed line sets a shell's environment, and Ctrl-C exits without further output."""
     async with await anyio.open_process([*COMMAND, "--port", "0", "--key", "k'y"]) as process:
@@ -40,6 +41,7 @@ async def test_serves_until_interrupted() -> None:
         assert [chunk async for chunk in process.stderr] == []
 
 
+@pytest.mark.usefixtures("interruptible")
 async def test_realistic_videos_are_polled_by_the_default_policy() -> None:
     """With `--realistic` the printed line empties the interval, also of a shell that has one."""
     command = [*COMMAND, "--port", "0", "--realistic"]

@@ -147,7 +147,7 @@ class Batch:
         if self._started:
             return
         self._started = True
-        self._engine.start()
+        self._engine.start(self)
         # The engine's tasks do not know this object: dropping it stops them.
         call_when_dropped(self, self._engine.stop)
 

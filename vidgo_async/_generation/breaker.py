@@ -98,6 +98,8 @@ class Breaker:
     async def wait_running(self) -> None:
         """Wait until it is not paused."""
         while self.is_paused:
+            if self._running.is_set():  # its consumer was dropped: it is about to be stopped
+                await asyncio.sleep(0)
             await self._running.wait()
 
 

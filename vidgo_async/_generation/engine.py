@@ -7,6 +7,7 @@ it is dropped, the engine stops.
 import asyncio
 import functools
 import logging
+import weakref
 from collections import deque
 from collections.abc import Callable
 from typing import Any
@@ -70,7 +71,8 @@ class Engine:
         self._ready: deque[Slot] = deque()
         self._changed = asyncio.Event()
         self._consumers = Consumers(self.pause, self.resume)
-        self._breaker = Breaker(self._consumers.are_gone)
+        self._owner: weakref.ref[object] | None = None
+        self._breaker = Breaker(self._has_no_consumer)
         self._tasks = TaskSet()
         self._waits = set[Subscription]()
         """Of the tasks in flight."""
@@ -87,9 +89,14 @@ class Engine:
         """What is read and not taken yet."""
         return tuple(self._slots.values())
 
-    def start(self) -> None:
-        """Begin to read requests, unless the session was closed before."""
+    def start(self, owner: object) -> None:
+        """Begin to read requests, unless the session was closed before.
+
+        Args:
+            owner: What the consumer holds: without it nothing more is sent.
+        """
         self.poller.check_loop()
+        self._owner = weakref.ref(owner)
         if self._reading:
             self._reader = asyncio.create_task(self._read_all())
 
@@ -179,6 +186,11 @@ class Engine:
             elif (task := self.last_known(slot)) is not None:
                 found.append(task)
         return found
+
+    def _has_no_consumer(self) -> bool:
+        """Tell whether nothing takes outcomes any more: dropped, or cancelled."""
+        is_dropped = self._owner is not None and self._owner() is None
+        return is_dropped or self._consumers.are_gone()
 
     # --- The engine's own tasks -------------------------------------------------------------
 

@@ -14,10 +14,7 @@ import functools
 import logging
 import random
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from http import HTTPStatus
-
-import attrs
 
 from vidgo_async._api.client import Api
 from vidgo_async._core.concurrency import TaskSet
@@ -34,8 +31,9 @@ from vidgo_async._polling.consumers import Consumers
 from vidgo_async._polling.guarded_policy import GuardedPolicy
 from vidgo_async._polling.policies import PollingPolicy
 from vidgo_async._polling.poll_timeout import PollTimeout
-from vidgo_async._polling.schedule import JITTER, Schedule, Watch, next_tick
+from vidgo_async._polling.schedule import JITTER, Schedule, next_tick
 from vidgo_async._polling.subscription import Subscription
+from vidgo_async._polling.watches import Watch, Watches
 
 logger: logging.Logger = logging.getLogger("vidgo_async")
 
@@ -58,7 +56,7 @@ class Poller:
         self.backoff = backoff
         self.loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
         self._policy = GuardedPolicy(polling)
-        self._watches: dict[str, Watch] = {}
+        self._watches = Watches()
         self._schedule = Schedule(self._start_due)
         self._polls = TaskSet()
         self._timeout = PollTimeout(api.poll_timeout)
@@ -152,39 +150,16 @@ class Poller:
     def _add(self, task: Task, subscribers: tuple[Subscription]) -> None:
         watch = self._watches.get(task.task_id)
         if watch is None:
-            now = self.loop.time()
-            submitted_at = _submitted_at(task, now)
-            polled_at = now if submitted_at is None else submitted_at
-            watch = Watch(
-                task=without_raw(task),
-                subscribers=subscribers,
-                submitted_at=submitted_at,
-                polled_at=polled_at,
-                last_success_at=polled_at,
-            )
-            first = 0.0 if submitted_at is None else self._interval(watch)
-            self._watches[task.task_id] = watch
-            self._schedule_poll(watch, first)
-        else:
-            self._join(watch, task, *subscribers)
-
-    def _join(self, watch: Watch, task: Task, subscription: Subscription) -> None:
-        """Share a watch with one more subscriber; each side may know what the other does not."""
-        watch.subscribers += (subscription,)
-        if watch.submitted_at is None:
-            watch.submitted_at = _submitted_at(task, self.loop.time())
-        known = task if watch.task.status == UNSEEN else watch.task
-        watch.task = attrs.evolve(
-            known,
-            raw=None,
-            model=watch.task.model or task.model,
-            submitted_at=watch.task.submitted_at or task.submitted_at,
-            duration=watch.task.duration or task.duration,
-        )
-        if watch.task != task:
-            subscription.update(watch.task)
-        if subscription.final_poll < watch.due and not watch.in_flight:
-            self._schedule.push(watch, max(subscription.final_poll, self.loop.time()))
+            watch = self._watches.open(task, subscribers)
+            is_new = not watch.was_polled and watch.submitted_at is None
+            self._schedule_poll(watch, 0.0 if is_new else self._interval(watch))
+            return
+        (subscription,) = subscribers
+        now = self.loop.time()
+        watch.join(task, subscription, now)
+        final_poll = watch.final_poll(subscription)
+        if final_poll < watch.due and not watch.in_flight:
+            self._schedule.push(watch, max(final_poll, now))
 
     def _interval(self, watch: Watch) -> float:
         """Ask the policy how long after the last poll the next one is."""
@@ -201,8 +176,9 @@ class Poller:
         due = watch.polled_at + delay
         due = max(now, next_tick(due, delay) if delay > 0 else due)
         for subscription in watch.subscribers:
-            if watch.polled_at < subscription.final_poll < due:
-                due = max(now, subscription.final_poll)
+            final_poll = watch.final_poll(subscription)
+            if final_poll < due:
+                due = max(now, final_poll)
         self._schedule.push(watch, due)
 
     # --- Polling ----------------------------------------------------------------------------
@@ -251,6 +227,7 @@ class Poller:
 
     def _polled(self, watch: Watch, started_at: float, error: VidgoError | None) -> None:
         watch.in_flight = False
+        watch.was_polled = True
         watch.polled_at = self.loop.time()
         if isinstance(error, TransportTimeoutError):
             watch.timeouts += 1
@@ -307,10 +284,11 @@ class Poller:
             own = event if isinstance(event, Task) else event.own_copy()
             subscription.put(watch.task.task_id, own)
         watch.subscribers = ()
+        watch.ended = True
         self._forget(watch)
 
     def _forget(self, watch: Watch) -> None:
-        self._watches.pop(watch.task.task_id, None)
+        self._watches.forget(watch)
         if not self._watches:
             self._schedule.clear()
 
@@ -324,18 +302,7 @@ class Poller:
     def _stop(self, failure: VidgoError) -> None:
         """Tell every subscriber, each with an error of its own."""
         self._failure = failure = self._failure or failure
-        watches = self._watches.values()
-        subscriptions = {each for watch in watches for each in watch.subscribers}
-        for watch in watches:
-            watch.subscribers = ()
-        self._watches.clear()
+        subscriptions = self._watches.clear()
         self._schedule.clear()
         for subscription in subscriptions:
             subscription.fail(failure.own_copy())
-
-
-def _submitted_at(task: Task, now: float) -> float | None:
-    """Translate a task's wall-clock age to the loop's clock."""
-    if task.submitted_at is None:
-        return None
-    return now - max(0.0, (datetime.now(UTC) - task.submitted_at).total_seconds())

@@ -7,11 +7,7 @@ import itertools
 import math
 from collections.abc import Callable
 
-import attrs
-
-from vidgo_async._core.errors import VidgoError
-from vidgo_async._core.models import Task
-from vidgo_async._polling.subscription import Subscription
+from vidgo_async._polling.watches import Watch
 
 JITTER = 0.2
 """The part of a wait that is added at random, so that tasks are not polled in lockstep."""
@@ -20,32 +16,6 @@ TICK = 1 / 16
 several. Shorter waits have ticks within the part above, so that theirs do not stay together."""
 RESOLUTION = 0.001
 """Seconds that a timer may ring early."""
-
-
-@attrs.define(eq=False, repr=False, kw_only=True)
-class Watch:
-    """One watched task, however many subscribers it has."""
-
-    task: Task
-    subscribers: tuple[Subscription, ...]
-    submitted_at: float | None
-    """The loop's time of its submit, if known."""
-    polled_at: float
-    """The loop's time of the last poll; of the submit before the first."""
-    last_success_at: float
-    """The loop's time of the last poll that succeeded; of the submit before the first."""
-    due: float = math.inf
-    in_flight: bool = False
-    """Whether a poll is in flight; a watch stays until it ends, even without subscribers."""
-    failures: int = 0
-    """Failed polls in a row; so are the next two."""
-    refusals: int = 0
-    timeouts: int = 0
-    last_error: VidgoError | None = None
-    finished: Task | None = None
-    """As it was seen finished, but without files."""
-    finished_at: float | None = None
-    """The loop's time at which that was seen first."""
 
 
 class Schedule:

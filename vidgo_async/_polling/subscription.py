@@ -28,14 +28,15 @@ class Subscription:
         wants_updates: bool = False,
     ) -> None:
         self._loop = asyncio.get_running_loop()
+        self.started_at: float = self._loop.time() if started_at is None else started_at
+        """The loop's time from which the timeout counts."""
         self.deadline: float = math.inf
         """The loop's time until which the consumer waits."""
         self._extended = False
         self.final_poll: float = math.inf
         """The loop's time of the poll just before that."""
         if timeout is not None:
-            started_at = self._loop.time() if started_at is None else started_at
-            self.deadline = started_at + timeout
+            self.deadline = self.started_at + timeout
             self.final_poll = self.deadline - min(FINAL_POLL, timeout / 4)
         self.wants_updates = wants_updates
         self.pending: dict[str, Task] = {}

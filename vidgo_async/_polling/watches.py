@@ -1,0 +1,139 @@
+"""The watched tasks, and what is remembered of those without a subscriber."""
+
+import asyncio
+import math
+from collections import OrderedDict
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import attrs
+
+from vidgo_async._core.errors import VidgoError
+from vidgo_async._core.models import UNSEEN, Task, without_raw
+from vidgo_async._polling.subscription import Subscription
+
+MAX_LEFT = 10_000
+"""Tasks without subscribers of which the last poll is remembered."""
+JUST_BEFORE = 5.0
+"""Seconds before a deadline from which on a poll serves as the final one."""
+
+
+@attrs.define(eq=False, repr=False, kw_only=True)
+class Watch:
+    """One watched task, however many subscribers it has."""
+
+    task: Task
+    subscribers: tuple[Subscription, ...]
+    submitted_at: float | None
+    """The loop's time of its submit, if known."""
+    polled_at: float
+    """The loop's time of the last poll; of the submit before the first."""
+    last_success_at: float
+    """The loop's time of the last poll that succeeded; of the submit before the first."""
+    was_polled: bool = False
+    due: float = math.inf
+    in_flight: bool = False
+    """Whether a poll is in flight; a watch stays until it ends, even without subscribers."""
+    failures: int = 0
+    """Failed polls in a row; so are the next two."""
+    refusals: int = 0
+    timeouts: int = 0
+    last_error: VidgoError | None = None
+    finished: Task | None = None
+    """As it was seen finished, but without files."""
+    finished_at: float | None = None
+    """The loop's time at which that was seen first."""
+    ended: bool = False
+
+    def final_poll(self, subscription: Subscription) -> float:
+        """Return when to poll just before a deadline; infinity if that is not to be.
+
+        Waiting again and again for a short time must not poll more often than the policy says: a
+        wait during which no poll was due gets one only if the task was never polled.
+        """
+        if not self.was_polled:
+            return subscription.final_poll
+        is_of_this_wait = self.polled_at >= subscription.started_at
+        if is_of_this_wait and subscription.final_poll - self.polled_at >= JUST_BEFORE:
+            return subscription.final_poll
+        return math.inf
+
+    def join(self, task: Task, subscription: Subscription, now: float) -> None:
+        """Add a subscriber; each side may know what the other does not."""
+        self.subscribers += (subscription,)
+        if self.submitted_at is None:
+            self.submitted_at = _submitted_at(task, now)
+        known = task if self.task.status == UNSEEN else self.task
+        self.task = attrs.evolve(
+            known,
+            raw=None,
+            model=self.task.model or task.model,
+            submitted_at=self.task.submitted_at or task.submitted_at,
+            duration=self.task.duration or task.duration,
+        )
+        if self.task != task:
+            subscription.update(self.task)
+
+
+class Watches:
+    """All watches by the ids of their tasks."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._watches: dict[str, Watch] = {}
+        self._left = OrderedDict[str, Watch]()
+        """Tasks whose last subscriber left before their end, oldest first."""
+
+    def __len__(self) -> int:
+        return len(self._watches)
+
+    def __iter__(self) -> Iterator[Watch]:
+        return iter(self._watches.values())
+
+    def get(self, task_id: str) -> Watch | None:
+        """Return the watch of a task that has subscribers, or a poll in flight."""
+        return self._watches.get(task_id)
+
+    def open(self, task: Task, subscribers: tuple[Subscription]) -> Watch:
+        """Begin to watch a task, or go on where its last subscriber left it."""
+        now = self._loop.time()
+        watch = self._left.pop(task.task_id, None)
+        if watch is None:
+            submitted_at = _submitted_at(task, now)
+            polled_at = now if submitted_at is None else submitted_at
+            watch = Watch(
+                task=without_raw(task),
+                subscribers=subscribers,
+                submitted_at=submitted_at,
+                polled_at=polled_at,
+                last_success_at=polled_at,
+            )
+        else:
+            watch.subscribers = ()
+            watch.join(task, *subscribers, now)
+        self._watches[task.task_id] = watch
+        return watch
+
+    def forget(self, watch: Watch) -> None:
+        """Watch a task no more; its next watch goes on from there, unless it ended."""
+        self._watches.pop(watch.task.task_id, None)
+        if not watch.ended:
+            self._left[watch.task.task_id] = watch
+            if len(self._left) > MAX_LEFT:
+                self._left.popitem(last=False)
+
+    def clear(self) -> set[Subscription]:
+        """Forget all; return their subscribers."""
+        subscriptions = {each for watch in self for each in watch.subscribers}
+        for watch in self:
+            watch.subscribers = ()
+        self._watches.clear()
+        self._left.clear()
+        return subscriptions
+
+
+def _submitted_at(task: Task, now: float) -> float | None:
+    """Translate a task's wall-clock age to the loop's clock."""
+    if task.submitted_at is None:
+        return None
+    return now - max(0.0, (datetime.now(UTC) - task.submitted_at).total_seconds())
