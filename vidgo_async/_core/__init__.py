@@ -1,1 +1,1 @@
-"""What all wings share: values, errors, policies of trying again; it imports nothing of the package."""
+"""What all wings share: values, errors, policies of trying again; it imports no other wing."""

@@ -21,11 +21,22 @@ def _count_or_none(policy: object, field: "attrs.Attribute[Any]", value: object)
 class RetryPolicy:
     """How long to go on after failures that cannot have bought anything, and how patiently.
 
-    It bounds `submit`; polls use its delays and go on until their own deadline.
+    Polls use its delays, and go on until their own deadline.
+
+    Attributes:
+        timeout: Seconds for which a submit or an upload is sent again, from when it may first be
+            sent, and for which a download goes on without a new byte.
+        initial_delay: Seconds to wait after the first failure, before jitter.
+        max_delay: Seconds; the longest wait that doubling leads to.
+        resend_on_503: Whether a submit refused with 503 `service_error` is sent again.
+        unknown_limit: Unknown outcomes, without an accepted submit between them, after which a
+            session stops submitting; None for no limit.
+        unknown_pause: Seconds for which it then pauses, before it tries one.
     """
 
     timeout: float = attrs.field(default=300.0, validator=positive)
-    """Seconds from the call to the last moment at which a submit may still be sent."""
+    """Seconds for which a submit or an upload is sent again, from when it may first be sent, and
+    for which a download goes on without a new byte."""
     initial_delay: float = attrs.field(default=1.0, validator=positive)
     """Seconds to wait after the first failure, before jitter."""
     max_delay: float = attrs.field(default=30.0, validator=positive)
@@ -36,9 +47,9 @@ class RetryPolicy:
     That such a refusal sold nothing is an assumption; False turns it off.
     """
     unknown_limit: int | None = attrs.field(default=5, validator=_count_or_none)
-    """Submits in a row with an unknown outcome after which a session stops sending; None for no
-    limit. One submit is then tried after each pause; after two that failed the rest that wait end
-    in `NotSentError`."""
+    """Unknown outcomes, without an accepted submit between them, after which a session stops
+    submitting; None for no limit. One submit is then tried after each pause; after two that failed
+    the rest that wait end in `NotSentError`."""
     unknown_pause: float = attrs.field(default=30.0, validator=positive)
     """Seconds of that pause."""
 

@@ -25,7 +25,16 @@ class _Outcome:
 
 @attrs.frozen
 class Success(_Outcome):
-    """The outcome of a request whose task finished, and whose files were saved if asked for."""
+    """The outcome of a request whose task finished, and whose files were saved if asked for.
+
+    Attributes:
+        index: The request's place in the batch, from 0.
+        request: The request itself.
+        task: The finished task.
+        error: Always None.
+        paths: The files as they were saved, in the order of `task.files`, where `download_to` was
+            given.
+    """
 
     task: Task
     """The finished task."""
@@ -43,7 +52,15 @@ class Success(_Outcome):
 
 @attrs.frozen
 class Failure(_Outcome):
-    """The outcome of a request that has no finished task, or whose files could not be saved."""
+    """The outcome of a request that has no finished task, or whose files could not be saved.
+
+    Attributes:
+        index: The request's place in the batch, from 0.
+        request: The request itself.
+        task: The last known state; None where no task was bought, or none is known of.
+        error: Why there is no finished task, or why its files are not there.
+        paths: The files that were saved all the same.
+    """
 
     task: Task | None
     """The last known state; None where no task was bought, or none is known of."""

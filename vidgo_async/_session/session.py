@@ -1,4 +1,4 @@
-"""`VidgoSession`: the object that users hold. Each method is a few lines over the other wings."""
+"""`VidgoSession`: the object that users hold. Each method checks its arguments and calls the other wings."""
 
 import asyncio
 import os
@@ -45,7 +45,7 @@ _Value = TypeVar("_Value")
 
 
 class VidgoSession:
-    """A connection to the Vidgo API: submits, polls and fetches, many at a time.
+    """A client of the Vidgo API: submits, polls and fetches, many at a time.
 
     Open it with `async with`, share it between all tasks of one event loop, and keep it for as
     long as you generate: its connections, its rate and its poller are shared by all calls.
@@ -228,7 +228,8 @@ class VidgoSession:
 
         Args:
             request: What to generate.
-            timeout: Seconds until the task has to be finished; None for no limit.
+            timeout: Seconds from the end of its uploads until the task has ended; its download is
+                not counted. None for no limit.
             on_update: Called with each new state of the task, the first and the last too. A plain
                 function: what it raises ends the wait, and so does a coroutine that it returns.
             download_to: A folder, made if need be and tried out before anything is bought, to save
@@ -290,7 +291,7 @@ class VidgoSession:
         """Run many requests to their end; yield one `Outcome` each, in order of completion.
 
         Errors are data here: one bad request neither stops nor delays its siblings. After a
-        401 or a 402 on a submit nothing more is sent, and each remaining request yields a copy
+        401 or a 402 on a submit nothing more is submitted, and each remaining request yields a copy
         of that error. If `requests` itself raises, reading stops, all that was bought is
         yielded, and then that exception is raised.
 
@@ -301,15 +302,22 @@ class VidgoSession:
         Args:
             requests: Any iterable or async iterable, read as slots free up.
             max_in_flight: Requests read and not yet yielded as outcomes, at most. Requests waiting
-                for an upload are not counted; up to `max_in_flight` more of them are read.
-            timeout: Seconds for each request, from its id on; None for no limit.
+                for an upload, and tasks whose files are being saved, are not counted; there may be
+                up to `max_in_flight` more of each.
+            timeout: Seconds for each request, from when its submit was accepted until its task has
+                ended; None for no limit.
             on_update: Called with each new state of each task. If it raises, or returns a
                 coroutine, reading stops, all that was bought is yielded, and then it is raised.
             download_to: A folder, made if need be, to save all files in, named by their tasks'
                 ids: `Outcome.paths`. One that takes no files is an `OSError` before anything is
-                bought; a finished task without a file is a `DownloadError`. Downloading slows neither submitting nor polling: four are
-                downloaded at once, and reading pauses only when `max_in_flight` finished tasks
-                wait for it.
+                bought; a finished task without a file is a `DownloadError`. Downloading slows
+                neither submitting nor polling: four are downloaded at once, and reading pauses
+                only when `max_in_flight` finished tasks wait for it.
+
+        Returns:
+            A stream of a `Success` (its `error` is None) or a `Failure` for each request. Both have
+            `index` (the request's place, from 0), `request`, `task` (of a `Failure` perhaps None),
+            `error` and `paths`.
         """
         runtime = self._open()
         check_requests(requests, streams=True)

@@ -1,4 +1,4 @@
-"""Grok Imagine: about six seconds of video from text, or from one picture."""
+"""Grok Imagine: six or ten seconds of video from text, or from one picture."""
 
 from collections.abc import Sequence
 from typing import ClassVar, Literal

@@ -1,6 +1,6 @@
 """A complete Vidgo server for one machine, to test apps against.
 
-It responds like the real one and sends real videos, takes milliseconds and costs nothing,
+It responds like the real one and sends real videos, takes about a second a video and costs nothing,
 fails in any way that a test asks for, and records what it sold:
 
     from vidgo_async import GrokImagine, SubmissionUnknownError, VidgoSession
