@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
@@ -137,3 +138,66 @@ async def test_a_cancelled_reader_of_as_completed_costs_no_polls() -> None:
         assert sandbox.received["status"] == polls
         assert set(await read()) == set(ids(tasks))
         assert await read() == []
+
+
+async def test_a_dropped_task_is_gone_too() -> None:
+    """A cancelled task need not be kept: a sibling's failure in a task group, and the batch is."""
+    async with buying() as (sandbox, vidgo, batch):
+
+        async def fail() -> None:
+            await anyio.sleep(14)
+            raise ZeroDivisionError
+
+        taken: list[Outcome] = []
+        with pytest.RaisesGroup(ZeroDivisionError):
+            async with asyncio.TaskGroup() as group:
+                group.create_task(loop_that_works(batch, taken))
+                group.create_task(fail())
+        gc.collect()
+        await anyio.sleep(1)
+        sold = sandbox.sold
+        given = {outcome.task.task_id for outcome in taken if outcome.task}
+        assert {task.task_id for task in vidgo.unclaimed} | given == sold_ids(sandbox)
+        await anyio.sleep(100)
+        assert sandbox.sold == sold < 40
+
+
+async def test_a_long_lived_consumer_holds_no_stream() -> None:
+    """A task that takes many batches, one after the other, does not collect what they leave."""
+    async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
+        task = asyncio.current_task()
+        assert task is not None
+        before = len(task._callbacks or ())
+        for _ in range(3):
+            assert [outcome async for outcome in vidgo.generate_many(foxes(1))]
+            assert [done async for done in vidgo.as_completed(await vidgo.submit_many(foxes(1)))]
+            async for _outcome in vidgo.generate_many(foxes(2)):
+                break
+            await anyio.sleep(0.1)
+        assert len(task._callbacks or ()) == before
+
+
+@pytest.mark.parametrize("kind", ["batch", "completions"])
+async def test_a_consumer_that_cleans_up_is_gone(kind: str) -> None:
+    """A cancelled consumer that takes its time to end neither buys nor polls meanwhile."""
+    async with buying() as (sandbox, vidgo, batch):
+        tasks = await vidgo.submit_many(foxes(3))
+
+        async def consume() -> None:
+            stream = batch if kind == "batch" else vidgo.as_completed([*tasks, "never-sold"])
+            try:
+                async for _ in stream:
+                    await anyio.sleep(1000)
+            finally:
+                with anyio.CancelScope(shield=True):
+                    await anyio.sleep(400)
+
+        job = asyncio.create_task(consume())
+        await anyio.sleep(20)
+        job.cancel()
+        await anyio.sleep(5)
+        sold, polls = sandbox.sold, sandbox.received["status"]
+        await anyio.sleep(200)
+        assert sandbox.sold == sold < 40
+        assert sandbox.received["status"] <= polls + 4
+        await asyncio.wait({job})

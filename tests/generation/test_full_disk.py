@@ -40,7 +40,9 @@ def fill_up(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, int], None]:
 
 
 @pytest.mark.parametrize("step", ["open", "write", "publish"])
-@pytest.mark.parametrize("name", ["EACCES", "EROFS", "ENOSPC", "EDQUOT", "EFBIG"])
+@pytest.mark.parametrize(
+    "name", ["EACCES", "EROFS", "ENOSPC", "EDQUOT", "EFBIG", "EPERM", "EIO", "ESTALE", "ENOENT"]
+)
 async def test_a_disk_that_fills_up_stops_a_batch(
     name: str, step: str, fill_up: Callable[[str, int], None], tmp_path: Path
 ) -> None:
@@ -68,7 +70,7 @@ async def test_a_disk_that_fills_up_stops_a_batch(
             assert outcome.error.task is None
 
 
-@pytest.mark.parametrize("number", [errno.EIO, errno.EEXIST])
+@pytest.mark.parametrize("number", [errno.ENAMETOOLONG, errno.EEXIST])
 async def test_another_error_of_the_disk_is_one_of_its_file(
     number: int, fill_up: Callable[[str, int], None], tmp_path: Path
 ) -> None:

@@ -1,7 +1,10 @@
 """Policies of the user's that fail: no task that was paid for is lost by one."""
 
+import asyncio
 import math
-from typing import cast
+import sys
+from decimal import Decimal
+from typing import Any, cast
 
 import pytest
 
@@ -10,6 +13,15 @@ from vidgo_async import Task
 from vidgo_async.sandbox import Sandbox
 
 pytestmark = pytest.mark.virtual_time
+
+
+ODD = {
+    "negative": -1.0,
+    "nan": math.nan,
+    "text": "soon",
+    "huge": 10**400,
+    "largest": sys.float_info.max,
+}
 
 
 class FaultyPolicy:
@@ -22,7 +34,9 @@ class FaultyPolicy:
         """Do what no policy should."""
         if self.how == "raises":
             raise ZeroDivisionError
-        return cast("float", {"negative": -1.0, "nan": math.nan, "text": "soon"}[self.how])
+        if self.how == "exits":
+            raise asyncio.CancelledError
+        return cast("float", ODD[self.how])
 
 
 class FaultyLearner:
@@ -37,7 +51,7 @@ class FaultyLearner:
         raise ZeroDivisionError
 
 
-@pytest.mark.parametrize("how", ["raises", "negative", "nan", "text"])
+@pytest.mark.parametrize("how", [*ODD, "raises", "exits"])
 async def test_a_policy_that_fails_costs_no_video(
     how: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -63,3 +77,43 @@ async def test_a_policy_that_cannot_learn_still_polls(caplog: pytest.LogCaptureF
         assert (await vidgo.generate(FOX)).finished
         assert (await vidgo.generate(FOX)).finished
     assert [record.levelname for record in caplog.records].count("ERROR") == 1
+
+
+@pytest.mark.parametrize("delay", [Decimal(2), 2, sys.float_info.min, 5e-324])
+async def test_a_policy_may_answer_any_number(delay: Any) -> None:
+    """Numbers of any kind are seconds, however small."""
+
+    class Policy:
+        def next_delay(self, task: Task, age: float | None) -> float:
+            return cast("float", delay) if age else 2.0
+
+    async with (
+        Sandbox(seconds=(2, 2)) as sandbox,
+        open_session(sandbox, polling=Policy()) as vidgo,
+    ):
+        tasks = await vidgo.submit_many(foxes(2))
+        assert [task.finished async for task in vidgo.as_completed(tasks)] == [True, True]
+
+
+@pytest.mark.parametrize("method", ["next_delay", "learn"])
+def test_an_interrupt_in_a_policy_ends_the_program(method: str) -> None:
+    """Ctrl-C in a policy is no fault of the policy."""
+
+    class Policy(FaultyLearner):
+        def next_delay(self, task: Task, age: float | None) -> float:
+            if method == "next_delay":
+                raise KeyboardInterrupt
+            return 0.1
+
+        def learn(self, before: Task, after: Task, earliest: float, latest: float) -> None:
+            raise KeyboardInterrupt
+
+    async def program() -> None:
+        async with (
+            Sandbox(seconds=(0.01, 0.02)) as sandbox,
+            open_session(sandbox, polling=Policy()) as vidgo,
+        ):
+            await vidgo.generate(FOX)
+
+    with pytest.raises(KeyboardInterrupt):
+        asyncio.run(program())

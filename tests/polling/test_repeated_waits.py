@@ -113,3 +113,16 @@ async def test_a_long_wait_has_its_final_poll() -> None:
         (times,) = polls.times.values()
         assert len(times) == 2
         assert 48 < times[-1] - start < 50
+
+
+async def test_tasks_left_long_ago_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the tasks without a waiter only so many are remembered, the latest."""
+    monkeypatch.setattr("vidgo_async._polling.watches.MAX_LEFT", 2)
+    async with Sandbox(seconds=(99, 99)) as sandbox, open_session(sandbox) as vidgo:
+        tasks = await vidgo.submit_many(foxes(4))
+        for task in tasks:
+            with pytest.raises(TaskTimeoutError):
+                await vidgo.wait(task, timeout=1)
+        assert vidgo._runtime is not None
+        left = vidgo._runtime.poller._watches._left
+        assert list(left) == [task.task_id for task in tasks[2:]]

@@ -259,10 +259,12 @@ class ResumableDownload:
         except VidgoError as error:
             reason = f"{refused.reason}; asked for a fresh link: {error.without_task()}"
             # Until the API can be asked, the link is not the problem: the whole patience applies.
-            return Failure(reason=reason, cause=error, is_final=not is_retryable(error))
+            # One answer of it says little while the task is young, as in the poller.
+            is_final = not is_retryable(error) and not self._patience.is_young
+            return Failure(reason=reason, cause=error, is_final=is_final)
         self._link_renewed = True
         before, self._url = self._url, fresh_link(self._url, self._task) or self._url
-        if not self._task.files:
+        if not self._task.files and not self._patience.is_young:
             return attrs.evolve(refused, is_final=True)
         return refused if renewed or self._url == before else None
 

@@ -26,17 +26,10 @@ from vidgo_async._core.retry import RetryPolicy
 _Value = TypeVar("_Value")
 
 _FINAL = (AuthenticationError, InsufficientCreditsError, NotSentError)
-_DISK_REFUSES = frozenset(
-    {
-        errno.EACCES,
-        errno.EDQUOT,
-        errno.EFBIG,
-        errno.ENOENT,  # the folder was deleted
-        errno.ENOSPC,
-        errno.ENOTDIR,
-        errno.EROFS,
-    }
+_ONE_FILE = frozenset(
+    {None, errno.EEXIST, errno.EISDIR, errno.ENAMETOOLONG, errno.EMFILE, errno.ENFILE, errno.EINTR}
 )
+"""Errors of the disk that say nothing of other files, or pass."""
 MAX_TRIALS = 2
 """Failed trials after which submits that wait are given up."""
 
@@ -107,7 +100,7 @@ def _is_final(error: VidgoError) -> bool:
     """Tell of an error of one request whether the rest of its batch need not be sent."""
     if isinstance(error, DownloadError):  # what cannot be saved need not be bought
         cause = error.__cause__
-        return isinstance(cause, OSError) and cause.errno in _DISK_REFUSES
+        return isinstance(cause, OSError) and cause.errno not in _ONE_FILE
     return isinstance(error, _FINAL)
 
 

@@ -19,7 +19,7 @@ from vidgo_async._core.errors import SubmissionUnknownError, TaskFailedError, Vi
 from vidgo_async._core.models import Request, Task, as_in_flight
 from vidgo_async._files.downloads import Folder
 from vidgo_async._generation.breaker import Breaker
-from vidgo_async._generation.request_source import Requests, RequestSource
+from vidgo_async._generation.request_source import End, Requests, RequestSource
 from vidgo_async._generation.slot import Slot
 from vidgo_async._generation.submitter import Submitter
 from vidgo_async._polling.completions import OnUpdate, wait_for_end
@@ -115,6 +115,7 @@ class Engine:
     async def _first_ready(self) -> Slot:
         while not self._ready:
             if not self._reading and not self._slots:
+                self._consumers.close()
                 error, self._error = self._error, None
                 raise error or StopAsyncIteration
             self._changed.clear()
@@ -131,6 +132,7 @@ class Engine:
         self._breaker.pause()
         for wait in self._waits:
             self.poller.unwatch(wait)
+            wait.pause()
         logger.info(
             "the consumer of a batch was cancelled: it sends nothing more until the next outcome "
             "is asked for; `unclaimed` shows %d purchases",
@@ -141,6 +143,7 @@ class Engine:
         """Go on for the next consumer."""
         self._breaker.resume()
         for wait in self._waits:
+            wait.resume()
             self.poller.resume(wait)
 
     def last_known(self, slot: Slot) -> Task | None:
@@ -160,6 +163,7 @@ class Engine:
             self._error = error
         self._slots.clear()
         self._ready.clear()
+        self._consumers.close()
         self._stop_reading()
 
     async def wait_closed(self) -> None:
@@ -201,17 +205,22 @@ class Engine:
                 await self.options.folder.open()
             async with RequestSource(self._requests) as source:
                 await self._read(source)
-        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - for the consumer
+        except BaseException as error:
             if not self._interrupted:
                 self._error = error
-        self._stop_reading()
+            if isinstance(error, KeyboardInterrupt | SystemExit):
+                raise
+        finally:
+            self._stop_reading()
 
     async def _read(self, source: RequestSource) -> None:
         while True:
-            await self._in_flight.acquire()
-            await self._breaker.wait_running()
+            # There has to be room, which is not held while the source takes its time: a request
+            # that was uploaded may take it meanwhile.
+            async with self._in_flight:
+                await self._breaker.wait_running()
             request = await source.next()
-            if request is None:
+            if isinstance(request, End):
                 return
             check_request(request)
             slot = Slot(self.read, request, await self._first_stage(request))
@@ -223,15 +232,10 @@ class Engine:
             await sent.wait()
 
     async def _first_stage(self, request: Request) -> asyncio.Semaphore:
-        """Return the stage to begin in: requests that wait for uploads are not in flight.
-
-        The slot in flight is given back first, since those that upload may be waiting for it.
-        """
-        if not sources_of(request):
-            return self._in_flight
-        self._in_flight.release()
-        await self._uploading.acquire()
-        return self._uploading
+        """Enter the stage to begin in: requests that wait for uploads are not in flight."""
+        stage = self._uploading if sources_of(request) else self._in_flight
+        await stage.acquire()
+        return stage
 
     def _stop_reading(self) -> None:
         self._reading = False
@@ -296,7 +300,9 @@ class Engine:
             return
         try:
             self._on_update(task)
-        except Exception as error:  # noqa: BLE001 - a progress bar must not cost a video
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:  # noqa: BLE001 - a progress bar must not cost a video
             self._on_update = None
             self._error = error
             self._stop_reading()

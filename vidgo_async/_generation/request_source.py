@@ -10,6 +10,13 @@ from vidgo_async._core.models import Request
 Requests = Iterable[Request] | AsyncIterable[Request]
 
 
+class End:
+    """What comes after the last request."""
+
+
+_END = End()
+
+
 class RequestSource:
     """Reads both kinds of iterables alike.
 
@@ -40,8 +47,8 @@ class RequestSource:
     ) -> None:
         await self._stack.aclose()
 
-    async def next(self) -> Request | None:
-        """Return the next request; None after the last."""
+    async def next(self) -> Request | End:
+        """Return the next request; an `End` after the last."""
         if isinstance(self._iterator, AsyncIterator):
-            return await anext(self._iterator, None)
-        return next(self._iterator, None)
+            return await anext(self._iterator, _END)
+        return next(self._iterator, _END)

@@ -87,6 +87,7 @@ class Submitter:
         self.unclaimed = unclaimed
         self._unknown = UnknownBreaker(backoff.policy)
         self._submits = TaskSet()
+        self._unsent = dict[asyncio.Task[Task], _Submit]()
         self._closing = asyncio.Event()
 
     async def upload_media(self, request: Request, breaker: Breaker | None = None) -> Links:
@@ -134,7 +135,9 @@ class Submitter:
         body = submit_body(request, links, callback_url)
         submit = _Submit(request, body, breaker, on_sent)
         submit.deadline = math.inf if deadline is None else deadline
-        job = self._submits.start(self._run(submit))
+        job = self._submits.start(self._run_until_closed(submit))
+        self._unsent[job] = submit
+        job.add_done_callback(self._unsent.pop)
         try:
             done = await wait_until(job, deadline)
         except BaseException:  # cancelled, or closed with its coroutine
@@ -151,6 +154,9 @@ class Submitter:
     async def close(self) -> None:
         """Give POSTs in flight a moment to end, then record them as unknown."""
         self._closing.set()
+        for job, submit in self._unsent.items():
+            if not submit.state.started:
+                job.cancel()
         if self._submits:
             await asyncio.wait(set(self._submits), timeout=CLOSE_GRACE)
         self._submits.cancel()
@@ -165,6 +171,14 @@ class Submitter:
             logger.warning("a submit with unknown outcome has no caller any more: %s", what)
 
     # --- In a task of the session's own -----------------------------------------------------
+
+    async def _run_until_closed(self, submit: _Submit) -> Task:
+        try:
+            return await self._run(submit)
+        except asyncio.CancelledError:
+            if self._closing.is_set() and not submit.abandoned:
+                raise closed_before_sent() from None
+            raise
 
     async def _run(self, submit: _Submit) -> Task:
         """Send until the response is final or the retry policy gives up."""

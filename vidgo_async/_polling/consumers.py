@@ -2,9 +2,13 @@
 
 import asyncio
 import contextlib
+import functools
 import weakref
 from collections.abc import Callable, Generator
 from typing import Any
+
+GRACE = 1.0
+"""Seconds for the next consumer to come, where the task of the last one ended."""
 
 
 class Consumers:
@@ -20,14 +24,17 @@ class Consumers:
         self._resume = resume
         self._waiting = 0
         self._paused = False
-        self._last: weakref.ref[asyncio.Task[Any]] | None = None
+        self._task: weakref.ref[asyncio.Task[Any]] | None = None
         """The task of the last consumer; weak, since it would hold the frames that it ran."""
+        self._timer: asyncio.TimerHandle | None = None
+        # Weak too: the task of a consumer may outlive many streams.
+        self._on_done = functools.partial(_task_done, weakref.ref(self))
 
     @contextlib.contextmanager
     def waiting(self) -> Generator[None]:
         """Wait for the next item within this."""
-        task = asyncio.current_task()
-        self._last = None if task is None else weakref.ref(task)
+        self._follow(asyncio.current_task())
+        self._cancel_timer()
         if self._paused:
             self._paused = False
             self._resume()
@@ -43,12 +50,48 @@ class Consumers:
 
     def are_gone(self) -> bool:
         """Tell whether the last consumer was cancelled, here or while it did something else."""
-        task = None if self._last is None else self._last()
-        if task is not None and not self._waiting and task.cancelled():
-            self._stop()
+        task = None if self._task is None else self._task()
+        if task is not None:
+            self.task_done(task)
         return self._paused
+
+    def task_done(self, task: "asyncio.Task[Any]") -> None:
+        """Pause, if this is how the last consumer ended."""
+        if self._waiting:
+            return
+        if task.cancelled() or task.cancelling():
+            self._stop()
+        elif task.done() and self._timer is None:
+            # Of an error, or of a reader with a task for each item, who comes back at once.
+            self._timer = task.get_loop().call_later(GRACE, self._stop)
+
+    def close(self) -> None:
+        """Follow no consumer any more."""
+        self._follow(None)
+        self._cancel_timer()
+
+    def _cancel_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _follow(self, task: "asyncio.Task[Any] | None") -> None:
+        last = None if self._task is None else self._task()
+        if task is last:
+            return
+        if last is not None:
+            last.remove_done_callback(self._on_done)
+        self._task = None
+        if task is not None:
+            self._task = weakref.ref(task)
+            task.add_done_callback(self._on_done)
 
     def _stop(self) -> None:
         if not self._paused:
             self._paused = True
             self._pause()
+
+
+def _task_done(consumers: weakref.ref[Consumers], task: "asyncio.Task[Any]") -> None:
+    if (found := consumers()) is not None:
+        found.task_done(task)

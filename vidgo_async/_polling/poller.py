@@ -240,7 +240,7 @@ class Poller:
         watch.last_success_at = watch.polled_at
         watch.failures = watch.refusals = 0
         watch.last_error = None
-        if watch.finished_at is None and self._policy.learns and watch.submitted_at is not None:
+        if watch.finished_at is None and watch.submitted_at is not None:
             earliest = max(0.0, before - watch.submitted_at)
             self._policy.learn(watch.task, task, earliest, watch.polled_at - watch.submitted_at)
         if task.finished and not task.files and self._waits_for_files(watch, task):

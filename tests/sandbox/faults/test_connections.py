@@ -346,3 +346,19 @@ async def test_fault_of_ones_own() -> None:
         start = anyio.current_time()
         assert (await raw.balance()).status == 200
         assert anyio.current_time() - start >= 60
+
+
+async def test_reset_of_a_connection_that_is_closed() -> None:
+    """A client that closed its connection first leaves nothing to reset."""
+
+    async def late_reset(request: web.Request, handler: Handler) -> web.StreamResponse:
+        assert request.transport is not None
+        request.transport.abort()
+        await anyio.sleep(0.01)
+        return await reset_before(request, handler)
+
+    async with Sandbox() as sandbox:
+        sandbox.inject(late_reset, call="balance", times=None)
+        async with aiohttp.ClientSession(sandbox.url) as http:
+            with pytest.raises(aiohttp.ClientError):
+                await http.get("/api/user/balance")

@@ -1,0 +1,37 @@
+"""Deadlines that ring late, in a loop whose clock is moved by hand."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from vidgo_async._core.concurrency import GRACE, Deadline, wait_until
+
+pytestmark = pytest.mark.virtual_time
+
+
+async def test_a_deadline_that_is_over_cannot_be_moved() -> None:
+    """Moving a deadline after its block has no effect."""
+    async with Deadline(1.0) as deadline:
+        due = deadline.when()
+    deadline.reschedule(due + 5)
+    assert deadline.when() == due
+    await asyncio.sleep(10)
+
+
+@pytest.mark.parametrize("late", [0.0, 5.0])
+async def test_waiting_until_a_deadline_that_rings_late(late: float) -> None:
+    """What ends within the grace after a blocked loop was in time; on time there is no grace."""
+    loop: Any = asyncio.get_running_loop()
+    started = loop.time()
+    task = asyncio.create_task(asyncio.sleep(max(late, 1) + GRACE / 2))
+    waiting = asyncio.create_task(wait_until(task, started + 1))
+    await asyncio.sleep(0)
+    loop.advance(late)
+    assert await waiting is bool(late)
+    await task
+
+
+async def test_waiting_without_a_deadline() -> None:
+    """None is no deadline."""
+    assert await wait_until(asyncio.create_task(asyncio.sleep(1000)), None)
