@@ -94,3 +94,15 @@ def test_a_small_body_may_become_a_large_one(monkeypatch: pytest.MonkeyPatch) ->
     assert sizes == [1000] * 10 + [500]
     assert body.complete
     assert list(body.feed(bytes(9))) == []
+
+
+@pytest.mark.parametrize("encoding", ["aws-chunked", "utf-8", "binary", "none", "identity, utf-8"])
+async def test_words_that_compress_nothing(encoding: str, tmp_path: Path) -> None:
+    """What hosts put into `Content-Encoding` beside codings leaves the bytes as they are."""
+    body = b"\x00\x00\x00\x18ftyp" + bytes(100)
+    async with (
+        answering(lambda _: response(encoding, body)) as address,
+        VidgoSession("key", base_url="http://h") as vidgo,
+    ):
+        path = await vidgo.download(MediaFile(f"http://{address}/v"), tmp_path / "fox.mp4")
+    assert path.read_bytes() == body

@@ -31,6 +31,12 @@ def sandbox_settings() -> dict[str, object]:
     ("content_type", "body", "kind"),
     [
         ("text/html", b"anything", "HTML"),
+        ("text/x-html", b"anything", "HTML"),
+        ("application/x-json", b"anything", "JSON"),
+        ("video/mp4", b'"not found"', "JSON"),
+        ("video/mp4", b"null\n", "JSON"),
+        ("video/mp4", "<!doctype html><p>not found".encode("utf-16"), "HTML"),
+        ("video/mp4", b" \r\n" * 600, "white space"),
         ("Text/HTML; charset=utf-8", b"", "HTML"),
         ("application/xhtml+xml", b"", "HTML"),
         ("application/json", b"", "JSON"),

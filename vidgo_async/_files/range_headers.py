@@ -44,10 +44,15 @@ def unsatisfied_size(headers: Headers) -> int | None:
     return None if found is None else int(found[1])
 
 
+COMPRESSIONS = frozenset({"br", "compress", "deflate", "gzip", "x-compress", "x-gzip", "zstd"})
+"""The content codings that change the bytes (IANA's registry)."""
+
+
 def content_encoding(headers: Headers) -> str:
     """Return how the body is compressed; an empty text where it is the file itself."""
-    encoding = headers.get("Content-Encoding", "").strip().lower()
-    return "" if encoding == "identity" else encoding
+    named = (each.strip() for each in headers.get("Content-Encoding", "").lower().split(","))
+    # Hosts also put words there that compress nothing, such as `aws-chunked` or `utf-8`.
+    return ", ".join(each for each in named if each in COMPRESSIONS)
 
 
 def validator(headers: Headers) -> str | None:
