@@ -11,7 +11,7 @@ from tests.support.faults import RequestTimes
 from tests.support.files import names_in
 from tests.support.sessions import FOX, foxes, open_session
 from vidgo_async import DownloadError, MediaFile, RetryPolicy
-from vidgo_async.sandbox import Fault, Sandbox, answer, both, hang, refusal
+from vidgo_async.sandbox import Fault, Sandbox, answer, both, changed, hang, refusal
 
 pytestmark = pytest.mark.virtual_time
 
@@ -217,3 +217,23 @@ async def test_a_refusal_whose_body_does_not_come_is_one(ends: bool, tmp_path: P
         task = await vidgo.generate(FOX)
         sandbox.inject(half_a_page, call="file")
         await vidgo.download(task.files[0], tmp_path)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        answer(200, "<html>"),
+        answer(200),
+        refusal(404, "A"),
+        answer(403, "<html>"),
+        changed(status="running", files=[]),
+        changed(files=[]),
+    ],
+)
+async def test_one_odd_answer_of_the_api_does_not_end_it(odd: Fault, tmp_path: Path) -> None:
+    """While the task is young, one poll for a fresh link decides nothing, whatever it says."""
+    async with Sandbox(link_delay=5.0) as sandbox, open_session(sandbox) as vidgo:
+        task = await vidgo.generate(FOX)
+        sandbox.inject(odd, call="status")
+        path = await vidgo.download(task.files[0], tmp_path / "fox.mp4")
+        assert path.stat().st_size > 1000
