@@ -118,7 +118,8 @@ async def test_without_a_task_an_expired_link_is_tried_for_15_seconds(
 async def test_a_task_that_is_gone_is_the_cause(
     sandbox: Sandbox, vidgo: VidgoSession, video: MediaFile, tmp_path: Path
 ) -> None:
-    """If the API no longer knows the task, the error says both."""
+    """If the API no longer knows a task that is not young any more, the error says both."""
+    await anyio.sleep(700)
     sandbox.inject(answer(404), call="file")
     sandbox.inject(refusal(404, "D"), call="status")
     with pytest.raises(
@@ -178,7 +179,8 @@ async def test_a_link_that_changes_while_it_is_waited_for_is_followed(tmp_path: 
 async def test_a_task_without_the_file_has_no_fresh_link(
     sandbox: Sandbox, vidgo: VidgoSession, video: MediaFile, tmp_path: Path
 ) -> None:
-    """If the task no longer has the file, the link stays expired."""
+    """If a task that is not young any more has no file, the link stays expired."""
+    await anyio.sleep(700)
     sandbox.inject(answer(404), call="file")
     sandbox.inject(changed(files=[]), call="status")
     with pytest.raises(DownloadError, match="the host answered 404"):
