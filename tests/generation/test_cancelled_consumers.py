@@ -11,6 +11,7 @@ import pytest
 
 from tests.support.sessions import foxes, ids, open_session
 from vidgo_async import Batch, Outcome, SubmissionUnknownError, VidgoSession
+from vidgo_async._polling.consumers import Consumers
 from vidgo_async.sandbox import Sandbox, hang_after, slow
 
 pytestmark = pytest.mark.virtual_time
@@ -201,3 +202,49 @@ async def test_a_consumer_that_cleans_up_is_gone(kind: str) -> None:
         assert sandbox.sold == sold < 40
         assert sandbox.received["status"] <= polls + 4
         await asyncio.wait({job})
+
+
+async def test_a_poll_finds_that_the_consumer_is_gone() -> None:
+    """Tasks that go on are not polled for a consumer that is cancelled in its loop."""
+    async with Sandbox(seconds=(3, 3000)) as sandbox, open_session(sandbox) as vidgo:
+        tasks = await vidgo.submit_many(foxes(8))
+        taken = anyio.Event()
+
+        async def consume() -> None:
+            stream = vidgo.as_completed(tasks)  # a name holds it while the consumer cleans up
+            try:
+                async for _ in stream:
+                    taken.set()
+                    await anyio.sleep_forever()
+            finally:
+                with anyio.CancelScope(shield=True):
+                    await anyio.sleep(1000)
+
+        job = asyncio.create_task(consume())
+        await taken.wait()
+        job.cancel()
+        polls = sandbox.received["status"]
+        await anyio.sleep(900)
+        assert sandbox.received["status"] <= polls + len(tasks)
+        await asyncio.wait({job})
+
+
+async def test_a_consumer_may_outlive_its_stream() -> None:
+    """The end of a consumer is nothing to a stream that was dropped before it."""
+    paused: list[str] = []
+
+    async def consume() -> None:
+        consumers = Consumers(lambda: paused.append("dropped"), lambda: None)
+        with consumers.waiting():
+            pass
+        del consumers
+        gc.collect()
+        await anyio.sleep(1000)
+
+    job = asyncio.create_task(consume())
+    await anyio.sleep(1)
+    job.cancel()
+    await asyncio.wait({job})
+    await anyio.sleep(1)
+    assert job.cancelled()
+    assert paused == []

@@ -6,7 +6,6 @@ again.
 """
 
 import asyncio
-import itertools
 import logging
 import math
 from collections.abc import Callable
@@ -184,7 +183,8 @@ class Submitter:
         """Send until the response is final or the retry policy gives up."""
         submit.give_up = now() + self.backoff.policy.timeout
         failure: VidgoError | None = None
-        for failures in itertools.count(1):
+        failures = 0
+        while True:
             await self._permit(submit, failure)
             try:
                 return await self._send(submit)
@@ -197,8 +197,8 @@ class Submitter:
                 self._unknown.leave(trial=submit.trial)
             submit.state = SendState(submit.on_sent)  # nothing was bought so far
             submit.on_sent()
+            failures += 1
             await self._pause(submit, failure, failures)
-        raise AssertionError
 
     async def _permit(self, submit: _Submit, failure: VidgoError | None) -> None:
         """Wait until it may be sent; much may have changed when that is."""

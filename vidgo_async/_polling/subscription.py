@@ -33,7 +33,7 @@ class Subscription:
         self.deadline: float = math.inf
         """The loop's time until which the consumer waits."""
         self._extended = False
-        self._paused_at: float | None = None
+        self._paused_at = math.inf  # while it runs
         self.final_poll: float = math.inf
         """The loop's time of the poll just before that."""
         if timeout is not None:
@@ -79,12 +79,11 @@ class Subscription:
         self._paused_at = self._loop.time()
 
     def resume(self) -> None:
-        """Let it go on."""
-        if self._paused_at is not None:
-            paused, self._paused_at = self._loop.time() - self._paused_at, None
-            self.deadline += paused
-            self.final_poll += paused
-            self._changed.set()
+        """Let it go on, after `pause`."""
+        paused, self._paused_at = self._loop.time() - self._paused_at, math.inf
+        self.deadline += paused
+        self.final_poll += paused
+        self._changed.set()
 
     def close(self) -> None:
         """Wake all waiters; no more events follow."""
@@ -121,7 +120,7 @@ class Subscription:
 
     def _is_too_late(self) -> bool:
         """Tell whether the deadline passed; if it rings late, time is left for the final poll."""
-        if self._paused_at is not None:
+        if not math.isinf(self._paused_at):
             return False
         late = self._loop.time() - self.deadline
         if late > LATE and not self._extended:
@@ -134,7 +133,7 @@ class Subscription:
         self._changed.clear()
         # A timer of our own, not a timeout: nothing has to be cancelled when it rings.
         timer = None
-        if not math.isinf(self.deadline) and self._paused_at is None:
+        if not math.isinf(self.deadline) and math.isinf(self._paused_at):
             timer = self._loop.call_at(self.deadline, self._changed.set)
         try:
             await self._changed.wait()
