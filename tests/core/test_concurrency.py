@@ -12,7 +12,8 @@ pytestmark = pytest.mark.virtual_time
 
 async def test_a_deadline_that_is_over_cannot_be_moved() -> None:
     """Moving a deadline after its block has no effect."""
-    async with Deadline(1.0) as deadline:
+    deadline = Deadline(1.0)
+    async with deadline:
         due = deadline.when()
     deadline.reschedule(due + 5)
     assert deadline.when() == due

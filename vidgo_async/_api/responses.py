@@ -5,6 +5,7 @@ error code inside HTTP 200, and has gateways in front that answer HTML or nothin
 """
 
 import json
+from codecs import BOM_UTF8
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, NamedTuple, cast
@@ -14,6 +15,7 @@ from vidgo_async._api.links import without_queries
 from vidgo_async._api.pages import first_words, is_page
 from vidgo_async._core import errors
 
+_decode = json.JSONDecoder().decode
 MAX_ERROR_BODY = 64 * 1024
 """Bytes of a body that an error keeps."""
 
@@ -97,7 +99,8 @@ def _without_meaning(response: Response) -> str:
 
 def _parsed(response: Response) -> dict[str, Any]:
     try:
-        payload = json.loads(response.body)
+        # From bytes `json` would guess the encoding first; like it, lone surrogates are let pass.
+        payload = _decode(response.body.removeprefix(BOM_UTF8).decode("utf-8", "surrogatepass"))
     except (ValueError, RecursionError) as error:  # deep nesting ends in RecursionError
         words = first_words(response.body)
         found = f"it begins {words!r}" if words else "it is empty"

@@ -5,10 +5,10 @@ import contextlib
 import contextvars
 import sys
 import weakref
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from collections.abc import Set as AbstractSet
 from types import TracebackType
-from typing import Any, Self, TypeVar, TypeVarTuple
+from typing import Any, TypeVar, TypeVarTuple
 
 import anyio
 import anyio.to_thread
@@ -32,7 +32,8 @@ class Deadline:
     """A timeout that lets what came in time be read first, should it ring late.
 
     The loop may have been blocked, or the process stopped, for longer than the timeout: a response
-    that came meanwhile lies in the socket unread. `async with` it, as `asyncio.timeout`.
+    that came meanwhile lies in the socket unread. `async with` it, as `asyncio.timeout`, but give
+    it a name first.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -42,19 +43,20 @@ class Deadline:
         self._timer: asyncio.TimerHandle | None = None
         self._extended = False
 
-    async def __aenter__(self) -> Self:
-        await self._scope.__aenter__()
-        self._timer = self._loop.call_at(self._due, self._ring)
-        return self
+    # Each request enters one: these two hand the scope's own coroutines on.
 
-    async def __aexit__(
+    def __aenter__(self) -> Awaitable[object]:
+        self._timer = self._loop.call_at(self._due, self._ring)
+        return self._scope.__aenter__()
+
+    def __aexit__(
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,
         traceback: TracebackType | None,
-    ) -> None:
+    ) -> Awaitable[bool | None]:
         self._cancel_timer()
-        await self._scope.__aexit__(kind, error, traceback)
+        return self._scope.__aexit__(kind, error, traceback)
 
     def when(self) -> float:
         """Return the loop's time at which it rings."""
@@ -154,8 +156,10 @@ class Threads:
 class TaskSet:
     """Tasks of one owner, which keeps them alive, and cancels and awaits them together."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_end: Callable[["asyncio.Task[Any]"], object] = lambda _: None) -> None:
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._on_end = on_end
+        """Called with each task that ended."""
 
     def __iter__(self) -> Iterator["asyncio.Task[Any]"]:
         return iter(tuple(self._tasks))
@@ -171,8 +175,12 @@ class TaskSet:
         """Start a task; it leaves the set when it ends."""
         task = asyncio.get_running_loop().create_task(coroutine, context=context)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
         return task
+
+    def _ended(self, task: "asyncio.Task[Any]") -> None:
+        self._tasks.discard(task)
+        self._on_end(task)
 
     def cancel(self) -> None:
         """Ask all tasks to end."""

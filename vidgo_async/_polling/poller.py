@@ -58,7 +58,7 @@ class Poller:
         self._policy = GuardedPolicy(polling)
         self._watches = Watches()
         self._schedule = Schedule(self._start_due)
-        self._polls = TaskSet()
+        self._polls = TaskSet(self._poll_ended)
         self._timeout = PollTimeout(api.poll_timeout)
         self._failure: VidgoError | None = None
         self._random = random.Random()
@@ -194,8 +194,7 @@ class Poller:
                 self._schedule.set_timer()
                 return
             watch.in_flight = True
-            poll = self._polls.start(self._poll(watch), context=contextvars.Context())
-            poll.add_done_callback(self._poll_ended)
+            _ = self._polls.start(self._poll(watch), context=contextvars.Context())
 
     def _poll_ended(self, poll: "asyncio.Task[None]") -> None:
         if not poll.cancelled() and (bug := poll.exception()) is not None:
