@@ -143,13 +143,15 @@ class Threads:
     """
 
     def __init__(self) -> None:
-        self._limiter = anyio.CapacityLimiter(MAX_THREADS)
+        self._limiter: anyio.CapacityLimiter | None = None
 
     async def run(self, func: Callable[[*_Args], _Value], *args: *_Args) -> _Value:
         """Run a blocking function in a thread.
 
         A thread cannot be stopped: where the end must be awaited use `run_shielded` on top.
         """
+        if self._limiter is None:  # the first loads a part of anyio, which takes 50 ms
+            self._limiter = anyio.CapacityLimiter(MAX_THREADS)
         return await anyio.to_thread.run_sync(func, *args, limiter=self._limiter)
 
 
