@@ -16,8 +16,8 @@ import attrs
 
 from benchmarks import virtual
 from benchmarks.tables import print_table
-from vidgo_async import RetryPolicy
-from vidgo_async._api.limiter import Limiter
+from vidgo_async import RateLimitError, RetryPolicy
+from vidgo_async._api.limiter import Caps, Limiter
 from vidgo_async._core.retry import Backoff
 
 QUESTION = "does the session find a server's rate limit, and keep just below it?"
@@ -107,20 +107,20 @@ async def _flood(limit: Callable[[float], float], max_limit: float) -> Bucket:
     """Send without a pause, with four times the concurrency that the limit needs."""
     loop = asyncio.get_running_loop()
     bucket = Bucket(limit)
-    limiter = Limiter(max(16, int(max_limit * 8 * ROUND_TRIP[1])), None, Backoff(RetryPolicy()))
+    caps = Caps(max_concurrent_requests=max(16, int(max_limit * 8 * ROUND_TRIP[1])))
+    limiter = Limiter(caps, Backoff(RetryPolicy()))
 
     async def send_in_a_loop() -> None:
         while loop.time() < 2 * SETTLING + MEASURED:
-            await limiter.acquire(limiter.submits)
-            sent_at = loop.time()
+            permit = await limiter.acquire(limiter.others)
             await asyncio.sleep(random.uniform(*ROUND_TRIP) / 2)
             accepted = bucket.accept(loop.time())
             await asyncio.sleep(random.uniform(*ROUND_TRIP) / 2)
             if accepted:
-                limiter.accepted(sent_at)
+                permit.accepted()
             else:
-                limiter.refused(sent_at, None)
-            limiter.release(limiter.submits)
+                permit.refused(RateLimitError("too fast", 429))
+            permit.release()
 
     await asyncio.gather(*(send_in_a_loop() for _ in range(2 * limiter.limit)))
     return bucket

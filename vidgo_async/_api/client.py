@@ -1,6 +1,6 @@
 """The endpoints of the API, each called once: one exchange, and what the response means.
 
-The caller holds a permit of the limiter; every response tells the limiter how fast to go.
+The caller holds a permit of the limiter; every response tells it what the server allows.
 """
 
 import logging
@@ -13,7 +13,7 @@ import attrs
 
 from vidgo_async._api import wire
 from vidgo_async._api.body_stream import Body
-from vidgo_async._api.limiter import Limiter
+from vidgo_async._api.limiter import Limiter, Permit
 from vidgo_async._api.recent_tasks import RecentTasks
 from vidgo_async._api.send_state import SendState
 from vidgo_async._api.transport import Transport
@@ -61,9 +61,8 @@ class Api:
         """Seconds; the longest that one poll may take."""
         return min(POLL_TIMEOUT, self.transport.request_timeout)
 
-    async def submit(self, submit: SubmitBody, state: SendState) -> Task:
+    async def submit(self, submit: SubmitBody, state: SendState, permit: Permit) -> Task:
         """Send a submit once (`POST /api/generate/submit`)."""
-        sent_at = now()
         try:
             response = await self.transport.exchange(
                 "POST",
@@ -80,41 +79,47 @@ class Api:
                 raise
             self._warn_once("the answer to a submit broke off after the task_id: taken as bought")
         else:
-            task = self._read(sent_at, wire.read_submitted, response, _origin(submit))
+            task = self._read(permit, wire.read_submitted, response, _origin(submit))
             if response.status not in _SUCCESS:
                 what = f"HTTP {response.status} with a task_id answered a submit"
                 self._warn_once(f"{what}: taken as bought")
+        self.limiter.tasks.bought(task.task_id, now())
+        permit.accepted()
         return self._warn_of_surprises(task)
 
-    async def status(self, known: Task, *, timeout: float | None = None) -> Task:
+    async def status(self, known: Task, permit: Permit, *, timeout: float | None = None) -> Task:
         """Poll a task once (`GET /api/generate/status/{task_id}`).
 
         Args:
             known: The task as last known.
+            permit: The caller's.
             timeout: Seconds for the poll; `poll_timeout` by default.
 
         Raises:
             VidgoError: The poll failed; the error carries the task as it was known.
         """
         path = "/api/generate/status/" + quote(known.task_id, safe="", errors="surrogatepass")
-        sent_at = now()
         try:
             response = await self.transport.exchange(
                 "GET", path, timeout=timeout or self.poll_timeout
             )
-            task = self._read(sent_at, wire.read_task, response, known)
+            task = self._read(permit, wire.read_task, response, known)
         except VidgoError as error:
             error.about(known)
             raise
+        permit.accepted()
+        if task.done:
+            self.limiter.tasks.ended(task.task_id, now())
         return self._warn_of_surprises(task)
 
-    async def balance(self) -> Balance:
+    async def balance(self, permit: Permit) -> Balance:
         """Ask what is left on the account (`GET /api/user/balance`)."""
-        sent_at = now()
         response = await self.transport.exchange(
             "GET", "/api/user/balance", timeout=self.transport.request_timeout
         )
-        return self._read(sent_at, wire.read_balance, response)
+        balance = self._read(permit, wire.read_balance, response)
+        permit.accepted()
+        return balance
 
     async def upload(
         self, endpoint: str, body: Body, *, timeout: float, state: SendState
@@ -135,15 +140,13 @@ class Api:
         )
         return wire.read_uploaded(response, uploaded_at)
 
-    def _read(self, sent_at: float, read: Callable[[*_Args], _Value], *arguments: *_Args) -> _Value:
-        """Read a response, and tell the limiter whether it was a refusal."""
+    def _read(self, permit: Permit, read: Callable[[*_Args], _Value], *arguments: *_Args) -> _Value:
+        """Read a response, and tell the limiter of a refusal."""
         try:
-            value = read(*arguments)
+            return read(*arguments)
         except RateLimitError as error:
-            self.limiter.refused(sent_at, error.retry_after)
+            permit.refused(error)
             raise
-        self.limiter.accepted(sent_at)
-        return value
 
     def _warn_of_surprises(self, task: Task) -> Task:
         """Log, once each, what the API's documents do not mention; remember the task."""

@@ -1,199 +1,275 @@
-"""How many requests at once, and how fast: every API call waits here for a permit.
+"""How many requests at once, and when: every API call waits here for a permit.
 
-A permit allows one request. Submits go first, polls hold at most three quarters of the permits,
-one 429 makes all requests wait, and a rate spaces them out. A poll that submits have kept waiting
-gets every fourth permit: a long batch must not hide which tasks ended.
+A permit allows one request. Each kind of request has a queue, and a limit of the server's that is
+learned from its own refusals; beside that there are the caller's caps. Submits go first, polls hold
+at most three quarters of the permits. A poll that submits have kept waiting takes turns with them:
+a long batch must not hide which tasks ended.
 """
 
 import asyncio
+import math
 from collections import deque
 
-from vidgo_async._api.rate import Rate
-from vidgo_async._core.errors import SessionClosedError
+import attrs
+
+from vidgo_async._api.crowd import Crowd
+from vidgo_async._api.limit import Leave, Limit
+from vidgo_async._api.rate import Pace
+from vidgo_async._core.errors import RateLimitError, SessionClosedError
 from vidgo_async._core.retry import Backoff
 
 MAX_POLL_WAIT = 0.5
-"""Seconds that a poll waits behind submits before it gets a permit between them."""
-SUBMITS_IN_A_ROW = 3
-"""How many submits go before a poll that has waited for so long."""
-CATCH_UP = 0.05
-"""Seconds of sending that may be caught up after a delay."""
-MIN_ROUND_TRIP = 0.001
-"""Seconds; the shortest round trip that is believed."""
+"""Seconds that a poll waits behind submits before it takes turns with them."""
 POLL_SHARE = 0.75
 """The part of the permits that polls may hold; the rest stays free for submits."""
 
 
-class WaitQueue:
-    """Requests of one kind that wait for a permit, first come first served."""
+@attrs.frozen(kw_only=True)
+class Caps:
+    """What the caller allows; None for any number."""
 
-    def __init__(self, limit: int) -> None:
+    max_concurrent_requests: int
+    max_requests_per_second: float | None = None
+    max_submits_per_second: float | None = None
+
+
+class Cap:
+    """A rate that the caller allows."""
+
+    def __init__(self, rate: float | None) -> None:
+        self.rate = rate
+        self._pace = Pace()
+
+    def opens_at(self) -> float:
+        """Return when the next request may be sent."""
+        return self._pace.opens_at
+
+    def sent(self, now: float) -> None:
+        """Note a request that is sent."""
+        if self.rate is not None:
+            self._pace.sent(now, self.rate)
+
+
+class Permit:
+    """The leave to send one request."""
+
+    __slots__ = ("_leave", "_limiter", "_queue")
+
+    def __init__(self, limiter: "Limiter", queue: "WaitQueue", leave: Leave) -> None:
+        self._limiter = limiter
+        self._queue = queue
+        self._leave = leave
+
+    def accepted(self) -> None:
+        """Tell that the server accepted it."""
+        self._queue.limit.accepted(self._leave, self._limiter.now())
+
+    def refused(self, error: RateLimitError) -> None:
+        """Tell that the server refused it with 429."""
+        self._queue.limit.refused(self._leave, self._limiter.now(), error)
+
+    def release(self) -> None:
+        """Give it back, once, when the request has come to its end."""
+        self._queue.limit.done(self._leave)
+        self._queue.in_flight -= 1
+        self._limiter.dispatch()
+
+
+@attrs.frozen(eq=False)
+class Waiter:
+    """One request that waits."""
+
+    since: float
+    """The loop's time since when."""
+    future: "asyncio.Future[Permit]"
+
+
+class WaitQueue:
+    """The requests of one kind: those in flight, and those that wait, first come first served."""
+
+    def __init__(self, max_in_flight: int, limit: Limit, cap: float | None = None) -> None:
+        self.max_in_flight = max_in_flight
         self.limit = limit
         self.in_flight = 0
-        self.waiting: deque[tuple[float, asyncio.Future[None]]] = deque()
-        """The loop's time at which each came, and the future that lets it go."""
+        self.waiting = deque[Waiter]()
+        self._cap = Cap(cap)
 
-    def waiting_since(self) -> float | None:
-        """Return when the first came of those that may go; None if there is none."""
-        while self.waiting and self.waiting[0][1].done():
-            del self.waiting[0]  # cancelled
-        if self.waiting and self.in_flight < self.limit:
-            return self.waiting[0][0]
-        return None
+    def first(self) -> Waiter | None:
+        """Return the first that waits, if one does."""
+        while self.waiting and self.waiting[0].future.done():
+            self.waiting.popleft()  # cancelled
+        return self.waiting[0] if self.waiting else None
 
-    def grant(self) -> None:
-        """Give the first its permit."""
-        _, future = self.waiting.popleft()
-        future.set_result(None)
+    def opens_at(self, now: float) -> float:
+        """Return when the next may be sent; infinity until something else happens."""
+        if self.in_flight >= self.max_in_flight:
+            return math.inf
+        return max(self._cap.opens_at(), self.limit.opens_at(now, self.in_flight))
+
+    def admit(self, now: float) -> Leave:
+        """Let one be sent."""
+        leave = self.limit.sent(now, self.in_flight)
+        self._cap.sent(now)
+        self.in_flight += 1
+        return leave
+
+    def add(self, waiter: Waiter) -> None:
+        """Let one wait; who waited before goes before those who came meanwhile."""
+        first = self.first()
+        if first is not None and waiter.since < first.since:
+            self.waiting.appendleft(waiter)
+        else:
+            self.waiting.append(waiter)
 
     def close(self, reason: str) -> None:
         """Raise a `SessionClosedError` in all that wait."""
-        for _, future in self.waiting:
-            if not future.done():
-                future.set_exception(SessionClosedError(reason))
+        for waiter in self.waiting:
+            if not waiter.future.done():
+                waiter.future.set_exception(SessionClosedError(reason))
         self.waiting.clear()
 
 
 class Limiter:
-    """The session's permits, its rate, and its pause after a 429."""
+    """The session's permits."""
 
-    def __init__(self, limit: int, max_rate: float | None, backoff: Backoff) -> None:
+    def __init__(self, caps: Caps, backoff: Backoff) -> None:
+        limit = caps.max_concurrent_requests
+        share = max(1, int(limit * POLL_SHARE))
         self.limit = limit
-        self.max_rate = max_rate
-        """Requests a second that the user allows; None for any number."""
-        self.backoff = backoff
-        self.submits: WaitQueue = WaitQueue(limit)
-        self.polls: WaitQueue = WaitQueue(max(1, int(limit * POLL_SHARE)))
+        self.tasks = Crowd()
+        self.submits = WaitQueue(limit, Limit(backoff, self.tasks), caps.max_submits_per_second)
+        self.polls = WaitQueue(share, Limit(backoff))
+        self.others = WaitQueue(share, Limit(backoff))
+        self._queues = (self.submits, self.polls, self.others)
+        self._patience = backoff.policy.timeout
         self._loop = asyncio.get_running_loop()
-        self._found = Rate()
-        self._not_before = 0.0
-        self._admitted_at = 0.0
-        self._waits_for_rate = False
-        self._refusals = 0
-        self._last_refusal = 0.0
-        self._submits_in_a_row = 0
+        self._cap = Cap(caps.max_requests_per_second)
+        self._in_turn = self.polls
         self._timer: asyncio.TimerHandle | None = None
+        self._due = math.inf
+        """When it rings, which handles of uvloop do not always tell."""
         self._closed: str | None = None
 
-    @property
-    def resumes_at(self) -> float:
-        """The loop's time before which nothing is sent."""
-        return self._not_before
+    def now(self) -> float:
+        """Return the loop's time."""
+        return self._loop.time()
 
-    async def acquire(self, queue: WaitQueue) -> None:
-        """Wait for a permit; `release` gives it back.
+    @property
+    def in_flight(self) -> int:
+        """How many permits are held."""
+        return self.submits.in_flight + self.polls.in_flight + self.others.in_flight
+
+    async def acquire(self, queue: WaitQueue, since: float | None = None) -> Permit:
+        """Wait for a permit.
+
+        Args:
+            queue: Where to wait.
+            since: The loop's time since when this request wants to be sent; now by default.
 
         Raises:
             SessionClosedError: The session was closed first.
+            RateLimitError: Submits were refused, and nothing moved, for as long as the retry
+                policy allows.
         """
         if self._closed is not None:
             raise SessionClosedError(self._closed)
         if self.may_pass(queue):
-            self._admit(queue)
-            return
-        future: asyncio.Future[None] = self._loop.create_future()
-        queue.waiting.append((self._loop.time(), future))
-        self._dispatch()
+            return self._admit(queue, self.now())
+        future: asyncio.Future[Permit] = self._loop.create_future()
+        queue.add(Waiter(self.now() if since is None else since, future))
+        self.dispatch()
         try:
-            await future
+            return await future
         except asyncio.CancelledError:
             if future.done() and not future.cancelled() and future.exception() is None:
-                self.release(queue)  # granted in the very moment of the cancellation
+                future.result().release()  # granted in the very moment of the cancellation
             raise
 
-    def release(self, queue: WaitQueue) -> None:
-        """Give a permit back."""
-        queue.in_flight -= 1
-        if self.submits.waiting or self.polls.waiting:
-            self._dispatch()
+    def may_pass(self, queue: WaitQueue) -> bool:
+        """Tell whether a request may be sent now, and none waits before it."""
+        waiting = self.submits.waiting or self.polls.waiting or self.others.waiting
+        return (
+            not waiting and self._has_permit() and self._opens_at(queue, now := self.now()) <= now
+        )
 
-    def refused(self, sent_at: float, retry_after: float | None) -> None:
-        """Make the whole session wait after a 429.
-
-        Args:
-            sent_at: The loop's time at which the refused request was sent.
-            retry_after: The server's wish in seconds, of which at most 60 are granted; 0
-                and None leave it to the retry policy.
-        """
-        now = self._loop.time()
-        # Requests that were already in flight at the last refusal say nothing new.
-        is_new = sent_at >= self._last_refusal
-        if is_new:
-            self._refusals += 1
-            self._last_refusal = now
-        wait = self.backoff.delay(0 if retry_after else max(1, self._refusals), retry_after)
-        if is_new:
-            in_flight = max(1, self.submits.in_flight + self.polls.in_flight)
-            speed = in_flight / max(now - sent_at, MIN_ROUND_TRIP)
-            self._found.record_refused(now, speed, wait)
-        self._not_before = max(self._not_before, now + wait)
-
-    def accepted(self, sent_at: float) -> None:
-        """Count a request that was not refused."""
-        self._found.record_accepted()
-        if sent_at >= self._last_refusal:
-            self._refusals = 0
+    def dispatch(self) -> None:
+        """Let go what may; come back when the next may."""
+        if not (self.submits.waiting or self.polls.waiting or self.others.waiting):
+            return
+        now = self.now()
+        self._give_up(now)
+        while self._has_permit() and (queue := self._next_queue(now)) is not None:
+            waiter = queue.waiting.popleft()
+            waiter.future.set_result(self._admit(queue, now))
+        self._set_timer(now)
 
     def close(self, reason: str) -> None:
         """Give no more permits."""
         self._closed = reason
-        self.submits.close(reason)
-        self.polls.close(reason)
-        if self._timer is not None:
-            self._timer.cancel()
+        for queue in self._queues:
+            queue.close(reason)
+        self._cancel_timer()
 
-    def _dispatch(self) -> None:
-        """Admit what may go now; come back when the next may."""
-        while (queue := self._next_queue(now := self._loop.time())) is not None:
-            if now < self._not_before:
-                self._waits_for_rate = True
-                self._schedule()
-                return
-            self._admit(queue)
-            queue.grant()
+    def _has_permit(self) -> bool:
+        return self.in_flight < self.limit
 
-    def may_pass(self, queue: WaitQueue) -> bool:
-        """Tell whether a permit is free and no request waits for one."""
-        return (
-            not self.submits.waiting
-            and not self.polls.waiting
-            and queue.in_flight < queue.limit
-            and self.submits.in_flight + self.polls.in_flight < self.limit
-            and self._loop.time() >= self._not_before
-        )
+    def _opens_at(self, queue: WaitQueue, now: float) -> float:
+        return max(self._cap.opens_at(), queue.opens_at(now))
 
-    def _admit(self, queue: WaitQueue) -> None:
-        queue.in_flight += 1
-        self._submits_in_a_row = self._submits_in_a_row + 1 if queue is self.submits else 0
-        due = now = self._loop.time()
-        rate = self._rate()
-        if self._waits_for_rate:
-            self._waits_for_rate = False
-            self._found.record_wait(now - self._admitted_at)
-            # A timer that rang late is made up for, where the steps are small.
-            due -= max(0.0, CATCH_UP - 1 / rate) if rate else 0.0
-        self._admitted_at = now
-        if rate is not None:
-            self._not_before = max(self._not_before, due) + 1 / rate
-
-    def _rate(self) -> float | None:
-        """Return the requests a second that may be sent now; None for any number."""
-        found = self._found.rate()
-        if found is None or self.max_rate is None:
-            return found or self.max_rate
-        return min(found, self.max_rate)
+    def _admit(self, queue: WaitQueue, now: float) -> Permit:
+        self._cap.sent(now)
+        self._in_turn = self.polls if queue is self.submits else self.submits
+        return Permit(self, queue, queue.admit(now))
 
     def _next_queue(self, now: float) -> WaitQueue | None:
-        if self.submits.in_flight + self.polls.in_flight >= self.limit:
+        """Return whose turn it is, of the queues of which one may be sent now."""
+        if self._cap.opens_at() > now:
             return None
-        poll_since = self.polls.waiting_since()
-        if self.submits.waiting_since() is None:
-            return None if poll_since is None else self.polls
-        if poll_since is None or now - poll_since < MAX_POLL_WAIT:
-            return self.submits
-        return self.submits if self._submits_in_a_row < SUBMITS_IN_A_ROW else self.polls
+        ready = [each for each in self._queues if each.first() and each.opens_at(now) <= now]
+        if self.polls in ready and self._in_turn is self.polls:
+            poll = self.polls.first()
+            if poll is not None and now - poll.since >= MAX_POLL_WAIT:
+                return self.polls
+        return ready[0] if ready else None
 
-    def _schedule(self) -> None:
+    def _set_timer(self, now: float) -> None:
+        due = self._gives_up_at(now)
+        if self._has_permit():
+            for queue in self._queues:
+                if queue.first() is not None:
+                    due = min(due, self._opens_at(queue, now))
+        if due == self._due:
+            return
+        self._cancel_timer()
+        if due < math.inf:
+            self._due = due
+            self._timer = self._loop.call_at(due, self._ring)
+
+    def _ring(self) -> None:
+        self._cancel_timer()
+        self.dispatch()
+
+    def _cancel_timer(self) -> None:
+        self._due = math.inf
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = self._loop.call_at(self._not_before, self._dispatch)
+            self._timer = None
+
+    # --- A limit that lasts -----------------------------------------------------------------
+
+    def _gives_up_at(self, now: float) -> float:
+        """Return when the first submit has waited for too long while nothing moved.
+
+        To wait for a permit, for a cap or for the turn of a sibling costs no patience.
+        """
+        first, limit = self.submits.first(), self.submits.limit
+        if first is None or limit.opens_at(now, self.submits.in_flight) <= now:
+            return math.inf
+        return max(first.since, limit.moves_until(now)) + self._patience
+
+    def _give_up(self, now: float) -> None:
+        refusal = self.submits.limit.last_refusal
+        while refusal is not None and self._gives_up_at(now) <= now:
+            waiter = self.submits.waiting.popleft()
+            waited = f"refused for {now - waiter.since:.0f} s"
+            waiter.future.set_exception(refusal.own_copy(f"{refusal.message} ({waited})"))

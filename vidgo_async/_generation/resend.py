@@ -22,7 +22,6 @@ from vidgo_async._core.errors import (
     SubmissionUnknownError,
     TaskTimeoutError,
     TransportError,
-    TransportTimeoutError,
     VidgoError,
 )
 from vidgo_async._core.models import Request
@@ -105,8 +104,3 @@ def deadline_passed(*, sent: bool) -> TaskTimeoutError:
             "the deadline passed before the submit was answered: what it buys goes to `unclaimed`"
         )
     return TaskTimeoutError("the deadline passed before the submit was sent: nothing was bought")
-
-
-def no_permit() -> TransportTimeoutError:
-    """Make the error of a submit that did not get to be sent in time."""
-    return TransportTimeoutError("no slot became free in time, so nothing was sent", sent=False)

@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable
 
 from vidgo_async._api.client import Api, SubmitBody
+from vidgo_async._api.limiter import Permit
 from vidgo_async._api.send_state import SendState
 from vidgo_async._core.concurrency import TaskSet, now, wait_until
 from vidgo_async._core.errors import (
@@ -29,7 +30,6 @@ from vidgo_async._generation.resend import (
     closed_before_answered,
     closed_before_sent,
     deadline_passed,
-    no_permit,
     nothing_bought,
 )
 from vidgo_async._generation.submit_body import Links, submit_body
@@ -57,8 +57,10 @@ class _Submit:
         self.breaker = breaker
         self.deadline = math.inf
         """The loop's time until which its caller waits."""
+        self.since = now()
+        """The loop's time since when it could be sent, by this side."""
         self.give_up = math.inf
-        """The loop's time after which it is not sent any more, by the retry policy."""
+        """The loop's time after which it is not sent again, by the retry policy."""
         self.on_sent = on_sent
         self.state = SendState(on_sent)
         """Of the POST that may have bought something: a new one after each safe refusal."""
@@ -185,62 +187,61 @@ class Submitter:
         failure: VidgoError | None = None
         failures = 0
         while True:
-            await self._permit(submit, failure)
+            permit = await self._permit(submit)
             try:
-                return await self._send(submit)
+                return await self._send(submit, permit)
             except (TransportError, APIError) as error:
                 if submit.abandoned or not is_retryable(error):
                     raise
                 failure = error
             finally:
-                self.api.limiter.release(self.api.limiter.submits)
+                permit.release()
                 self._unknown.leave(trial=submit.trial)
             submit.state = SendState(submit.on_sent)  # nothing was bought so far
             submit.on_sent()
             failures += 1
             await self._pause(submit, failure, failures)
 
-    async def _permit(self, submit: _Submit, failure: VidgoError | None) -> None:
+    async def _permit(self, submit: _Submit) -> Permit:
         """Wait until it may be sent; much may have changed when that is."""
-        limiter = self.api.limiter
+        began = now()
         while True:
             await self._wait_for_breakers(submit)
             try:
-                await self._acquire(submit, failure)
+                permit = await self._acquire(submit)
             except BaseException:
                 self._unknown.leave(trial=submit.trial)
                 raise
             if not submit.breaker.is_paused and (submit.trial or not self._unknown.is_open):
-                return
-            limiter.release(limiter.submits)
+                submit.give_up += now() - began  # to wait for this costs no patience
+                return permit
+            permit.release()
             self._unknown.leave(trial=submit.trial)
 
     async def _wait_for_breakers(self, submit: _Submit) -> None:
-        """Wait until its batch has a consumer, and the session may send; it costs no patience."""
+        """Wait until its batch has a consumer, and the session may send."""
         began = now()
         if submit.breaker.is_paused or self._unknown.is_open:
             submit.on_sent()
         await submit.breaker.wait_running()
         submit.trial = await self._unknown.enter()
-        submit.give_up += now() - began
+        submit.since += now() - began
 
-    async def _acquire(self, submit: _Submit, failure: VidgoError | None) -> None:
+    async def _acquire(self, submit: _Submit) -> Permit:
         limiter = self.api.limiter
-        if failure is not None and limiter.resumes_at > submit.give_up:
-            raise nothing_bought(failure)
         if not limiter.may_pass(limiter.submits):
             submit.on_sent()
         try:
-            async with asyncio.timeout_at(submit.give_up):
-                await limiter.acquire(limiter.submits)
-        except TimeoutError:
-            raise nothing_bought(failure or no_permit()) from failure
+            permit = await limiter.acquire(limiter.submits, submit.since)
+        except RateLimitError as lasting:
+            raise nothing_bought(lasting) from None
         try:
             await asyncio.sleep(0)  # a caller who was cancelled before the call leaves here
             self._check_still_wanted(submit)
         except BaseException:
-            limiter.release(limiter.submits)
+            permit.release()
             raise
+        return permit
 
     def _check_still_wanted(self, submit: _Submit) -> None:
         submit.breaker.check()
@@ -250,11 +251,11 @@ class Submitter:
             raise deadline_passed(sent=False)
         self.poller.check_running()
 
-    async def _send(self, submit: _Submit) -> Task:
+    async def _send(self, submit: _Submit, permit: Permit) -> Task:
         """Send once; of the errors that come out, only one means a possible purchase."""
         request = submit.request
         try:
-            task = await self.api.submit(submit.body, submit.state)
+            task = await self.api.submit(submit.body, submit.state, permit)
         except asyncio.CancelledError:
             if submit.state.started:
                 raise closed_before_answered(request, submit.state.written_at) from None

@@ -188,7 +188,7 @@ class Poller:
 
         They start in one iteration of the loop, so that their responses share iterations too.
         """
-        while len(self._polls) < self.api.limiter.polls.limit:
+        while len(self._polls) < self.api.limiter.polls.max_in_flight:
             watch = self._schedule.pop_due()
             if watch is None:
                 self._schedule.set_timer()
@@ -203,8 +203,7 @@ class Poller:
 
     async def _poll(self, watch: Watch) -> None:
         """Poll one task once."""
-        limiter = self.api.limiter
-        await limiter.acquire(limiter.polls)
+        permit = await self.api.limiter.acquire(self.api.limiter.polls)
         try:
             for subscription in watch.subscribers:
                 if subscription.is_abandoned():
@@ -214,7 +213,8 @@ class Poller:
                 return
             started_at = self.loop.time()
             try:
-                task = await self.api.status(watch.task, timeout=self._timeout.of(watch.timeouts))
+                timeout = self._timeout.of(watch.timeouts)
+                task = await self.api.status(watch.task, permit, timeout=timeout)
             except VidgoError as error:
                 self._polled(watch, started_at, error)
                 self._failed(watch, error.with_traceback(None))
@@ -222,7 +222,7 @@ class Poller:
                 self._polled(watch, started_at, None)
                 self._succeeded(watch, task)
         finally:
-            limiter.release(limiter.polls)
+            permit.release()
 
     def _polled(self, watch: Watch, started_at: float, error: VidgoError | None) -> None:
         watch.in_flight = False

@@ -3,15 +3,15 @@
 import asyncio
 import contextlib
 import weakref
-from collections.abc import Coroutine
-from typing import Any, TypeVar
+from collections.abc import AsyncIterator
+from typing import Any
 
 from vidgo_async._api.client import Api
-from vidgo_async._api.limiter import Limiter
+from vidgo_async._api.limiter import Caps, Limiter, Permit, WaitQueue
 from vidgo_async._api.transport import Connector, Transport, TransportSettings
 from vidgo_async._core.concurrency import TaskSet, Threads
 from vidgo_async._core.errors import SessionClosedError, SubmissionUnknownError
-from vidgo_async._core.models import Task
+from vidgo_async._core.models import Balance, Task
 from vidgo_async._core.retry import Backoff
 from vidgo_async._files.downloads import Downloads
 from vidgo_async._files.http import FileHosts
@@ -23,8 +23,6 @@ from vidgo_async._polling.adaptive import AdaptivePolling
 from vidgo_async._polling.poller import Poller
 from vidgo_async._session.arguments import as_task
 from vidgo_async._session.settings import Settings
-
-_Value = TypeVar("_Value")
 
 CLOSED = "the session is closed"
 
@@ -52,7 +50,12 @@ class Runtime:
         )
         backoff = Backoff(settings.retry)
         limit = settings.max_concurrent_requests
-        self.limiter = Limiter(limit, settings.max_requests_per_second, backoff)
+        caps = Caps(
+            max_concurrent_requests=limit,
+            max_requests_per_second=settings.max_requests_per_second,
+            max_submits_per_second=settings.max_submits_per_second,
+        )
+        self.limiter = Limiter(caps, backoff)
         self.api = Api(self.limiter, self.transport)
         self.file_hosts = FileHosts(self.transport)
         threads = Threads()
@@ -77,14 +80,23 @@ class Runtime:
         """Calls without a part of their own, so that closing can end them."""
         self.engines: weakref.WeakSet[Engine] = weakref.WeakSet[Engine]()
 
-    async def with_permit(self, call: Coroutine[Any, Any, _Value]) -> _Value:
-        """Make a call when there is a permit for it."""
-        with contextlib.closing(call):  # also where the permit never comes
-            await self.limiter.acquire(self.limiter.polls)
-            try:
-                return await call
-            finally:
-                self.limiter.release(self.limiter.polls)
+    async def poll(self, task: Task) -> Task:
+        """Poll a task once, whatever the polling policy says."""
+        async with self._permit(self.limiter.polls) as permit:
+            return await self.api.status(task, permit)
+
+    async def balance(self) -> Balance:
+        """Ask what is left on the account."""
+        async with self._permit(self.limiter.others) as permit:
+            return await self.api.balance(permit)
+
+    @contextlib.asynccontextmanager
+    async def _permit(self, queue: WaitQueue) -> AsyncIterator[Permit]:
+        permit = await self.limiter.acquire(queue)
+        try:
+            yield permit
+        finally:
+            permit.release()
 
     def owns(self, task: "asyncio.Task[Any] | None") -> bool:
         """Tell whether a task is one that closing waits for."""
@@ -111,4 +123,4 @@ class Runtime:
         await self.transport.close()
 
     async def _poll(self, task_id: str) -> Task:
-        return await self.with_permit(self.api.status(as_task(task_id)))
+        return await self.poll(as_task(task_id))

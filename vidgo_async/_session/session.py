@@ -64,6 +64,7 @@ class VidgoSession:
         callback_url: str | None = None,
         max_concurrent_requests: int = 16,
         max_requests_per_second: float | None = None,
+        max_submits_per_second: float | None = None,
         polling: PollingPolicy | None = None,
         retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - frozen
         request_timeout: float = 30.0,
@@ -82,6 +83,7 @@ class VidgoSession:
             max_concurrent_requests: API requests in flight at once. Polls use at most 75 % of
                 them. Submits have priority; a poll that waited 0.5 s gets every fourth permit.
             max_requests_per_second: A cap on the rate, for those who know their limit.
+            max_submits_per_second: The same for submits alone, beside it.
             polling: When to poll a task again; `FixedPolling` with the seconds of
                 `VIDGO_POLL_INTERVAL`, or else `AdaptivePolling()`.
             retry: How long, and how far apart, to try again what bought nothing.
@@ -103,6 +105,7 @@ class VidgoSession:
             callback_url=callback_url,
             max_concurrent_requests=max_concurrent_requests,
             max_requests_per_second=max_requests_per_second,
+            max_submits_per_second=max_submits_per_second,
             polling=polling,
             retry=retry,
             request_timeout=request_timeout,
@@ -347,7 +350,7 @@ class VidgoSession:
         """
         known = as_task(task_id)
         runtime = self._open()
-        return await self._call(runtime, runtime.with_permit(runtime.api.status(known)))
+        return await self._call(runtime, runtime.poll(known))
 
     async def wait(
         self,
@@ -473,7 +476,7 @@ class VidgoSession:
             VidgoError: The server refuses, or gave no readable answer.
         """
         runtime = self._open()
-        return await self._call(runtime, runtime.with_permit(runtime.api.balance()))
+        return await self._call(runtime, runtime.balance())
 
     # --- Inside -----------------------------------------------------------------------------
 

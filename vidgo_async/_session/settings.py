@@ -90,6 +90,9 @@ class Settings:
     max_requests_per_second: float | None = attrs.field(
         validator=attrs.validators.optional(positive)
     )
+    max_submits_per_second: float | None = attrs.field(
+        default=None, validator=attrs.validators.optional(positive)
+    )
     polling: PollingPolicy = attrs.field(converter=_find_polling, validator=_is_polling)
     retry: RetryPolicy = attrs.field(validator=_is_retry)
     request_timeout: float = attrs.field(validator=positive)

@@ -1,0 +1,223 @@
+"""What is known of the server's limit for one kind of request: when the next may be sent.
+
+Nothing is known of it, so nothing is held back until the first 429. That closes the limit for a
+moment; then one request goes as a probe, and with each that is accepted one more may be in flight.
+What is refused and accepted again tells what kind of limit it is:
+
+too fast          the first probe is accepted: a rate (`Rate`)
+too many          only a later probe is accepted: a number in a longer window (`Window`)
+too many at once  a submit is accepted since a task ended (`Crowd`)
+
+One odd 429 shows none of these, and costs no more than its pause.
+
+Pure: the clock is handed in.
+"""
+
+import math
+from collections import deque
+
+import attrs
+
+from vidgo_async._api.accept_log import AcceptLog
+from vidgo_async._api.crowd import Crowd
+from vidgo_async._api.rate import Rate
+from vidgo_async._api.window import Window, next_length
+from vidgo_async._core.errors import RateLimitError
+from vidgo_async._core.retry import Backoff
+
+ODD = 0.1
+"""Up to this part of the results since the last refusal but one, refusals may be odd ones."""
+FLOOR_TIME = 30.0
+"""Seconds: the rate does not fall below what was accepted in these before the refusals."""
+PROBES_BEFORE_WINDOW = 2
+"""Refused probes that show a window longer than a moment."""
+FURTHER = 1.3
+"""How many times longer, at least, the limit has been closed at each probe."""
+WINDOW_PER_PAUSE = 10.0
+"""How many times longer than it was closed the window may be that is concluded."""
+
+
+class Leave:
+    """What lets one request be sent; what it comes to may be news to its limit."""
+
+    __slots__ = ("after_end", "round", "trial")
+
+    def __init__(self, round_: int, *, trial: bool, after_end: bool) -> None:
+        self.round = round_
+        self.trial = trial
+        """Whether it is one more than is known to be allowed."""
+        self.after_end = after_end
+        """Whether it is a probe that is sent since a task ended."""
+
+
+@attrs.define
+class Results:
+    """How many results there were, and how many of them were refusals."""
+
+    all: int = 0
+    refused: int = 0
+
+
+class Limit:
+    """The limit of one kind of request."""
+
+    def __init__(self, backoff: Backoff, crowd: Crowd | None = None) -> None:
+        self.backoff = backoff
+        self.crowd = crowd
+        """The bought tasks, whose number may be what is refused; None for all but submits."""
+        self.last_refusal: RateLimitError | None = None
+        self._log = AcceptLog()
+        self._rate = Rate()
+        self._window: Window | None = None
+        self._results = deque([Results()], maxlen=2)
+        """Those since the last refusal that was news, after those before."""
+        self._round = 0
+        """Counts the refusals that were news: to requests sent after the one before."""
+        self._in_flight = 0
+        """Requests of this round."""
+        self._allowed = math.inf
+        """How many of this round may be in flight."""
+        self._refusals = 0
+        """Refusals in a row that were news."""
+        self._refused_since = self._refused_at = -math.inf
+        """When the first and the last of them came."""
+        self._accepted = 0
+        """Acceptances since the limit last opened."""
+        self._not_before = -math.inf
+        self._asked_until = -math.inf
+        """Until when the server asked to wait."""
+
+    # --- When -------------------------------------------------------------------------------
+
+    def opens_at(self, now: float, in_flight: int) -> float:
+        """Return when the next request may be sent beside all those in flight."""
+        if self._round == 0:
+            return -math.inf
+        return min(self._regular(now, in_flight), self._trial(now, in_flight))
+
+    def sent(self, now: float, in_flight: int) -> Leave:
+        """Note that a request is sent, after `opens_at`."""
+        regular = self._round == 0 or self._regular(now, in_flight) <= now
+        after_end = regular and self._is_probe_after_end(now)
+        self._rate.sent(now)
+        self._in_flight += 1
+        return Leave(self._round, trial=not regular, after_end=after_end)
+
+    def moves_until(self, now: float) -> float:
+        """Return when the last thing happened that lets requests hope, or will have happened."""
+        moved_at = max(self._refused_since, self._log.newest(1) if len(self._log) else -math.inf)
+        return moved_at if self.crowd is None else max(moved_at, self.crowd.moves_until(now))
+
+    def _regular(self, now: float, in_flight: int) -> float:
+        if self._in_flight >= self._allowed:
+            return math.inf  # a probe is on its way
+        if self.crowd is not None and self.crowd.limit is not None:
+            return now if self.crowd.has_room(now, in_flight) else math.inf
+        if self._is_probe_after_end(now):
+            return now
+        if self._window is not None:
+            return max(self._not_before, self._window.opens_at(in_flight))
+        return max(self._not_before, self._rate.opens_at())
+
+    def _is_probe_after_end(self, now: float) -> bool:
+        if self.crowd is None or self.crowd.limit is not None or now < self._asked_until:
+            return False
+        refusals = 1 if self._window is not None else PROBES_BEFORE_WINDOW
+        return self._refusals >= refusals and self.crowd.may_probe()
+
+    def _trial(self, now: float, in_flight: int) -> float:
+        if self.crowd is not None and self.crowd.limit is not None:
+            return self.crowd.trial_at(now, in_flight)
+        if self._window is None or in_flight or self._refusals:
+            return math.inf
+        return max(self._not_before, self._window.trial_at())
+
+    # --- What it came to --------------------------------------------------------------------
+
+    def done(self, leave: Leave) -> None:
+        """Note that a request is in flight no more."""
+        if leave.round == self._round:
+            self._in_flight -= 1
+
+    def accepted(self, leave: Leave, now: float) -> None:
+        """Learn from a request that was accepted."""
+        self._results[-1].all += 1
+        self._rate.accepted()
+        if leave.round == self._round:
+            if self._refusals:
+                self._reopen(leave, now)
+            self._allowed += 1
+        self._log.add(now)
+        self._accepted += 1
+        if self._window is not None:
+            self._window.accepted(now, trial=leave.trial)
+            if not self._window.is_proven and self._window.opens_at(0) > now:
+                self._allowed = 1  # when it opens, the first goes as a probe once more
+        if self.crowd is not None:
+            self.crowd.accepted(now, trial=leave.trial)
+
+    def refused(self, leave: Leave, now: float, error: RateLimitError) -> None:
+        """Learn from a refusal; of all in flight at one refusal none says anything new."""
+        self._results[-1].all += 1
+        self._results[-1].refused += 1
+        self.last_refusal = error.own_copy()
+        if leave.round != self._round:
+            return
+        self._round += 1
+        self._in_flight = 0
+        if not self._told_crowd(leave, now) and not self._told_trial(leave, now):
+            self._close(now, error.retry_after)
+
+    def _told_crowd(self, leave: Leave, now: float) -> bool:
+        """Tell whether the number of running tasks is why, so that no pause is needed."""
+        if self.crowd is None:
+            return False
+        if self.crowd.limit is None:
+            if leave.after_end:
+                self.crowd.probed(now, accepted=False)
+            return False
+        self.crowd.refused(now, trial=leave.trial)
+        return self.crowd.limit is not None
+
+    def _told_trial(self, leave: Leave, now: float) -> bool:
+        if self._window is None or not leave.trial:
+            return False
+        self._window.refused(now, trial=True)
+        return True
+
+    def _close(self, now: float, retry_after: float | None) -> None:
+        if self._refusals == 0:
+            self._refused_since = now
+            wait = self.backoff.delay(1, retry_after)
+        else:
+            closed = now - self._refused_since
+            again = next_length(FURTHER * closed) - closed
+            wait = max(again, self.backoff.delay(0, retry_after))
+        self._refusals += 1
+        self._refused_at = now
+        self._allowed = 1
+        self._asked_until = now + self.backoff.delay(0, retry_after)
+        self._not_before = max(self._not_before, now + wait)
+        if self._window is not None:
+            self._window.refused(now, trial=False)
+        floor = self._log.count(self._refused_since - FLOOR_TIME) / FLOOR_TIME
+        self._rate.refused(now, wait, floor, is_odd=self._may_be_odd())
+        self._results.append(Results())
+
+    def _may_be_odd(self) -> bool:
+        refused = sum(each.refused for each in self._results)
+        return refused < ODD * sum(each.all for each in self._results)
+
+    def _reopen(self, leave: Leave, now: float) -> None:
+        """Conclude from the first acceptance after refusals what kind of limit it is."""
+        if leave.after_end and self.crowd is not None:
+            self.crowd.probed(now, accepted=True)
+            self._window = None
+            self._allowed = math.inf
+        elif self._window is None and self._refusals > PROBES_BEFORE_WINDOW and self._accepted:
+            used = self._refused_at - self._log.newest(min(self._accepted, len(self._log)))
+            closed = now - self._refused_since
+            length = next_length(min(used, WINDOW_PER_PAUSE * closed))
+            number = self._log.count(self._refused_since - length)
+            self._window = Window(self._log, max(1, number), length)
+        self._refusals = self._accepted = 0
