@@ -2,15 +2,13 @@
 
 import asyncio
 
-import anyio
 import anyio.lowlevel
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.limiter import Requests, cancel, polite, run_loop
+from tests.support.limiter import Requests, cancel, polite, refuse, run_loop
 from vidgo_async import SessionClosedError
-from vidgo_async._api.limiter import WaitQueue
 
 pytestmark = pytest.mark.virtual_time
 
@@ -111,10 +109,10 @@ async def test_a_cancelled_waiter_is_skipped(requests: Requests, kind: str) -> N
 async def test_a_slot_granted_to_a_cancelled_waiter_is_passed_on(requests: Requests) -> None:
     """A slot granted in the loop iteration of a cancellation goes to the next waiter."""
     limiter = requests.limiter
-    await limiter.acquire(limiter.submits)
+    held = await limiter.acquire(limiter.submits)
     requests.start("submit1", "submit2")
     await run_loop()
-    limiter.release(limiter.submits)  # grants it to the first, who does not run before ...
+    held.release()  # grants it to the first, who does not run before ...
     await cancel(requests.tasks["submit1"])
     await run_loop()
 
@@ -132,7 +130,7 @@ STEPS = st.lists(
 async def test_no_slot_is_ever_lost(limit: int, steps: list[tuple[str, int]]) -> None:
     """However requests start, end and are cancelled, all slots are released."""
     requests = Requests(polite(limit))
-    share = requests.limiter.polls.limit
+    share = requests.limiter.polls.max_in_flight
     for number, (step, choice) in enumerate(steps):
         names = list(requests.tasks)
         if step == "start":
@@ -164,32 +162,32 @@ async def test_no_slot_is_ever_lost(limit: int, steps: list[tuple[str, int]]) ->
 async def test_closing_wakes_all_waiters(paused: bool) -> None:
     """Each waiter gets a `SessionClosedError` object of its own."""
     limiter = polite()
-    await limiter.acquire(limiter.submits)
     if paused:
-        limiter.release(limiter.submits)
-        limiter.refused(anyio.current_time(), 5.0)
+        await refuse(limiter.submits, limiter, retry_after=5.0)
+    held = await limiter.acquire(limiter.others)
     waiting = [
-        asyncio.create_task(limiter.acquire(lane))
-        for lane in (limiter.submits, limiter.polls, limiter.submits)
+        asyncio.create_task(limiter.acquire(queue))
+        for queue in (limiter.submits, limiter.polls, limiter.submits)
     ]
     await run_loop()
     limiter.close("the session is closed")
     errors = await asyncio.gather(*waiting, return_exceptions=True)
+    held.release()
 
     assert [type(error) for error in errors] == [SessionClosedError] * 3
     assert [str(error) for error in errors] == ["the session is closed"] * 3
     assert len({id(error) for error in errors}) == 3
 
 
-@pytest.mark.parametrize("lane", ["submits", "polls"])
-async def test_no_slot_is_granted_after_closing(lane: str) -> None:
+@pytest.mark.parametrize("queue", ["submits", "polls"])
+async def test_no_slot_is_granted_after_closing(queue: str) -> None:
     """After closing each request is refused at once, although slots are free."""
     limiter = polite(16)
     limiter.close("the session is closed")
     errors = []
     for _ in range(2):
         with pytest.raises(SessionClosedError, match="the session is closed") as caught:
-            await limiter.acquire(getattr(limiter, lane))
+            await limiter.acquire(getattr(limiter, queue))
         errors.append(caught.value)
 
     assert errors[0] is not errors[1]
@@ -198,14 +196,14 @@ async def test_no_slot_is_granted_after_closing(lane: str) -> None:
 async def test_slots_are_released_after_closing() -> None:
     """Requests in flight when the limiter closes release their slots, cancelled waiters too."""
     limiter = polite()
-    await limiter.acquire(limiter.submits)
+    held = await limiter.acquire(limiter.submits)
     waiting = asyncio.create_task(limiter.acquire(limiter.polls))
     await run_loop()
     waiting.cancel()
     limiter.close("the session is closed")
     with pytest.raises(asyncio.CancelledError):
         await waiting
-    limiter.release(limiter.submits)
+    held.release()
 
     assert limiter.submits.in_flight == limiter.polls.in_flight == 0
 
@@ -213,24 +211,26 @@ async def test_slots_are_released_after_closing() -> None:
 async def test_cancelled_while_closing() -> None:
     """A waiter cancelled in the loop iteration of the closing is cancelled, and holds no slot."""
     limiter = polite()
-    await limiter.acquire(limiter.submits)
+    held = await limiter.acquire(limiter.submits)
     waiting = asyncio.create_task(limiter.acquire(limiter.submits))
     await run_loop()
     limiter.close("the session is closed")
     await cancel(waiting)
 
     assert limiter.submits.in_flight == 1
+    held.release()
 
 
 async def test_closing_skips_cancelled_waiters() -> None:
-    """Closing a wait queue wakes only the waiters that are still in it."""
-    lane = WaitQueue(1)
-    loop = asyncio.get_running_loop()
-    left, there = loop.create_future(), loop.create_future()
-    lane.waiting.extend([(0.0, left), (0.0, there)])
+    """Closing a queue wakes only the waiters that are still in it."""
+    limiter = polite()
+    held = await limiter.acquire(limiter.submits)
+    left, there = (asyncio.create_task(limiter.acquire(limiter.submits)) for _ in range(2))
+    await run_loop()
     left.cancel()
-    lane.close("closed")
+    limiter.close("closed")
+    results = await asyncio.gather(left, there, return_exceptions=True)
+    held.release()
 
-    assert left.cancelled()
-    assert isinstance(there.exception(), SessionClosedError)
-    assert not lane.waiting
+    assert [type(result) for result in results] == [asyncio.CancelledError, SessionClosedError]
+    assert not limiter.submits.waiting

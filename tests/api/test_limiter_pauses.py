@@ -6,7 +6,8 @@ from itertools import pairwise
 import anyio
 import pytest
 
-from tests.support.limiter import Requests, cancel, pause, polite, run_loop
+from tests.support.limiter import Requests, accept, cancel, polite, refuse, run_loop
+from vidgo_async import RateLimitError
 
 pytestmark = pytest.mark.virtual_time
 
@@ -15,46 +16,41 @@ pytestmark = pytest.mark.virtual_time
     ("asked", "seconds"),
     [(0.5, 0.5), (5.0, 5), (60.0, 60), (61.0, 60), (86_400.0, 60), (math.inf, 60)],
 )
-async def test_a_429_pauses_all_requests(requests: Requests, asked: float, seconds: float) -> None:
-    """After a 429 no request starts for as long as the server asked, at most 60 seconds."""
-    requests.limiter = polite(4)
+@pytest.mark.parametrize("kind", ["submit", "poll"])
+async def test_a_429_pauses_its_kind(
+    requests: Requests, kind: str, asked: float, seconds: float
+) -> None:
+    """None of its kind starts for as long as the server asked, at most 60 s; the others do."""
+    limiter = requests.limiter = polite(4)
     began = anyio.current_time()
-    requests.limiter.refused(began, asked)
+    await refuse(limiter.submits if kind == "submit" else limiter.polls, limiter, asked)
     requests.start("submit1", "poll1")
     await run_loop()
-    assert requests.inside == []
-    assert requests.limiter.resumes_at == pytest.approx(began + seconds, abs=0.1)
+    other = "poll1" if kind == "submit" else "submit1"
+    assert requests.inside == [other]
 
     await anyio.sleep_until(began + seconds + 0.1)
-    assert requests.inside == ["submit1", "poll1"]
-    assert all(seconds <= start - began < seconds + 0.1 for start in requests.starts)
+    assert requests.inside == [other, f"{kind}1"]
+    assert requests.starts[1] - began >= seconds
 
 
-async def test_a_second_429_prolongs_the_pause(requests: Requests) -> None:
-    """Requests that wait for the end of a pause wait for the end of the next one too."""
+async def test_the_pause_is_never_shortened(requests: Requests) -> None:
+    """Of two 429s to requests that were in flight together, the longer wish counts."""
+    limiter = requests.limiter = polite(4)
     began = anyio.current_time()
-    requests.limiter.refused(began, 5.0)
-    requests.start("submit1", "submit2")
-    await run_loop()
-    requests.limiter.refused(began, 20.0)
-    await anyio.sleep_until(began + 21)
+    first, second = [await limiter.acquire(limiter.submits) for _ in range(2)]
+    for permit, wish in ((first, 1.0), (second, 30.0)):
+        permit.refused(RateLimitError("too fast", 429, retry_after=wish))
+        permit.release()
+    requests.start("submit1")
+    await anyio.sleep_until(began + 31)
 
-    assert requests.inside == ["submit1"]
-    assert requests.starts[0] - began >= 20
-
-
-async def test_a_pause_is_never_shortened(requests: Requests) -> None:
-    """A shorter wish does not end a longer pause."""
-    requests.limiter.refused(anyio.current_time(), 30.0)
-    requests.limiter.refused(anyio.current_time(), 1.0)
-
-    assert pause(requests.limiter) == pytest.approx(30, abs=0.1)
-    requests.start("submit")
+    assert requests.starts[0] - began >= 30
 
 
 async def test_a_waiter_cancelled_during_a_pause(requests: Requests) -> None:
     """A request cancelled during a pause is removed; the pause ends for the others."""
-    requests.limiter.refused(anyio.current_time(), 5.0)
+    await refuse(requests.limiter.submits, requests.limiter, 5.0)
     requests.start("submit1", "submit2")
     await run_loop()
     await cancel(requests.tasks["submit1"])
@@ -63,53 +59,67 @@ async def test_a_waiter_cancelled_during_a_pause(requests: Requests) -> None:
     assert requests.inside == ["submit2"]
 
 
-async def test_the_pause_doubles_with_each_round_trip() -> None:
-    """A 429 to a request sent after the last 429 doubles the pause, plus or minus 25 %."""
-    for refusals in range(1, 9):
-        limiter = polite()
-        for _ in range(refusals):
-            limiter.refused(anyio.current_time(), None)
+async def test_while_nothing_is_allowed_probes_become_rare() -> None:
+    """They come at the times over which servers count: at most one in two minutes in the end."""
+    limiter = polite(4)
+    times: list[float] = []
+    while not times or times[-1] < 4 * 3600:
+        await refuse(limiter.others, limiter)
+        times.append(anyio.current_time() - (times[0] if times else 0.0))
+    waits = [round(time) for time in times[1:]]
 
-        doubled = 2.0 ** (refusals - 1)
-        least, most = min(30, 0.75 * doubled), min(30, 1.25 * doubled)
-        assert least - 0.1 < pause(limiter) < most + 0.1
+    assert 0.75 <= times[1] <= 1.26
+    assert waits[1:] == [2, 5, 10, 15, 20, 30, 60, 120, 240, 360, 600, 900, 1800, 3600, *waits[15:]]
+    assert all(b - a >= 119 for a, b in pairwise(times[9:]))
 
 
-async def test_one_burst_counts_once() -> None:
+async def test_one_burst_counts_once(requests: Requests) -> None:
     """429s to requests that were in flight at the last 429 do not add up."""
-    limiter = polite()
-    sent_at = anyio.current_time()
-    await anyio.sleep(1)
-    for _ in range(50):
-        limiter.refused(sent_at, None)
+    limiter = requests.limiter = polite(50)
+    permits = [await limiter.acquire(limiter.submits) for _ in range(50)]
+    for permit in permits:
+        permit.refused(RateLimitError("too fast", 429))
+        permit.release()
+    began = anyio.current_time()
+    requests.start("submit1")
+    await anyio.sleep(3)
 
-    assert 0.65 < pause(limiter) <= 1.25
+    assert 0.65 < requests.starts[0] - began <= 1.26
 
 
-async def test_a_success_resets_the_pause() -> None:
-    """After the success of a request sent later, the next 429 counts as the first."""
-    limiter = polite()
+async def test_a_success_ends_the_pauses(requests: Requests) -> None:
+    """After a probe that was accepted, the next 429 counts as the first."""
+    limiter = requests.limiter
     for _ in range(5):
-        limiter.refused(anyio.current_time(), None)
-    await anyio.sleep(30)
-    limiter.accepted(anyio.current_time())
-    limiter.refused(anyio.current_time(), None)
+        await refuse(limiter.submits, limiter)
+    await accept(limiter.submits, limiter)
+    await refuse(limiter.submits, limiter)
+    began = anyio.current_time()
+    requests.start("submit1")
+    await anyio.sleep(3)
 
-    assert 0.65 < pause(limiter) <= 1.25
+    assert requests.starts[0] - began <= 1.26
 
 
-async def test_an_old_success_resets_nothing() -> None:
-    """The success of a request sent before the last 429 does not reset the pause."""
-    limiter = polite()
-    sent_at = anyio.current_time()
-    await anyio.sleep(1)
-    limiter.refused(anyio.current_time(), None)
-    limiter.refused(anyio.current_time(), None)
-    await anyio.sleep(5)
-    limiter.accepted(sent_at)
-    limiter.refused(anyio.current_time(), None)
+async def test_an_old_success_ends_nothing(requests: Requests) -> None:
+    """The success of a request sent before the last 429 says nothing of it."""
+    limiter = requests.limiter = polite(4)
+    old = await limiter.acquire(limiter.submits)
+    await refuse(limiter.submits, limiter)
+    await refuse(limiter.submits, limiter)
+    began = anyio.current_time()
+    old.accepted()
+    old.release()
+    requests.start("submit1", "submit2")
+    await anyio.sleep(0.5)
+    assert requests.inside == []
+    await anyio.sleep(10)
 
-    assert 2.9 < pause(limiter) <= 5
+    assert requests.inside == ["submit1"]  # the probe
+    assert requests.starts[0] - began > 0.6
+
+
+# --- The caller's caps ------------------------------------------------------------------------
 
 
 async def test_a_rate_spaces_the_starts(requests: Requests) -> None:
@@ -142,3 +152,23 @@ async def test_a_rate_needs_slots_too(requests: Requests) -> None:
     await anyio.sleep(5)
 
     assert requests.inside == ["submit1", "submit2"]
+
+
+async def test_submits_have_a_cap_of_their_own(requests: Requests) -> None:
+    """With one submit a second, submits are a second apart and polls are not held up."""
+    requests.limiter = polite(16, max_submits_per_second=1.0)
+    began = anyio.current_time()
+    requests.start("submit1", "submit2", "submit3", "poll1", "poll2")
+    await anyio.sleep(5)
+
+    starts = [start - began for start in requests.starts]
+    assert starts == pytest.approx([0, 0, 0, 1, 2], abs=0.1)
+
+
+async def test_a_cap_on_all_leaves_room_for_polls(requests: Requests) -> None:
+    """A poll that waited takes turns with the submits."""
+    requests.limiter = polite(16, rate=2.0)
+    requests.start(*(f"submit{i}" for i in range(8)), *(f"poll{i}" for i in range(4)))
+    await anyio.sleep(6)
+
+    assert "".join(name[0] for name in requests.inside) == "spspspspssss"

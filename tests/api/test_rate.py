@@ -1,166 +1,183 @@
 """The rate that 429s show: as plain numbers, and against a server that counts."""
 
 import asyncio
+import math
 import random
 
 import anyio
+import attrs
 import pytest
 
-from vidgo_async import RetryPolicy
+from tests.support.limiter import polite
+from tests.support.limits import Bucket
+from vidgo_async import RateLimitError
 from vidgo_async._api.limiter import Limiter
 from vidgo_async._api.rate import GROWTH, GROWTH_TIME, SAFETY, SETTLED, STEP, Rate
-from vidgo_async._core.retry import Backoff
 
 
-def refused_at(speed: float) -> Rate:
-    """Make a rate that got its first 429 at that speed, at second 0."""
-    pace = Rate()
-    pace.record_refused(0.0, speed, 1.0)
-    return pace
+def found(limit: float, at: float = 0.0) -> Rate:
+    """Make a rate that has just learned of a limit of so many a second."""
+    rate = Rate()
+    rate.refused(at - 1.0, 0.0, 0.0, is_odd=False)
+    for _ in range(int(limit)):
+        rate.accepted()
+    rate.refused(at, 0.0, 0.0, is_odd=False)
+    return rate
+
+
+def send_for(rate: Rate, seconds: float, start: float = 0.0, *, accepted: bool = True) -> float:
+    """Send as soon as the rate allows, for so many seconds; return the time."""
+    now = start
+    while (now := max(now, rate.opens_at())) < start + seconds:
+        rate.sent(now)
+        if accepted:
+            rate.accepted()
+    return now
 
 
 def test_there_is_no_rate_before_the_first_429() -> None:
     """Without a 429 there is no rate, whatever succeeds and however long it takes."""
-    pace = Rate()
-    for _ in range(1000):
-        pace.record_accepted()
-        pace.record_wait(1.0)
-    assert pace.rate() is None
+    rate = Rate()
+    for second in range(1000):
+        rate.sent(second)
+        rate.accepted()
+    assert rate.rate() is None
+    assert rate.opens_at() == -math.inf
 
 
-def test_the_first_refusal_halves_the_speed() -> None:
-    """The first guess is half of the speed that was too much."""
-    assert refused_at(100.0).limit == 50.0
+def test_one_429_shows_no_limit() -> None:
+    """How fast the first refused request was sent is no measure of what the server allows."""
+    rate = Rate()
+    rate.accepted()
+    rate.refused(10.0, 1.0, 0.0, is_odd=False)
+    assert rate.rate() is None
+
+
+def test_odd_429s_show_no_limit() -> None:
+    """Single refusals among many acceptances are no limit, however many they become."""
+    rate = Rate()
+    for second in range(100):
+        for _ in range(50):
+            rate.accepted()
+        rate.refused(second, 1.0, 0.0, is_odd=True)
+    assert rate.rate() is None
 
 
 def test_two_429s_show_the_limit() -> None:
     """The limit is what was accepted between two 429s, by the time between them."""
-    pace = refused_at(1000.0)
-    for _ in range(20):
-        pace.record_accepted()
-        pace.record_wait(0.1)
-    pace.record_refused(2.0, 1000.0, 1.0)
-    assert pace.limit == pytest.approx(10.0)
-    assert pace.rate() == pytest.approx(SAFETY * 10.0)
+    rate = found(10.0)
+    assert rate.limit == pytest.approx(10.0)
+    assert rate.rate() == pytest.approx(SAFETY * 10.0)
+
+
+def test_the_rate_does_not_fall_below_its_floor() -> None:
+    """What was accepted for half a minute is not doubted for a few refusals."""
+    rate = found(10.0)
+    now = send_for(rate, 2.0)
+    rate.refused(now + 20.0, 1.0, 9.0, is_odd=False)
+    assert rate.limit == 9.0
 
 
 def test_a_rate_that_is_used_grows() -> None:
     """After half a minute at full rate it has grown by nine tenths of the limit."""
-    pace = refused_at(20.0)
-    while (seconds := pace._at_full_rate) < GROWTH_TIME:
-        pace.record_wait(min(0.05, GROWTH_TIME - seconds))
-    assert pace.rate() == pytest.approx(10.0 * (SAFETY + GROWTH))
+    rate = found(10.0)
+    send_for(rate, GROWTH_TIME + 0.2)
+    assert rate.rate() == pytest.approx(10.0 * (SAFETY + GROWTH), rel=0.05)
 
 
 def test_a_pause_does_not_make_it_grow() -> None:
     """A long wait, as after `Retry-After`, counts for two requests at most."""
-    pace = refused_at(20.0)
-    pace.record_wait(60.0)
-    assert pace.rate() == pytest.approx(SAFETY * 10.0, rel=1e-3)
+    rate = found(10.0)
+    rate.sent(60.0)
+    assert rate.rate() == pytest.approx(SAFETY * 10.0, rel=1e-3)
 
 
 def test_a_refusal_after_a_refusal_changes_nothing() -> None:
     """Where nothing was accepted in between the pause was too short, not the rate too high."""
-    pace = refused_at(20.0)
-    pace.record_refused(1.0, 20.0, 1.0)
-    assert pace.limit == 10.0
+    rate = found(10.0)
+    rate.refused(1.0, 1.0, 0.0, is_odd=False)
+    assert rate.limit == 10.0
 
 
 def test_an_unused_rate_is_no_evidence() -> None:
     """Ten requests in ten minutes do not mean a limit of one a minute."""
-    pace = refused_at(20.0)
-    for _ in range(10):
-        pace.record_accepted()
-    pace.record_refused(600.0, 20.0, 1.0)
-    assert pace.limit == pytest.approx(STEP * SAFETY * 10.0)
+    rate = found(10.0)
+    for minute in range(10):
+        rate.sent(60.0 * minute)
+        rate.accepted()
+    rate.refused(600.0, 1.0, 0.0, is_odd=False)
+    assert rate.limit == pytest.approx(STEP * SAFETY * 10.0, rel=1e-3)
 
 
 def test_a_rate_that_was_about_right_loses_a_fifth_at_most() -> None:
     """After some seconds at full rate one refusal costs no more than a fifth of it."""
-    pace = refused_at(20.0)
-    while pace._at_full_rate <= SETTLED:
-        pace.record_accepted()
-        pace.record_wait(0.15)
-    rate = pace.rate() or 0.0
-    pace.record_refused(pace._waited, 20.0, 1.0)
-    assert pace.limit == pytest.approx(STEP * rate)
+    rate = found(10.0)
+    now = send_for(rate, SETTLED + 1.0, accepted=False)
+    rate.accepted()
+    before = rate.rate() or 0.0
+    rate.refused(now, 1.0, 0.0, is_odd=False)
+    assert rate.limit == pytest.approx(STEP * before)
 
 
 def test_a_long_pause_saves_up_no_more_than_a_bucket() -> None:
     """Of a minute's pause one second counts as time in which the server counted."""
-    pace = Rate()
-    pace.record_refused(0.0, 1000.0, 60.0)
+    rate = Rate()
+    rate.refused(0.0, 60.0, 0.0, is_odd=False)
     for _ in range(20):
-        pace.record_accepted()
-        pace.record_wait(0.1)
-    pace.record_refused(61.0, 1000.0, 1.0)
-    assert pace.limit == pytest.approx(10.0)
+        rate.accepted()
+    rate.refused(61.0, 1.0, 0.0, is_odd=False)
+    assert rate.limit == pytest.approx(10.0)
 
 
-class Bucket:
-    """A server that allows so many requests a second, and as many at once."""
+@attrs.define
+class Flood:
+    """Requests that are sent as fast as the limiter allows."""
 
-    def __init__(self, limit: float) -> None:
-        self.limit = limit
-        self.accepted = self.refused = 0
-        self._tokens = limit
-        self._at = anyio.current_time()
+    limiter: Limiter
+    bucket: Bucket
+    accepted: int = 0
+    refused: int = 0
 
-    def takes(self) -> bool:
-        """Accept a request, or refuse it."""
-        at = anyio.current_time()
-        self._tokens = min(self.limit, self._tokens + (at - self._at) * self.limit)
-        self._at = at
-        taken = self._tokens >= 1
-        self._tokens -= taken
-        self.accepted += taken
-        self.refused += not taken
-        return taken
-
-
-async def flood(limiter: Limiter, bucket: Bucket, until: float) -> None:
-    """Send all the time, as fast as the limiter allows."""
-    while anyio.current_time() < until:
-        await limiter.acquire(limiter.submits)
-        sent_at = anyio.current_time()
-        await asyncio.sleep(0.05)
-        if bucket.takes():
-            limiter.accepted(sent_at)
-        else:
-            limiter.refused(sent_at, None)
-        limiter.release(limiter.submits)
+    async def run(self, until: float) -> None:
+        while anyio.current_time() < until:
+            permit = await self.limiter.acquire(self.limiter.others)
+            await asyncio.sleep(0.05)
+            if self.bucket.allows(anyio.current_time()):
+                self.accepted += 1
+                permit.accepted()
+            else:
+                self.refused += 1
+                permit.refused(RateLimitError("too fast", 429))
+            permit.release()
 
 
 @pytest.mark.virtual_time
 @pytest.mark.parametrize("factor", [1.0, 0.5, 2.0])
 async def test_a_limit_is_found_and_kept(factor: float) -> None:
     """Nine tenths of a limit are used and 2 % refused at most, 30 s after it changed."""
-    bucket = Bucket(10.0)
-    limiter = Limiter(16, None, Backoff(RetryPolicy()))
-    limiter.backoff._random = random.Random(1)
+    flood = Flood(polite(16), bucket := Bucket(10.0))
+    flood.limiter.others.limit.backoff._random = random.Random(1)
     async with asyncio.TaskGroup() as group:
         for _ in range(16):
-            group.create_task(flood(limiter, bucket, anyio.current_time() + 120))
+            group.create_task(flood.run(anyio.current_time() + 120))
         await asyncio.sleep(30)
-        bucket.limit *= factor
+        bucket.rate *= factor
         await asyncio.sleep(30)
-        accepted, refused = bucket.accepted, bucket.refused
+        accepted, refused = flood.accepted, flood.refused
         await asyncio.sleep(60)
-        accepted, refused = bucket.accepted - accepted, bucket.refused - refused
-    limiter.close("done")
-    assert accepted >= 0.9 * 60 * bucket.limit
+        accepted, refused = flood.accepted - accepted, flood.refused - refused
+    flood.limiter.close("done")
+    assert accepted >= 0.9 * 60 * bucket.rate
     assert refused <= 0.02 * (accepted + refused)
 
 
 @pytest.mark.virtual_time
 async def test_a_cap_holds_beside_a_found_limit() -> None:
     """Of the caller's cap and the limit that was found the lower one counts."""
-    bucket = Bucket(20.0)
-    limiter = Limiter(16, 10.0, Backoff(RetryPolicy()))
-    limiter.refused(anyio.current_time(), None)
+    flood = Flood(polite(16, 10.0), Bucket(20.0))
     async with asyncio.TaskGroup() as group:
         for _ in range(16):
-            group.create_task(flood(limiter, bucket, anyio.current_time() + 60))
-    limiter.close("done")
-    assert bucket.refused == 0
-    assert 0.9 * 580 <= bucket.accepted <= 600 + 16  # those who were waiting at the end
+            group.create_task(flood.run(anyio.current_time() + 60))
+    flood.limiter.close("done")
+    assert flood.refused == 0
+    assert 0.9 * 580 <= flood.accepted <= 600 + 16  # those who were waiting at the end

@@ -178,10 +178,10 @@ async def test_a_slot_that_comes_with_the_end_is_not_used() -> None:
         runtime = vidgo._runtime
         assert runtime is not None
         limiter = runtime.limiter
-        await limiter.acquire(limiter.submits)
+        permit = await limiter.acquire(limiter.submits)
         submit = asyncio.create_task(vidgo.submit(FOX))
         await asyncio.sleep(0)  # it is in the queue now
-        limiter.release(limiter.submits)
+        permit.release()
         runtime.submitter._closing.set()
         with pytest.raises(SessionClosedError, match="nothing was bought"):
             await submit

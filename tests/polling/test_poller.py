@@ -10,6 +10,7 @@ from tests.support.faults import RequestTimes
 from tests.support.sessions import FOX, foxes, open_session
 from vidgo_async import FixedPolling, Task, TaskTimeoutError
 from vidgo_async._api.client import Api
+from vidgo_async._api.limiter import Permit
 from vidgo_async.sandbox import Sandbox, hang, slow
 
 pytestmark = pytest.mark.virtual_time
@@ -171,9 +172,11 @@ async def test_work_before_a_poll_harms_no_other(monkeypatch: pytest.MonkeyPatch
     """An `await` before a poll is sent, such as a hook of a tracer, stops no other poll."""
     status = Api.status
 
-    async def with_a_hook(self: Api, known: Task, *, timeout: float | None = None) -> Task:
+    async def with_a_hook(
+        self: Api, known: Task, permit: Permit, *, timeout: float | None = None
+    ) -> Task:
         await anyio.sleep(0.05)
-        return await status(self, known, timeout=timeout)
+        return await status(self, known, permit, timeout=timeout)
 
     monkeypatch.setattr(Api, "status", with_a_hook)
     async with (

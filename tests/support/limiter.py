@@ -2,12 +2,11 @@
 
 import asyncio
 
-import anyio
 import anyio.lowlevel
 import pytest
 
-from vidgo_async import RetryPolicy
-from vidgo_async._api.limiter import Limiter
+from vidgo_async import RateLimitError, RetryPolicy
+from vidgo_async._api.limiter import Caps, Limiter, WaitQueue
 from vidgo_async._core.retry import Backoff
 
 ITERATIONS = 3
@@ -35,28 +34,39 @@ class Requests:
             self._ends[name].set()
 
     async def _run(self, name: str) -> None:
-        lane = self.limiter.polls if name.startswith("p") else self.limiter.submits
-        await self.limiter.acquire(lane)
+        queue = self.limiter.polls if name.startswith("p") else self.limiter.submits
+        permit = await self.limiter.acquire(queue)
         self.inside.append(name)
         self.starts.append(asyncio.get_running_loop().time())
         try:
             await self._ends[name].wait()
         finally:
             self.inside.remove(name)
-            self.limiter.release(lane)
+            permit.release()
 
 
-def polite(limit: int = 1, rate: float | None = None) -> Limiter:
-    return Limiter(limit, rate, Backoff(RetryPolicy(initial_delay=1.0, max_delay=30.0)))
+def polite(limit: int = 1, rate: float | None = None, **caps: float) -> Limiter:
+    caps_ = Caps(max_concurrent_requests=limit, max_requests_per_second=rate, **caps)
+    return Limiter(caps_, Backoff(RetryPolicy(initial_delay=1.0, max_delay=30.0)))
+
+
+async def refuse(queue: WaitQueue, limiter: Limiter, retry_after: float | None = None) -> None:
+    """Send a request that is refused with 429 at once."""
+    permit = await limiter.acquire(queue)
+    permit.refused(RateLimitError("too fast", 429, retry_after=retry_after))
+    permit.release()
+
+
+async def accept(queue: WaitQueue, limiter: Limiter) -> None:
+    """Send a request that is accepted at once."""
+    permit = await limiter.acquire(queue)
+    permit.accepted()
+    permit.release()
 
 
 async def run_loop() -> None:
     for _ in range(ITERATIONS):
         await anyio.lowlevel.checkpoint()
-
-
-def pause(limiter: Limiter) -> float:
-    return limiter.resumes_at - anyio.current_time()
 
 
 async def cancel(task: "asyncio.Task[None]") -> None:

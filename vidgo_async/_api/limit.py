@@ -1,8 +1,8 @@
 """What is known of the server's limit for one kind of request: when the next may be sent.
 
 Nothing is known of it, so nothing is held back until the first 429. That closes the limit for a
-moment; then one request goes as a probe, and with each that is accepted one more may be in flight.
-What is refused and accepted again tells what kind of limit it is:
+moment; then one request goes as a probe, and once it is accepted the others follow. What is refused
+and accepted again tells what kind of limit it is:
 
 too fast          the first probe is accepted: a rate (`Rate`)
 too many          only a later probe is accepted: a number in a longer window (`Window`)
@@ -75,8 +75,8 @@ class Limit:
         """Counts the refusals that were news: to requests sent after the one before."""
         self._in_flight = 0
         """Requests of this round."""
-        self._allowed = math.inf
-        """How many of this round may be in flight."""
+        self._probing = False
+        """Whether only one of this round may be in flight."""
         self._refusals = 0
         """Refusals in a row that were news."""
         self._refused_since = self._refused_at = -math.inf
@@ -109,8 +109,8 @@ class Limit:
         return moved_at if self.crowd is None else max(moved_at, self.crowd.moves_until(now))
 
     def _regular(self, now: float, in_flight: int) -> float:
-        if self._in_flight >= self._allowed:
-            return math.inf  # a probe is on its way
+        if self._probing and self._in_flight:
+            return math.inf
         if self.crowd is not None and self.crowd.limit is not None:
             return now if self.crowd.has_room(now, in_flight) else math.inf
         if self._is_probe_after_end(now):
@@ -144,15 +144,15 @@ class Limit:
         self._results[-1].all += 1
         self._rate.accepted()
         if leave.round == self._round:
+            self._probing = False
             if self._refusals:
                 self._reopen(leave, now)
-            self._allowed += 1
         self._log.add(now)
         self._accepted += 1
         if self._window is not None:
             self._window.accepted(now, trial=leave.trial)
             if not self._window.is_proven and self._window.opens_at(0) > now:
-                self._allowed = 1  # when it opens, the first goes as a probe once more
+                self._probing = True  # when it opens
         if self.crowd is not None:
             self.crowd.accepted(now, trial=leave.trial)
 
@@ -161,12 +161,15 @@ class Limit:
         self._results[-1].all += 1
         self._results[-1].refused += 1
         self.last_refusal = error.own_copy()
+        asked = self.backoff.delay(0, error.retry_after)
+        self._asked_until = max(self._asked_until, now + asked)
+        self._not_before = max(self._not_before, self._asked_until)
         if leave.round != self._round:
             return
         self._round += 1
         self._in_flight = 0
         if not self._told_crowd(leave, now) and not self._told_trial(leave, now):
-            self._close(now, error.retry_after)
+            self._close(now, asked)
 
     def _told_crowd(self, leave: Leave, now: float) -> bool:
         """Tell whether the number of running tasks is why, so that no pause is needed."""
@@ -185,23 +188,21 @@ class Limit:
         self._window.refused(now, trial=True)
         return True
 
-    def _close(self, now: float, retry_after: float | None) -> None:
+    def _close(self, now: float, asked: float) -> None:
         if self._refusals == 0:
             self._refused_since = now
-            wait = self.backoff.delay(1, retry_after)
+            wait = asked or self.backoff.delay(1)
         else:
             closed = now - self._refused_since
-            again = next_length(FURTHER * closed) - closed
-            wait = max(again, self.backoff.delay(0, retry_after))
+            wait = next_length(FURTHER * closed) - closed
         self._refusals += 1
         self._refused_at = now
-        self._allowed = 1
-        self._asked_until = now + self.backoff.delay(0, retry_after)
+        self._probing = True
         self._not_before = max(self._not_before, now + wait)
         if self._window is not None:
             self._window.refused(now, trial=False)
         floor = self._log.count(self._refused_since - FLOOR_TIME) / FLOOR_TIME
-        self._rate.refused(now, wait, floor, is_odd=self._may_be_odd())
+        self._rate.refused(now, self._not_before - now, floor, is_odd=self._may_be_odd())
         self._results.append(Results())
 
     def _may_be_odd(self) -> bool:
@@ -213,7 +214,6 @@ class Limit:
         if leave.after_end and self.crowd is not None:
             self.crowd.probed(now, accepted=True)
             self._window = None
-            self._allowed = math.inf
         elif self._window is None and self._refusals > PROBES_BEFORE_WINDOW and self._accepted:
             used = self._refused_at - self._log.newest(min(self._accepted, len(self._log)))
             closed = now - self._refused_since
