@@ -26,7 +26,7 @@ async def test_waiting_until_a_deadline_that_rings_late(late: float) -> None:
     loop: Any = asyncio.get_running_loop()
     started = loop.time()
     task = asyncio.create_task(asyncio.sleep(max(late, 1) + GRACE / 2))
-    waiting = asyncio.create_task(wait_until(task, started + 1))
+    waiting = asyncio.create_task(wait_until({task}, started + 1))
     await asyncio.sleep(0)
     loop.advance(late)
     assert await waiting is bool(late)
@@ -35,4 +35,4 @@ async def test_waiting_until_a_deadline_that_rings_late(late: float) -> None:
 
 async def test_waiting_without_a_deadline() -> None:
     """None is no deadline."""
-    assert await wait_until(asyncio.create_task(asyncio.sleep(1000)), None)
+    assert await wait_until({asyncio.create_task(asyncio.sleep(1000))}, None)

@@ -1,6 +1,7 @@
 """Requests that hold a permit of the limiter until they are told to end."""
 
 import asyncio
+from typing import Any
 
 import anyio.lowlevel
 import pytest
@@ -69,7 +70,7 @@ async def run_loop() -> None:
         await anyio.lowlevel.checkpoint()
 
 
-async def cancel(task: "asyncio.Task[None]") -> None:
+async def cancel(task: "asyncio.Task[Any]") -> None:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

@@ -218,6 +218,6 @@ class Limit:
             used = self._refused_at - self._log.newest(min(self._accepted, len(self._log)))
             closed = now - self._refused_since
             length = next_length(min(used, WINDOW_PER_PAUSE * closed))
-            number = self._log.count(self._refused_since - length)
+            number = min(self._accepted, self._log.count(self._refused_since - length))
             self._window = Window(self._log, max(1, number), length)
         self._refusals = self._accepted = 0

@@ -13,6 +13,9 @@ from vidgo_async._api.accept_log import AcceptLog
 
 LENGTHS = (1, 2, 5, 10, 15, 20, 30, 60, 120, 240, 360, 600, 900, 1800, 3600)
 """Seconds over which servers count. After refusals they are also the times to ask again."""
+MUCH = 0.7
+"""Up to this part of the number, a window that is used up shows a smaller number; else it is longer
+than was thought."""
 CLOSE_ENOUGH = 1.1
 """How far the bounds of a length may be apart for it to count as known."""
 
@@ -25,8 +28,8 @@ def next_length(seconds: float) -> float:
 class Window:
     """At most `number` requests in any `length` seconds.
 
-    Now and then one more than that is tried, each time after twice as many acceptances, since the
-    window may be shorter than is known, and the limit may be raised.
+    After every few windows one more than that is tried, since the window may be shorter than is
+    known, and the limit may be raised.
     """
 
     def __init__(self, log: AcceptLog, number: int, length: float) -> None:
@@ -70,15 +73,17 @@ class Window:
         """Learn from a refusal."""
         self._kept = 0
         elapsed = now - self._oldest_of(self.number)
+        used = self._log.count(now - self.length)
         if trial:
             self._too_short = max(self._too_short, elapsed)
-            self._kept_until_trial = 2 * max(self.number, self._kept_until_trial)
-        elif elapsed >= self.length:
+            self._kept_until_trial = 3 * self.number
+        elif 0 < used < MUCH * self.number:
+            # At most halved, since one acceptance that came late must not make it 1.
+            self.number = max(1, self.number // 2, used)
+            self._kept_until_trial = 2 * self.number
+        else:
             self._too_short = elapsed
             self.length = next_length(elapsed)
-        else:
-            self.number = max(1, self._log.count(now - self.length))
-            self._kept_until_trial = 2 * self.number
 
     def _oldest_of(self, number: int) -> float:
         """Return when the oldest of the last so many was accepted."""

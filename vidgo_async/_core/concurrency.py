@@ -84,17 +84,17 @@ class Deadline:
             self._timer = None
 
 
-async def wait_until(task: "asyncio.Task[Any]", deadline: float | None) -> bool:
-    """Wait for a task until a time of the loop, and a little longer if that rings late.
+async def wait_until(tasks: AbstractSet["asyncio.Task[Any]"], deadline: float | None) -> bool:
+    """Wait for tasks until a time of the loop, and a little longer if that rings late.
 
     Returns:
-        Whether the task is done.
+        Whether all are done.
     """
     left = None if deadline is None else max(0.0, deadline - now())
-    await asyncio.wait({task}, timeout=left)
-    if deadline is not None and not task.done() and now() - max(deadline, 0.0) > LATE:
-        await asyncio.wait({task}, timeout=GRACE)
-    return task.done()
+    _, pending = await asyncio.wait(tasks, timeout=left)
+    if deadline is not None and pending and now() - max(deadline, 0.0) > LATE:
+        _, pending = await asyncio.wait(pending, timeout=GRACE)
+    return not pending
 
 
 async def wait_shielded(tasks: AbstractSet["asyncio.Task[Any]"]) -> None:

@@ -140,7 +140,7 @@ class Submitter:
         self._unsent[job] = submit
         job.add_done_callback(self._unsent.pop)
         try:
-            done = await wait_until(job, deadline)
+            done = await wait_until({job}, deadline)
         except BaseException:  # cancelled, or closed with its coroutine
             self._abandon(job, submit)
             raise
@@ -159,7 +159,7 @@ class Submitter:
             if not submit.state.started:
                 job.cancel()
         if self._submits:
-            await asyncio.wait(set(self._submits), timeout=CLOSE_GRACE)
+            await wait_until(set(self._submits), now() + CLOSE_GRACE)
         self._submits.cancel()
         await self._submits.wait()
 
