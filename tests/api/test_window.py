@@ -103,11 +103,12 @@ def test_trials_close_in_on_the_length_and_then_begin_anew() -> None:
 def test_it_is_proven_once_it_was_used_up(number: int) -> None:
     """Until then the first of each window goes as a probe."""
     limit, log = window(number, 10.0)
-    assert not limit.is_proven
+    proven = [limit.is_proven]
     keep(limit, log, 2)
-    assert limit.is_proven
+    proven.append(limit.is_proven)
     limit.refused(1000.0, trial=False)
-    assert not limit.is_proven
+    proven.append(limit.is_proven)
+    assert proven == [False, True, False]
 
 
 def test_lengths_go_on_for_ever() -> None:
