@@ -1,6 +1,7 @@
 """Faults by name, and a script that plays them in front of the sandbox."""
 
 from collections import defaultdict, deque
+from typing import TYPE_CHECKING
 
 import anyio
 from aiohttp import web
@@ -19,6 +20,9 @@ from vidgo_async.sandbox import (
     reset_before,
     slow,
 )
+
+if TYPE_CHECKING:
+    from tests.support.limits import ServerLimit
 
 
 async def honest(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -67,12 +71,16 @@ class FaultScript:
         """The faults that the submits of each prompt met."""
         self.limit = self.most = 0
         """Requests in flight: how many there may be, and how many there were at most."""
+        self.server_limit: ServerLimit | None = None
+        """What refuses submits that no fault meets."""
         self.violations: list[str] = []
         self._in_flight: list[web.Request] = []
 
     async def __call__(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         call = request.match_info.route.name or ""
         fault = self.plans[call].popleft() if self.plans[call] else "honest"
+        if call == "submit" and fault == "honest" and not self._allows():
+            fault = "limited"
         self._in_flight.append(request)
         try:
             self._count()
@@ -85,6 +93,9 @@ class FaultScript:
             return await FAULTS[fault](request, handler)
         finally:
             self._in_flight = [other for other in self._in_flight if other is not request]
+
+    def _allows(self) -> bool:
+        return self.server_limit is None or self.server_limit.allows(anyio.current_time())
 
     def _count(self) -> None:
         # The handler of a request that its client aborted may live for one more loop iteration.

@@ -7,6 +7,7 @@ import attrs
 
 from vidgo_async import (
     Failure,
+    RateLimitError,
     SubmissionUnknownError,
     SubmitErrorGroup,
     Success,
@@ -40,6 +41,8 @@ class Ledger:
     outcomes: Counter[str] = attrs.field(init=False, factory=Counter[str])
     named: set[str] = attrs.field(init=False, factory=set[str])
     """Tasks that an error named: what goes on after the session is in `unclaimed` too."""
+    given_up: list[RateLimitError] = attrs.field(init=False, factory=list[RateLimitError])
+    """Submits that were refused until their patience was at its end."""
 
     def note(self, *things: object) -> None:
         """Note what a submit returned, raised or left unclaimed, and what a batch yielded."""
@@ -53,6 +56,8 @@ class Ledger:
                     self.note(*thing.accepted.values(), *thing.failed.values())
                 case VidgoError() if thing.task_id is not None:
                     self.named.add(thing.task_id)
+                case RateLimitError():
+                    self.given_up.append(thing)
                 case VidgoError():
                     pass
                 case Success() | Failure():

@@ -37,6 +37,7 @@ from hypothesis.stateful import (
 
 from tests.support.fault_script import CLEAR, FAULTS, FaultScript
 from tests.support.ledger import Differences, Ledger
+from tests.support.limits import AtOnce, FixedWindow
 from tests.support.sessions import open_session
 from vidgo_async import (
     Batch,
@@ -128,7 +129,7 @@ class Machine(RuleBasedStateMachine):
         self.sessions: list[VidgoSession] = []
         self.alive: set[VidgoSession] = set()
         self.outage: AbstractAsyncContextManager[None] | None = None
-        self.was_down = False
+        self.was_down = self.planned_refusals = False
         self.folder = tempfile.TemporaryDirectory()
         self.disk_is_full = False
         self.disk = mock.patch.object(PartFile, "write", self._writing(PartFile.write))
@@ -139,14 +140,21 @@ class Machine(RuleBasedStateMachine):
         limit=st.integers(1, 4),
         ending=st.sampled_from(["await", "native", "scope", "close"]),
         faulty_policy=st.booleans(),
+        server_limit=st.sampled_from(["none", "none", "window", "at once"]),
     )
-    def begin(self, seed: int, limit: int, ending: str, faulty_policy: bool) -> None:
+    def begin(
+        self, seed: int, limit: int, ending: str, faulty_policy: bool, server_limit: str
+    ) -> None:
         """Start a server and open a session; choose how all calls end at last."""
         self.limit, self.ending = limit, ending
         self.policy = FaultyPolicy() if faulty_policy else FixedPolling(4.0)
         self.sandbox = Sandbox(seed=seed, seconds=(1, 40), failure_rate=0.2)
         self.runner.run(self.sandbox.__aenter__())
         self.sandbox.inject(self.script, call=None, times=None)
+        if server_limit == "window":
+            self.script.server_limit = FixedWindow(3, 10.0)
+        elif server_limit == "at once":
+            self.script.server_limit = AtOnce(self.sandbox, 2)
         self._open()
 
     # --- What callers do --------------------------------------------------------------------
@@ -346,6 +354,9 @@ class Machine(RuleBasedStateMachine):
                 self.runner.run(self._finish())
                 assert not asyncio.all_tasks(self.loop)
                 assert self.ledger.compare(self._sold()) == Differences()
+                if len(self.sessions) == 1 and not self.planned_refusals:
+                    # No tasks but those that the session knows hold the server's places.
+                    assert self.ledger.unknown or not self.ledger.given_up
                 if not self.was_down:  # or else any answer may be lost
                     # A POST that never came met a server that dropped the idle connection.
                     lost = {
@@ -401,11 +412,12 @@ class Machine(RuleBasedStateMachine):
     async def _check_use(self) -> None:
         """Check that the session works, and that all of its slots are free."""
         await asyncio.sleep(CALM)
+        limit, self.script.server_limit = self.script.server_limit, None
         self.ledger.note(*await self.vidgo.submit_many(self._orders(1)))  # closes the breaker
         self.script.most = 0
         self.script.plans["submit"].extend(["late"] * self.limit)
         self.ledger.note(*await self.vidgo.submit_many(self._orders(self.limit + 1)))
-        assert self.script.most == self.limit
+        assert limit is not None or self.script.most == self.limit
 
     # --- Helpers ------------------------------------------------------------------------------
 
@@ -424,6 +436,7 @@ class Machine(RuleBasedStateMachine):
             self.calls.append(Call(asyncio.create_task(call(scope)), scope))
             await _pass(scene.seconds, scene.iterations)
 
+        self.planned_refusals = self.planned_refusals or "limited" in scene.faults
         self.script.plans["submit"].extend(scene.faults)
         self.runner.run(begin())
 
@@ -515,3 +528,41 @@ def test_each_sale_has_one_owner() -> None:
         run_state_machine_as_test(Machine, settings=how)
     finally:
         gc.unfreeze()
+
+
+def test_three_429s_leave_the_session_usable() -> None:
+    """A sequence that was found once: after it three submits at a time were never in flight."""
+
+    def generate(scene: Scene, timeout: float | None, *, bug: bool) -> None:
+        machine.generate(scene=scene, timeout=timeout, bug=bug)
+
+    def generate_many(count: int, kind: str, scene: Scene, stop: int, **options: Any) -> None:
+        block = options.pop("block")
+        machine.generate_many(
+            scene=scene, count=count, kind=kind, stop=stop, block=block, options=options
+        )
+
+    refused = ["refused", "refused", "empty"]
+    machine = Machine()
+    try:
+        machine.begin(seed=6, limit=3, ending="await", faulty_policy=False, server_limit="none")
+        machine.break_polls(faults=["cut_body", "hang"])
+        generate(Scene(["limited"], within=0.01, seconds=30.0, iterations=5), None, bug=True)
+        generate(Scene(iterations=19), 3.0, bug=False)
+        machine.submit_many(count=2, scene=Scene(iterations=15))
+        generate(Scene(refused, within=0.0, seconds=5.0, iterations=1), 900.0, bug=True)
+        machine.cancel(how="scope", pick=95)
+        faults = ["reset_before", "not_found", "limited"]
+        machine.submit_many(count=4, scene=Scene(faults, within=12.0, seconds=1.0, iterations=15))
+        machine.cancel(how="scope", pick=24)
+        once = {"save": False, "max_in_flight": 3}
+        scene = Scene(["reset_after"], seconds=30.0)
+        generate_many(5, "stream", scene, 1, block=False, timeout=None, **once)
+        generate(Scene(["limited"], within=0.01, seconds=0.1, iterations=14), None, bug=True)
+        generate_many(6, "broken", Scene(iterations=19), 2, block=False, timeout=900.0, **once)
+        scene = Scene(refused, within=0.0, seconds=5.0, iterations=1)
+        generate_many(2, "list", scene, 1, block=True, timeout=20.0, **once)
+        machine.cancel(how="scope", pick=36)
+        machine.break_polls(faults=["hang"])
+    finally:
+        machine.teardown()
