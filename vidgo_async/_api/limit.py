@@ -58,6 +58,43 @@ class Results:
     refused: int = 0
 
 
+class Load:
+    """Whether requests are sent without a pause: only then does a refusal tell how fast is too fast."""
+
+    def __init__(self) -> None:
+        self._in_flight = 0
+        self._began: float | None = None
+        """When the first request was sent since the last refusal."""
+        self._busy = 0.0
+        """Seconds since then in which requests were in flight."""
+        self._busy_since = 0.0
+
+    def begin(self) -> None:
+        """Begin anew, after a refusal."""
+        self._began, self._busy = None, 0.0
+
+    def sent(self, now: float) -> None:
+        """Note a request that is sent."""
+        if self._began is None:
+            self._began = self._busy_since = now
+        elif self._in_flight == 0:
+            self._busy_since = now
+        self._in_flight += 1
+
+    def done(self, now: float) -> None:
+        """Note that it is in flight no more."""
+        self._in_flight -= 1
+        if self._in_flight == 0:
+            self._busy += now - self._busy_since
+
+    def is_full(self, now: float) -> bool:
+        """Tell whether requests were in flight for half of the time."""
+        if self._began is None:
+            return False
+        busy = self._busy + (now - self._busy_since if self._in_flight else 0.0)
+        return busy >= (now - self._began) / 2
+
+
 class Limit:
     """The limit of one kind of request."""
 
@@ -71,6 +108,7 @@ class Limit:
         self._window: Window | None = None
         self._results = deque([Results()], maxlen=2)
         """Those since the last refusal that was news, after those before."""
+        self._load = Load()
         self._round = 0
         """Counts the refusals that were news: to requests sent after the one before."""
         self._in_flight = 0
@@ -100,6 +138,7 @@ class Limit:
         regular = self._round == 0 or self._regular(now, in_flight) <= now
         after_end = regular and self._is_probe_after_end(now)
         self._rate.sent(now)
+        self._load.sent(now)
         self._in_flight += 1
         return Leave(self._round, trial=not regular, after_end=after_end)
 
@@ -134,8 +173,9 @@ class Limit:
 
     # --- What it came to --------------------------------------------------------------------
 
-    def done(self, leave: Leave) -> None:
+    def done(self, leave: Leave, now: float) -> None:
         """Note that a request is in flight no more."""
+        self._load.done(now)
         if leave.round == self._round:
             self._in_flight -= 1
 
@@ -202,8 +242,10 @@ class Limit:
         if self._window is not None:
             self._window.refused(now, trial=False)
         floor = self._log.count(self._refused_since - FLOOR_TIME) / FLOOR_TIME
-        self._rate.refused(now, self._not_before - now, floor, is_odd=self._may_be_odd())
+        is_odd = self._may_be_odd() or not self._load.is_full(now)
+        self._rate.refused(now, self._not_before - now, floor, is_odd=is_odd)
         self._results.append(Results())
+        self._load.begin()
 
     def _may_be_odd(self) -> bool:
         refused = sum(each.refused for each in self._results)

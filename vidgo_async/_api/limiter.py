@@ -70,7 +70,7 @@ class Permit:
 
     def release(self) -> None:
         """Give it back, once, when the request has come to its end."""
-        self._queue.limit.done(self._leave)
+        self._queue.limit.done(self._leave, self._limiter.now())
         self._queue.in_flight -= 1
         self._limiter.dispatch()
 
