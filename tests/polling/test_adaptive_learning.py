@@ -93,6 +93,15 @@ def test_learning_pays(sigma: float, most: float) -> None:
     assert cost < most * mean / 2
 
 
+@pytest.mark.parametrize(("median", "most"), [(3.0, 1.4), (6.0, 2.1), (10.0, 3.0)])
+def test_what_takes_seconds_is_told_apart(median: float, most: float) -> None:
+    """Polls times lateness of fast image models is far below that of polls every 2 s."""
+    world = World(median=median, sigma=0.2)
+    policies = [world.teach(AdaptivePolling(min_interval=0.5).start()) for _ in range(10)]
+
+    assert statistics.mean(world.cost(policy, 80) for policy in policies) < most
+
+
 @pytest.mark.parametrize(("before", "after"), [(100.0, 200.0), (200.0, 100.0)])
 def test_a_change_is_followed(before: float, after: float) -> None:
     """A server twice as slow or as fast is followed within 50 completions."""

@@ -186,3 +186,31 @@ async def test_work_before_a_poll_harms_no_other(monkeypatch: pytest.MonkeyPatch
         tasks = await vidgo.submit_many(foxes(8))
         ended = [task async for task in vidgo.as_completed(tasks, timeout=30)]
         assert len(ended) == 8
+
+
+async def test_too_few_permits_are_told_of_once(caplog: pytest.LogCaptureFixture) -> None:
+    """Where polls wait for permits for longer than half of their interval, one line says so."""
+    caplog.set_level("INFO", logger="vidgo_async")
+    for limit, lines in ((2, 1), (64, 0)):
+        caplog.clear()
+        async with (
+            Sandbox(seconds=(60, 60)) as sandbox,
+            open_session(sandbox, max_concurrent_requests=limit) as vidgo,
+        ):
+            sandbox.inject(slow(0.2), call="status", times=None)
+            tasks = await vidgo.submit_many(foxes(40))
+            assert len([task async for task in vidgo.as_completed(tasks)]) == 40
+        told = [line for line in caplog.messages if "raise max_concurrent_requests" in line]
+        assert len(told) == lines
+
+
+async def test_a_cap_of_the_caller_is_not_told_of(caplog: pytest.LogCaptureFixture) -> None:
+    """Polls that are late since the caller, or the server, wants them to be are no news."""
+    caplog.set_level("INFO", logger="vidgo_async")
+    async with (
+        Sandbox(seconds=(60, 60)) as sandbox,
+        open_session(sandbox, max_requests_per_second=1.0) as vidgo,
+    ):
+        tasks = await vidgo.submit_many(foxes(10))
+        assert len([task async for task in vidgo.as_completed(tasks)]) == 10
+    assert "raise max_concurrent_requests" not in caplog.text

@@ -108,12 +108,12 @@ class Crowd:
             self._more += 1
             self._ends = 0
 
-    def refused(self, now: float, *, trial: bool) -> None:
-        """Learn from a refusal; it may disprove the limit."""
+    def refused(self, now: float, *, trial: bool) -> bool:
+        """Learn from a refusal; return whether the limit is still believed."""
         self._refused_at = now
         self._more = self._ends = 0
         if trial:
-            return
+            return True
         self._contradictions += 1
         running = self.running(now)
         most = max(MIN_CONTRADICTIONS, CONTRADICTIONS * (self.limit or 0))
@@ -121,3 +121,4 @@ class Crowd:
             self.limit, self._contradictions = None, 0
         else:
             self.limit = running
+        return self.limit is not None

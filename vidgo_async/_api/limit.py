@@ -219,8 +219,7 @@ class Limit:
             if leave.after_end:
                 self.crowd.probed(now, accepted=False)
             return False
-        self.crowd.refused(now, trial=leave.trial)
-        return self.crowd.limit is not None
+        return self.crowd.refused(now, trial=leave.trial)
 
     def _told_trial(self, leave: Leave, now: float) -> bool:
         if self._window is None or not leave.trial:

@@ -192,6 +192,10 @@ class Limiter:
             not waiting and self._has_permit() and self._opens_at(queue, now := self.now()) <= now
         )
 
+    def only_permits_matter(self, queue: WaitQueue) -> bool:
+        """Tell whether neither a cap nor the server ever held a request of this kind back."""
+        return self._cap.rate is None and queue.limit.last_refusal is None
+
     def dispatch(self) -> None:
         """Let go what may; come back when the next may."""
         if not (self.submits.waiting or self.polls.waiting or self.others.waiting):

@@ -43,9 +43,7 @@ learns through the second method of `LearningPolicy`. It may build on this one:
             self.learned.learn(before, after, earliest, latest)
 """
 
-import functools
 import math
-from bisect import bisect_right
 from collections.abc import Hashable
 from typing import Any, Protocol, runtime_checkable
 
@@ -53,36 +51,22 @@ import attrs
 
 from vidgo_async._core.models import Task
 from vidgo_async._core.validators import positive
+from vidgo_async._polling.hazard import ANY_TIME, INSTANT, Clock, typical
 from vidgo_async._polling.policies import PollingPolicy
 
 KINDS = 128
 """Kinds of task that are remembered at a time; each takes some 10 KB."""
-_KEPT = 0.96
-"""What an end leaves of the weight of all that was learned before: 50 ends leave an eighth."""
-_PRIOR = 0.01
-"""Ends in each cell that the prior counts for: few, so that the first real ones outweigh it."""
 _CLEARLY = 3.0
 """Log-likelihood by which progress must have predicted better than age before it is used."""
 _MOST = 10.0
 """Bound of that advantage, so that a few lies end it."""
 _REMAINING = 100.0
 """Seconds that a task of unknown age may still have, on average."""
-_EXPECTED = 5.0
-"""Ends expected between two polls from which on an end is no news: it teaches nothing. So is one
-that was found after an hour without polls."""
-_INSTANT = 1e-6
-"""Polls closer together than this teach nothing but rounding errors."""
 _IMAGES = ("image", "banana", "flux", "seedream")
 """What the ids of image models have in them; "image-to-video" has "video" in it too."""
-
-_WHOLE = 100
-"""Per cent."""
-
-# Ages fall into cells, each a tenth longer than the one before, and the last has no end.
-_EDGES = (0.0, *(10.0 * 1.1**n for n in range(68)), math.inf)
-_CELLS = len(_EDGES) - 1
-_ANY_TIME = (_PRIOR * 50.0,) * _CELLS
-"""The prior for progress: the end may come anywhere, one in 50 with each per cent."""
+_WHOLE = 100.0
+_LEAST_PROGRESS = 10.0
+"""Per cent from which on progress is extrapolated."""
 
 
 @runtime_checkable
@@ -161,7 +145,7 @@ class _Learner:
 
     def _kind(self, task: Task) -> "_Kind":
         key = _key(task)
-        kind = self._kinds.pop(key, None) or _Kind(_Clock(_typical(_makes_images(task.model))))
+        kind = self._kinds.pop(key, None) or _Kind(Clock(typical(_makes_images(task.model))))
         self._kinds[key] = kind
         if len(self._kinds) > KINDS:
             del self._kinds[next(iter(self._kinds))]
@@ -175,9 +159,9 @@ def _key(task: Task) -> Hashable:
 class _Kind:
     """What is known of tasks of one kind: by two clocks, and which of them is the better."""
 
-    def __init__(self, by_age: "_Clock") -> None:
+    def __init__(self, by_age: "Clock") -> None:
         self.by_age = by_age
-        self.by_progress = _Clock(_ANY_TIME)
+        self.by_progress = Clock(ANY_TIME)
         self.known = False
         """Whether the polls told when one of them ended."""
         self.advantage = 0.0
@@ -206,100 +190,10 @@ class _Kind:
 def _progress(task: Task, age: float) -> float | None:
     """Return the progress in per cent, if it is one to extrapolate from."""
     progress = task.progress
-    if progress is None or age < _INSTANT or not _EDGES[1] <= progress <= _WHOLE:
+    if progress is None or age < INSTANT or not _LEAST_PROGRESS <= progress <= _WHOLE:
         return None
     return progress
 
 
-class _Clock:
-    """The hazard by one clock: in each cell the ends over the time lived, recent ones above all.
-
-    Times are seconds of age, or per cent of progress.
-    """
-
-    def __init__(self, prior: tuple[float, ...]) -> None:
-        self.prior = prior
-        """Time lived in each cell that the prior counts for."""
-        # What is seen in a cell counts in its neighbours too, so the lists are longer at both ends.
-        self.ends = [0.0] * (_CELLS + 2)
-        self.lived = [0.0] * (_CELLS + 2)
-
-    def reach(self, start: float, stop: float, need: float) -> float:
-        """Return the time at which the integral of sqrt(hazard) comes to `need`, or `stop`."""
-        for cell, span in _parts(start, stop):
-            density = math.sqrt(self._hazard(cell))
-            if density * span >= need:
-                return start + need / density
-            need -= density * span
-            start += span
-        return stop
-
-    def learn(self, start: float, stop: float, *, ended: bool) -> float:
-        """Count a poll; return the log-likelihood of its finding, or 0 where it teaches nothing."""
-        if stop - start < _INSTANT:
-            return 0.0
-        parts = _parts(start, stop)
-        risks = [self._hazard(cell) * span for cell, span in parts]
-        risk = sum(risks)
-        if ended and risk > _EXPECTED:
-            return 0.0
-        if not ended:
-            for cell, span in parts:
-                _count(self.lived, cell, span)
-            return -risk
-        # When between the polls it ended is not known: divide the end by what was expected.
-        chance = -math.expm1(-risk)
-        survival, alive = 1.0, 1.0
-        for (cell, span), danger in zip(parts, risks, strict=True):
-            share = -survival * math.expm1(-danger) / chance
-            survival *= math.exp(-danger)
-            _count(self.ends, cell, share)
-            _count(self.lived, cell, span * (alive - share / 2))
-            alive -= share
-        self.ends = [_KEPT * count for count in self.ends]
-        self.lived = [_KEPT * time for time in self.lived]
-        return math.log(chance)
-
-    def _hazard(self, cell: int) -> float:
-        return (self.ends[cell + 1] + _PRIOR) / (self.lived[cell + 1] + self.prior[cell])
-
-
-def _parts(start: float, stop: float) -> list[tuple[int, float]]:
-    """Return the cells between two times, with how much of each lies between them."""
-    parts: list[tuple[int, float]] = []
-    cell = bisect_right(_EDGES, start) - 1
-    while start < stop:
-        end = min(_EDGES[cell + 1], stop)
-        parts.append((cell, end - start))
-        start = end
-        cell += 1
-    return parts
-
-
-def _count(counts: list[float], cell: int, amount: float) -> None:
-    """Add half of an amount to a cell, and a quarter to each of its neighbours."""
-    counts[cell] += amount / 4
-    counts[cell + 1] += amount / 2
-    counts[cell + 2] += amount / 4
-
-
 def _makes_images(model: str | None) -> bool:
     return model is not None and "video" not in model and any(word in model for word in _IMAGES)
-
-
-@functools.cache
-def _typical(images: bool) -> tuple[float, ...]:
-    """Return the prior for images or videos, with some doubt which of them they are.
-
-    The durations are log-logistic: like log-normal ones, but what has lasted very long may well
-    last as long again, so that its polls become rare.
-    """
-    share = 0.9 if images else 0.1
-    prior: list[float] = []
-    for age in (_EDGES[1] / 2, *_EDGES[1:-1]):
-        image = 1 / (1 + (age / 30) ** 3)  # still alive; 78 % of the ends come at 15 to 60 s
-        video = 1 / (1 + (age / 165) ** 4)  # 84 % come at 90 to 300 s
-        alive = share * image + (1 - share) * video
-        ending = share * 3 * image * (1 - image) + (1 - share) * 4 * video * (1 - video)
-        prior.append(_PRIOR * age * alive / ending)
-    return tuple(prior)

@@ -29,6 +29,7 @@ from vidgo_async._core.models import UNSEEN, Task, without_raw
 from vidgo_async._core.retry import Backoff
 from vidgo_async._polling.consumers import Consumers
 from vidgo_async._polling.guarded_policy import GuardedPolicy
+from vidgo_async._polling.lateness import Lateness
 from vidgo_async._polling.policies import PollingPolicy
 from vidgo_async._polling.poll_timeout import PollTimeout
 from vidgo_async._polling.schedule import JITTER, Schedule, next_tick
@@ -60,6 +61,7 @@ class Poller:
         self._schedule = Schedule(self._start_due)
         self._polls = TaskSet(self._poll_ended)
         self._timeout = PollTimeout(api.poll_timeout)
+        self._lateness = Lateness(api.limiter)
         self._failure: VidgoError | None = None
         self._random = random.Random()
 
@@ -204,6 +206,7 @@ class Poller:
     async def _poll(self, watch: Watch) -> None:
         """Poll one task once."""
         permit = await self.api.limiter.acquire(self.api.limiter.polls)
+        self._lateness.note(watch, len(self._watches))
         try:
             for subscription in watch.subscribers:
                 if subscription.is_abandoned():

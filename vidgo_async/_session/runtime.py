@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import weakref
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any
 
 from vidgo_async._api.client import Api
@@ -91,7 +91,7 @@ class Runtime:
             return await self.api.balance(permit)
 
     @contextlib.asynccontextmanager
-    async def _permit(self, queue: WaitQueue) -> AsyncIterator[Permit]:
+    async def _permit(self, queue: WaitQueue) -> AsyncGenerator[Permit]:
         permit = await self.limiter.acquire(queue)
         try:
             yield permit
