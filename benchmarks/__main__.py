@@ -7,6 +7,7 @@ from types import ModuleType
 
 from benchmarks import (
     faults_elsewhere,
+    limits,
     long_batch,
     machine,
     neighbours,
@@ -30,6 +31,7 @@ BENCHMARKS: dict[str, ModuleType] = {
     "transfers": transfers,
     "polling": polling,
     "rate": rate,
+    "limits": limits,
     "watching": watching,
     "long-batch": long_batch,
     "soak": soak,

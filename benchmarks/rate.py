@@ -105,13 +105,18 @@ def _limit(limit: float, factor: float, now: float) -> float:
 
 async def _flood(limit: Callable[[float], float], max_limit: float) -> Bucket:
     """Send without a pause, with four times the concurrency that the limit needs."""
-    loop = asyncio.get_running_loop()
     bucket = Bucket(limit)
     caps = Caps(max_concurrent_requests=max(16, int(max_limit * 8 * ROUND_TRIP[1])))
-    limiter = Limiter(caps, Backoff(RetryPolicy()))
+    await flood(Limiter(caps, Backoff(RetryPolicy())), bucket, 2 * SETTLING + MEASURED)
+    return bucket
+
+
+async def flood(limiter: Limiter, bucket: Bucket, until: float) -> None:
+    """Send without a pause until that time, with twice as many callers as there are permits."""
+    loop = asyncio.get_running_loop()
 
     async def send_in_a_loop() -> None:
-        while loop.time() < 2 * SETTLING + MEASURED:
+        while loop.time() < until:
             permit = await limiter.acquire(limiter.others)
             await asyncio.sleep(random.uniform(*ROUND_TRIP) / 2)
             accepted = bucket.accept(loop.time())
@@ -123,4 +128,3 @@ async def _flood(limit: Callable[[float], float], max_limit: float) -> Bucket:
             permit.release()
 
     await asyncio.gather(*(send_in_a_loop() for _ in range(2 * limiter.limit)))
-    return bucket
