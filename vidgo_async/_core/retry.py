@@ -24,8 +24,9 @@ class RetryPolicy:
     Polls use its delays, and go on until their own deadline.
 
     Attributes:
-        timeout: Seconds for which a submit or an upload is sent again, from when it may first be
-            sent, and for which a download goes on without a new byte.
+        timeout: Seconds for which a submit or an upload is sent again, and for which a download goes
+            on without a new byte. After a 429 they count while nothing moves: no submit is
+            accepted, and no task runs.
         initial_delay: Seconds to wait after the first failure, before jitter.
         max_delay: Seconds; the longest wait that doubling leads to.
         resend_on_503: Whether a submit refused with 503 `service_error` is sent again.
@@ -35,8 +36,8 @@ class RetryPolicy:
     """
 
     timeout: float = attrs.field(default=300.0, validator=positive)
-    """Seconds for which a submit or an upload is sent again, from when it may first be sent, and
-    for which a download goes on without a new byte."""
+    """Seconds for which a submit or an upload is sent again, and for which a download goes on without
+    a new byte. After a 429 they count while nothing moves: no submit is accepted, no task runs."""
     initial_delay: float = attrs.field(default=1.0, validator=positive)
     """Seconds to wait after the first failure, before jitter."""
     max_delay: float = attrs.field(default=30.0, validator=positive)

@@ -81,7 +81,7 @@ class VidgoSession:
             callback_url: Where the server reports the end of each task, http(s), at most
                 2,048 characters; `submit` can name another.
             max_concurrent_requests: API requests in flight at once. Polls use at most 75 % of
-                them. Submits have priority; a poll that waited 0.5 s gets every fourth permit.
+                them. Submits have priority; a poll that waited 0.5 s takes turns with them.
             max_requests_per_second: A cap on the rate, for those who know their limit.
             max_submits_per_second: The same for submits alone, beside it.
             polling: When to poll a task again; `FixedPolling` with the seconds of
