@@ -119,6 +119,18 @@ async def test_an_old_success_ends_nothing(requests: Requests) -> None:
     assert requests.starts[0] - began > 0.6
 
 
+async def test_a_hung_probe_does_not_hold_up_the_others(requests: Requests) -> None:
+    """After five seconds one more goes; before that none."""
+    limiter = requests.limiter = polite(4)
+    await refuse(limiter.submits, limiter, 1.0)
+    began = anyio.current_time()
+    requests.start("submit1", "submit2", "submit3")
+    await anyio.sleep(12)
+
+    starts = [round(start - began) for start in requests.starts]
+    assert starts == [1, 6, 11]
+
+
 # --- The caller's caps ------------------------------------------------------------------------
 
 

@@ -1,5 +1,6 @@
 """When requests of one kind were accepted: what windows and rates are counted from."""
 
+from array import array
 from bisect import bisect_right
 
 MAX_TIMES = 10_000
@@ -10,7 +11,7 @@ class AcceptLog:
     """The times of the last acceptances, oldest first."""
 
     def __init__(self) -> None:
-        self._times: list[float] = []
+        self._times = array("d")  # a list would take four times the memory
 
     def __len__(self) -> int:
         return len(self._times)

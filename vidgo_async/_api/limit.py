@@ -33,6 +33,8 @@ PROBES_BEFORE_WINDOW = 2
 """Refused probes that show a window longer than a moment."""
 FURTHER = 1.3
 """How many times longer, at least, the limit has been closed at each probe."""
+PROBE_TIME = 5.0
+"""Seconds after which a probe is not waited for: it may hang, and must not hold up all others."""
 WINDOW_PER_PAUSE = 10.0
 """How many times longer than it was closed the window may be that is concluded."""
 
@@ -115,6 +117,7 @@ class Limit:
         """Requests of this round."""
         self._probing = False
         """Whether only one of this round may be in flight."""
+        self._sent_at = -math.inf
         self._refusals = 0
         """Refusals in a row that were news."""
         self._refused_since = self._refused_at = -math.inf
@@ -137,6 +140,7 @@ class Limit:
         """Note that a request is sent, after `opens_at`."""
         regular = self._round == 0 or self._regular(now, in_flight) <= now
         after_end = regular and self._is_probe_after_end(now)
+        self._sent_at = now
         self._rate.sent(now)
         self._load.sent(now)
         self._in_flight += 1
@@ -148,8 +152,8 @@ class Limit:
         return moved_at if self.crowd is None else max(moved_at, self.crowd.moves_until(now))
 
     def _regular(self, now: float, in_flight: int) -> float:
-        if self._probing and self._in_flight:
-            return math.inf
+        if self._probing and self._in_flight and now < self._sent_at + PROBE_TIME:
+            return self._sent_at + PROBE_TIME
         if self.crowd is not None and self.crowd.limit is not None:
             return now if self.crowd.has_room(now, in_flight) else math.inf
         if self._is_probe_after_end(now):
