@@ -19,7 +19,7 @@ from vidgo_async import (
     TaskTimeoutError,
     VidgoError,
 )
-from vidgo_async.sandbox import Fault, Sandbox, after, answer, reset_after
+from vidgo_async.sandbox import Fault, Sandbox, after, answer, hang, reset_after
 
 pytestmark = pytest.mark.virtual_time
 
@@ -112,6 +112,20 @@ async def test_clear_refusals_do_not_open_it(fault: Fault) -> None:
         sandbox.inject(fault, call="submit", times=8)
         outcomes = [outcome async for outcome in vidgo.generate_many(foxes(12))]
         assert not any(isinstance(outcome.error, NotSentError) for outcome in outcomes)
+
+
+async def test_old_submits_without_an_answer_do_not_open_it() -> None:
+    """What was sent before a submit that was accepted says nothing of the way as it is now."""
+    async with Sandbox() as sandbox, open_session(sandbox, request_timeout=20.0) as vidgo:
+        sandbox.inject(hang, call="submit", times=8)
+        hung = [asyncio.create_task(vidgo.submit(fox)) for fox in foxes(8)]
+        await anyio.sleep(1)
+        await vidgo.submit(FOX)
+        results = await asyncio.gather(*hung, return_exceptions=True)
+        assert {type(result) for result in results} == {SubmissionUnknownError}
+        start = anyio.current_time()
+        await vidgo.submit(FOX)
+        assert anyio.current_time() - start < 1
 
 
 async def test_it_can_be_switched_off() -> None:

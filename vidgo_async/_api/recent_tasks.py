@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from vidgo_async._core.concurrency import now
 from vidgo_async._core.models import Task
 
-MAX_TASKS = 10_000
+MAX_TASKS = 2_000
 """Tasks remembered, in flight and ended each; of more the oldest are forgotten."""
 
 

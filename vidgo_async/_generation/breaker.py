@@ -112,6 +112,8 @@ class UnknownBreaker:
         self._pause = policy.unknown_pause
         self._unknown = 0
         """Unknown outcomes since the last submit that was accepted."""
+        self._works_at = 0.0
+        """When the last was sent of those that were accepted."""
         self._failed_trials = 0
         self._trial_in_flight = False
         self._next_trial = 0.0
@@ -144,11 +146,15 @@ class UnknownBreaker:
                 continue
         return False
 
-    def record(self, error: VidgoError | None, *, trial: bool) -> None:
-        """Learn from a submit: None if it was accepted."""
+    def record(self, error: VidgoError | None, sent_at: float, *, trial: bool) -> None:
+        """Learn from a submit that was sent at a time of the loop: None if it was accepted.
+
+        One whose answer took long says nothing if another, sent after it, was accepted.
+        """
         if error is None:
             self._unknown = self._failed_trials = 0
-        elif isinstance(error, SubmissionUnknownError):
+            self._works_at = max(self._works_at, sent_at)
+        elif isinstance(error, SubmissionUnknownError) and sent_at >= self._works_at:
             self._unknown += 1
             self._failed_trials += trial
             self._next_trial = now() + self._pause

@@ -253,7 +253,7 @@ class Submitter:
 
     async def _send(self, submit: _Submit, permit: Permit) -> Task:
         """Send once; of the errors that come out, only one means a possible purchase."""
-        request = submit.request
+        request, sent_at = submit.request, now()
         try:
             task = await self.api.submit(submit.body, submit.state, permit)
         except asyncio.CancelledError:
@@ -265,9 +265,9 @@ class Submitter:
             cause = error.__cause__ if failure is error else error
             failure.__cause__ = cause and cause.with_traceback(None)
             submit.breaker.record(failure)  # before the permit goes to a sibling
-            self._unknown.record(failure, trial=submit.trial)
+            self._unknown.record(failure, sent_at, trial=submit.trial)
         else:
-            self._unknown.record(None, trial=submit.trial)
+            self._unknown.record(None, sent_at, trial=submit.trial)
             logger.info("submitted %s (%s)", task.task_id, task.model)
             return task
         try:
