@@ -156,7 +156,7 @@ class Flood:
 async def test_a_limit_is_found_and_kept(factor: float) -> None:
     """Nine tenths of a limit are used and 2 % refused at most, 30 s after it changed."""
     flood = Flood(polite(16), bucket := Bucket(10.0))
-    flood.limiter.others.limit.backoff._random = random.Random(1)
+    flood.limiter.backoff._random = random.Random(1)
     async with asyncio.TaskGroup() as group:
         for _ in range(16):
             group.create_task(flood.run(anyio.current_time() + 120))

@@ -4,8 +4,7 @@ import math
 
 import pytest
 
-from vidgo_async._api.accept_log import MAX_TIMES, AcceptLog
-from vidgo_async._api.window import LENGTHS, Window, next_length
+from vidgo_async._api.window import LENGTHS, MAX_TIMES, AcceptLog, Window, next_length
 
 
 def window(number: int, length: float, *times: float) -> tuple[Window, AcceptLog]:

@@ -53,7 +53,7 @@ class Api:
     def __init__(self, limiter: Limiter, transport: Transport) -> None:
         self.limiter = limiter
         self.transport = transport
-        self.recent_tasks = RecentTasks()
+        self.recent_tasks: RecentTasks = RecentTasks()
         self._warned: set[str] = set()
 
     @property

@@ -15,16 +15,17 @@ Pure: the clock is handed in.
 
 import math
 from collections import deque
+from collections.abc import Callable
 
 import attrs
 
-from vidgo_async._api.accept_log import AcceptLog
 from vidgo_async._api.crowd import Crowd
 from vidgo_async._api.rate import Rate
-from vidgo_async._api.window import Window, next_length
+from vidgo_async._api.window import AcceptLog, Window, next_length
 from vidgo_async._core.errors import RateLimitError
-from vidgo_async._core.retry import Backoff
 
+Delay = Callable[[int, float | None], float]
+"""Returns the seconds to wait after so many refusals in a row, where the server may have a wish."""
 ODD = 0.1
 """Up to this part of the results since the last refusal but one, refusals may be odd ones."""
 FLOOR_TIME = 30.0
@@ -45,10 +46,10 @@ class Leave:
     __slots__ = ("after_end", "round", "trial")
 
     def __init__(self, round_: int, *, trial: bool, after_end: bool) -> None:
-        self.round = round_
-        self.trial = trial
+        self.round: int = round_
+        self.trial: bool = trial
         """Whether it is one more than is known to be allowed."""
-        self.after_end = after_end
+        self.after_end: bool = after_end
         """Whether it is a probe that is sent since a task ended."""
 
 
@@ -100,9 +101,9 @@ class Load:
 class Limit:
     """The limit of one kind of request."""
 
-    def __init__(self, backoff: Backoff, crowd: Crowd | None = None) -> None:
-        self.backoff = backoff
-        self.crowd = crowd
+    def __init__(self, delay: Delay, crowd: Crowd | None = None) -> None:
+        self._delay = delay
+        self.crowd: Crowd | None = crowd
         """The bought tasks, whose number may be what is refused; None for all but submits."""
         self.last_refusal: RateLimitError | None = None
         self._log = AcceptLog()
@@ -205,7 +206,7 @@ class Limit:
         self._results[-1].all += 1
         self._results[-1].refused += 1
         self.last_refusal = error.own_copy()
-        asked = self.backoff.delay(0, error.retry_after)
+        asked = self._delay(0, error.retry_after)
         self._asked_until = max(self._asked_until, now + asked)
         self._not_before = max(self._not_before, self._asked_until)
         if leave.round != self._round:
@@ -234,7 +235,7 @@ class Limit:
     def _close(self, now: float, asked: float) -> None:
         if self._refusals == 0:
             self._refused_since = now
-            wait = asked or self.backoff.delay(1)
+            wait = asked or self._delay(1, None)
         else:
             closed = now - self._refused_since
             wait = next_length(FURTHER * closed) - closed

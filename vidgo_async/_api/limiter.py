@@ -88,10 +88,10 @@ class WaitQueue:
     """The requests of one kind: those in flight, and those that wait, first come first served."""
 
     def __init__(self, max_in_flight: int, limit: Limit, cap: float | None = None) -> None:
-        self.max_in_flight = max_in_flight
-        self.limit = limit
-        self.in_flight = 0
-        self.waiting = deque[Waiter]()
+        self.max_in_flight: int = max_in_flight
+        self.limit: Limit = limit
+        self.in_flight: int = 0
+        self.waiting: deque[Waiter] = deque()
         self._cap = Cap(cap)
 
     def first(self) -> Waiter | None:
@@ -135,11 +135,13 @@ class Limiter:
     def __init__(self, caps: Caps, backoff: Backoff) -> None:
         limit = caps.max_concurrent_requests
         share = max(1, int(limit * POLL_SHARE))
-        self.limit = limit
-        self.tasks = Crowd()
-        self.submits = WaitQueue(limit, Limit(backoff, self.tasks), caps.max_submits_per_second)
-        self.polls = WaitQueue(share, Limit(backoff))
-        self.others = WaitQueue(share, Limit(backoff))
+        self.limit: int = limit
+        self.backoff: Backoff = backoff
+        self.tasks: Crowd = Crowd()
+        submits = Limit(backoff.delay, self.tasks)
+        self.submits: WaitQueue = WaitQueue(limit, submits, caps.max_submits_per_second)
+        self.polls: WaitQueue = WaitQueue(share, Limit(backoff.delay))
+        self.others: WaitQueue = WaitQueue(share, Limit(backoff.delay))
         self._queues = (self.submits, self.polls, self.others)
         self._patience = backoff.policy.timeout
         self._loop = asyncio.get_running_loop()

@@ -8,8 +8,8 @@ Pure: the clock is handed in.
 """
 
 import math
-
-from vidgo_async._api.accept_log import AcceptLog
+from array import array
+from bisect import bisect_right
 
 LENGTHS = (1, 2, 5, 10, 15, 20, 30, 60, 120, 240, 360, 600, 900, 1800, 3600)
 """Seconds over which servers count. After refusals they are also the times to ask again."""
@@ -18,11 +18,37 @@ MUCH = 0.7
 than was thought."""
 CLOSE_ENOUGH = 1.1
 """How far the bounds of a length may be apart for it to count as known."""
+MAX_TIMES = 10_000
+"""Acceptances remembered; a server that allows more in one window is not slowed by one."""
 
 
 def next_length(seconds: float) -> float:
     """Return the shortest of the usual lengths above this; of an hour and more an hour more."""
     return next((length for length in LENGTHS if length > seconds), seconds + LENGTHS[-1])
+
+
+class AcceptLog:
+    """The times of the last acceptances, oldest first."""
+
+    def __init__(self) -> None:
+        self._times = array("d")  # a list would take four times the memory
+
+    def __len__(self) -> int:
+        return len(self._times)
+
+    def add(self, now: float) -> None:
+        """Note an acceptance."""
+        self._times.append(now)
+        if len(self._times) > 2 * MAX_TIMES:
+            del self._times[:MAX_TIMES]
+
+    def count(self, after: float) -> int:
+        """Return how many were accepted after a time."""
+        return len(self._times) - bisect_right(self._times, after)
+
+    def newest(self, number: int) -> float:
+        """Return the time of the newest but so many: 1 is the newest."""
+        return self._times[-number]
 
 
 class Window:
