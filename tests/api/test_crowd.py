@@ -60,6 +60,12 @@ def test_probes_after_ends_become_rare_where_they_are_refused() -> None:
     assert tasks.limit is None
 
 
+def test_without_a_limit_there_is_nothing_to_try() -> None:
+    """What is not limited is not tried beyond its limit."""
+    assert crowd(3).trial_at(1.0, 0) == math.inf
+    assert not crowd(3).has_room(1.0, 0)
+
+
 def test_an_end_makes_room() -> None:
     """For one more, be it in flight or running."""
     tasks = crowd(2, limit=2)

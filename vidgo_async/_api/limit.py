@@ -66,19 +66,19 @@ class Load:
 
     def __init__(self) -> None:
         self._in_flight = 0
-        self._began: float | None = None
-        """When the first request was sent since the last refusal."""
+        self._began = math.inf
+        """When the first request was sent since the last refusal; infinity before that."""
         self._busy = 0.0
         """Seconds since then in which requests were in flight."""
         self._busy_since = 0.0
 
     def begin(self) -> None:
         """Begin anew, after a refusal."""
-        self._began, self._busy = None, 0.0
+        self._began, self._busy = math.inf, 0.0
 
     def sent(self, now: float) -> None:
         """Note a request that is sent."""
-        if self._began is None:
+        if math.isinf(self._began):
             self._began = self._busy_since = now
         elif self._in_flight == 0:
             self._busy_since = now
@@ -92,8 +92,6 @@ class Load:
 
     def is_full(self, now: float) -> bool:
         """Tell whether requests were in flight for half of the time."""
-        if self._began is None:
-            return False
         busy = self._busy + (now - self._busy_since if self._in_flight else 0.0)
         return busy >= (now - self._began) / 2
 
