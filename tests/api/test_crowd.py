@@ -35,6 +35,14 @@ def test_a_task_whose_end_is_not_seen_runs_for_a_quarter_of_an_hour() -> None:
     assert tasks.moves_until(MAX_AGE + 500.0) == MAX_AGE + 100.0
 
 
+def test_tasks_that_nobody_polls_are_forgotten() -> None:
+    """A program that only buys, and is told of the ends by others, does not grow."""
+    tasks = Crowd()
+    for second in range(3 * int(MAX_AGE)):
+        tasks.bought(str(second), float(second))
+    assert len(tasks._running) == MAX_AGE
+
+
 def test_the_limit_shows_when_a_submit_is_accepted_after_an_end() -> None:
     """It is the number that runs then."""
     tasks = crowd(2)

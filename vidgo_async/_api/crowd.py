@@ -58,6 +58,7 @@ class Crowd:
 
     def bought(self, task_id: str, now: float) -> None:
         """Note a task that was bought and runs."""
+        self.running(now)  # forgets those whose end nobody saw
         self._running[task_id] = self._moved_at = now
 
     def ended(self, task_id: str, now: float) -> None:

@@ -184,10 +184,10 @@ class Submitter:
     async def _run(self, submit: _Submit) -> Task:
         """Send until the response is final or the retry policy gives up."""
         submit.give_up = now() + self.backoff.policy.timeout
-        failure: VidgoError | None = None
         failures = 0
         while True:
             permit = await self._permit(submit)
+            failure: VidgoError
             try:
                 return await self._send(submit, permit)
             except (TransportError, APIError) as error:
