@@ -6,7 +6,7 @@ and accepted again tells what kind of limit it is:
 
 too fast          the first probe is accepted: a rate (`Rate`)
 too many          only a later probe is accepted: a number in a longer window (`Window`)
-too many at once  a submit is accepted since a task ended (`Crowd`)
+too many at once  a submit is accepted since a task ended (`ConcurrencyLimit`)
 
 One odd 429 shows none of these, and costs no more than its pause.
 
@@ -19,7 +19,7 @@ from collections.abc import Callable
 
 import attrs
 
-from vidgo_async._api.crowd import Crowd
+from vidgo_async._api.concurrency_limit import ConcurrencyLimit
 from vidgo_async._api.rate import Rate
 from vidgo_async._api.window import AcceptLog, Window, next_length
 from vidgo_async._core.errors import RateLimitError
@@ -40,7 +40,7 @@ WINDOW_PER_PAUSE = 10.0
 """How many times longer than it was closed the window may be that is concluded."""
 
 
-class Leave:
+class Admission:
     """What lets one request be sent; what it comes to may be news to its limit."""
 
     __slots__ = ("after_end", "round", "trial")
@@ -99,10 +99,10 @@ class Load:
 class Limit:
     """The limit of one kind of request."""
 
-    def __init__(self, delay: Delay, crowd: Crowd | None = None) -> None:
+    def __init__(self, delay: Delay) -> None:
         self._delay = delay
-        self.crowd: Crowd | None = crowd
-        """The bought tasks, whose number may be what is refused; None for all but submits."""
+        self.concurrency = ConcurrencyLimit()
+        """The bought tasks, whose number may be what is refused; of polls there are none."""
         self.last_refusal: RateLimitError | None = None
         self._log = AcceptLog()
         self._rate = Rate()
@@ -135,7 +135,7 @@ class Limit:
             return -math.inf
         return min(self._regular(now, in_flight), self._trial(now, in_flight))
 
-    def sent(self, now: float, in_flight: int) -> Leave:
+    def sent(self, now: float, in_flight: int) -> Admission:
         """Note that a request is sent, after `opens_at`."""
         regular = self._round == 0 or self._regular(now, in_flight) <= now
         after_end = regular and self._is_probe_after_end(now)
@@ -143,18 +143,18 @@ class Limit:
         self._rate.sent(now)
         self._load.sent(now)
         self._in_flight += 1
-        return Leave(self._round, trial=not regular, after_end=after_end)
+        return Admission(self._round, trial=not regular, after_end=after_end)
 
     def moves_until(self, now: float) -> float:
         """Return when the last thing happened that lets requests hope, or will have happened."""
         moved_at = max(self._refused_since, self._log.newest(1) if len(self._log) else -math.inf)
-        return moved_at if self.crowd is None else max(moved_at, self.crowd.moves_until(now))
+        return max(moved_at, self.concurrency.moves_until(now))
 
     def _regular(self, now: float, in_flight: int) -> float:
         if self._probing and self._in_flight and now < self._sent_at + PROBE_TIME:
             return self._sent_at + PROBE_TIME
-        if self.crowd is not None and self.crowd.limit is not None:
-            return now if self.crowd.has_room(now, in_flight) else math.inf
+        if self.concurrency.limit is not None:
+            return now if self.concurrency.has_room(now, in_flight) else math.inf
         if self._is_probe_after_end(now):
             return now
         if self._window is not None:
@@ -162,44 +162,43 @@ class Limit:
         return max(self._not_before, self._rate.opens_at())
 
     def _is_probe_after_end(self, now: float) -> bool:
-        if self.crowd is None or self.crowd.limit is not None or now < self._asked_until:
+        if self.concurrency.limit is not None or now < self._asked_until:
             return False
         refusals = 1 if self._window is not None else PROBES_BEFORE_WINDOW
-        return self._refusals >= refusals and self.crowd.may_probe()
+        return self._refusals >= refusals and self.concurrency.may_probe()
 
     def _trial(self, now: float, in_flight: int) -> float:
-        if self.crowd is not None and self.crowd.limit is not None:
-            return self.crowd.trial_at(now, in_flight)
+        if self.concurrency.limit is not None:
+            return self.concurrency.trial_at(now, in_flight)
         if self._window is None or in_flight or self._refusals:
             return math.inf
         return max(self._not_before, self._window.trial_at())
 
     # --- What it came to --------------------------------------------------------------------
 
-    def done(self, leave: Leave, now: float) -> None:
+    def done(self, admission: Admission, now: float) -> None:
         """Note that a request is in flight no more."""
         self._load.done(now)
-        if leave.round == self._round:
+        if admission.round == self._round:
             self._in_flight -= 1
 
-    def accepted(self, leave: Leave, now: float) -> None:
+    def accepted(self, admission: Admission, now: float) -> None:
         """Learn from a request that was accepted."""
         self._results[-1].all += 1
         self._rate.accepted()
-        if leave.round == self._round:
+        if admission.round == self._round:
             self._probing = False
             if self._refusals:
-                self._reopen(leave, now)
+                self._reopen(admission, now)
         self._log.add(now)
         self._accepted += 1
         if self._window is not None:
-            self._window.accepted(now, trial=leave.trial)
+            self._window.accepted(now, trial=admission.trial)
             if not self._window.is_proven and self._window.opens_at(0) > now:
                 self._probing = True  # when it opens
-        if self.crowd is not None:
-            self.crowd.accepted(now, trial=leave.trial)
+        self.concurrency.accepted(now, trial=admission.trial)
 
-    def refused(self, leave: Leave, now: float, error: RateLimitError) -> None:
+    def refused(self, admission: Admission, now: float, error: RateLimitError) -> None:
         """Learn from a refusal; of all in flight at one refusal none says anything new."""
         self._results[-1].all += 1
         self._results[-1].refused += 1
@@ -207,25 +206,23 @@ class Limit:
         asked = self._delay(0, error.retry_after)
         self._asked_until = max(self._asked_until, now + asked)
         self._not_before = max(self._not_before, self._asked_until)
-        if leave.round != self._round:
+        if admission.round != self._round:
             return
         self._round += 1
         self._in_flight = 0
-        if not self._told_crowd(leave, now) and not self._told_trial(leave, now):
+        if not self._told_concurrency(admission, now) and not self._told_trial(admission, now):
             self._close(now, asked)
 
-    def _told_crowd(self, leave: Leave, now: float) -> bool:
+    def _told_concurrency(self, admission: Admission, now: float) -> bool:
         """Tell whether the number of running tasks is why, so that no pause is needed."""
-        if self.crowd is None:
+        if self.concurrency.limit is None:
+            if admission.after_end:
+                self.concurrency.probed(now, accepted=False)
             return False
-        if self.crowd.limit is None:
-            if leave.after_end:
-                self.crowd.probed(now, accepted=False)
-            return False
-        return self.crowd.refused(now, trial=leave.trial)
+        return self.concurrency.refused(now, trial=admission.trial)
 
-    def _told_trial(self, leave: Leave, now: float) -> bool:
-        if self._window is None or not leave.trial:
+    def _told_trial(self, admission: Admission, now: float) -> bool:
+        if self._window is None or not admission.trial:
             return False
         self._window.refused(now, trial=True)
         return True
@@ -253,10 +250,10 @@ class Limit:
         refused = sum(each.refused for each in self._results)
         return refused < ODD * sum(each.all for each in self._results)
 
-    def _reopen(self, leave: Leave, now: float) -> None:
+    def _reopen(self, admission: Admission, now: float) -> None:
         """Conclude from the first acceptance after refusals what kind of limit it is."""
-        if leave.after_end and self.crowd is not None:
-            self.crowd.probed(now, accepted=True)
+        if admission.after_end:
+            self.concurrency.probed(now, accepted=True)
             self._window = None
         elif self._window is None and self._refusals > PROBES_BEFORE_WINDOW and self._accepted:
             used = self._refused_at - self._log.newest(min(self._accepted, len(self._log)))

@@ -12,8 +12,8 @@ from collections import deque
 
 import attrs
 
-from vidgo_async._api.crowd import Crowd
-from vidgo_async._api.limit import Leave, Limit
+from vidgo_async._api.concurrency_limit import ConcurrencyLimit
+from vidgo_async._api.limit import Admission, Limit
 from vidgo_async._api.rate import Pace
 from vidgo_async._core.errors import RateLimitError, SessionClosedError
 from vidgo_async._core.retry import Backoff
@@ -51,26 +51,26 @@ class Cap:
 
 
 class Permit:
-    """The leave to send one request."""
+    """The right to send one request."""
 
-    __slots__ = ("_leave", "_limiter", "_queue")
+    __slots__ = ("_admission", "_limiter", "_queue")
 
-    def __init__(self, limiter: "Limiter", queue: "WaitQueue", leave: Leave) -> None:
+    def __init__(self, limiter: "Limiter", queue: "WaitQueue", admission: Admission) -> None:
         self._limiter = limiter
         self._queue = queue
-        self._leave = leave
+        self._admission = admission
 
     def accepted(self) -> None:
         """Tell that the server accepted it."""
-        self._queue.limit.accepted(self._leave, self._limiter.now())
+        self._queue.limit.accepted(self._admission, self._limiter.now())
 
     def refused(self, error: RateLimitError) -> None:
         """Tell that the server refused it with 429."""
-        self._queue.limit.refused(self._leave, self._limiter.now(), error)
+        self._queue.limit.refused(self._admission, self._limiter.now(), error)
 
     def release(self) -> None:
         """Give it back, once, when the request has come to its end."""
-        self._queue.limit.done(self._leave, self._limiter.now())
+        self._queue.limit.done(self._admission, self._limiter.now())
         self._queue.in_flight -= 1
         self._limiter.dispatch()
 
@@ -106,12 +106,12 @@ class WaitQueue:
             return math.inf
         return max(self._cap.opens_at(), self.limit.opens_at(now, self.in_flight))
 
-    def admit(self, now: float) -> Leave:
+    def admit(self, now: float) -> Admission:
         """Let one be sent."""
-        leave = self.limit.sent(now, self.in_flight)
+        admission = self.limit.sent(now, self.in_flight)
         self._cap.sent(now)
         self.in_flight += 1
-        return leave
+        return admission
 
     def add(self, waiter: Waiter) -> None:
         """Let one wait; who waited before goes before those who came meanwhile."""
@@ -137,8 +137,7 @@ class Limiter:
         share = max(1, int(limit * POLL_SHARE))
         self.limit: int = limit
         self.backoff: Backoff = backoff
-        self.tasks: Crowd = Crowd()
-        submits = Limit(backoff.delay, self.tasks)
+        submits = Limit(backoff.delay)
         self.submits: WaitQueue = WaitQueue(limit, submits, caps.max_submits_per_second)
         self.polls: WaitQueue = WaitQueue(share, Limit(backoff.delay))
         self.others: WaitQueue = WaitQueue(share, Limit(backoff.delay))
@@ -155,6 +154,11 @@ class Limiter:
     def now(self) -> float:
         """Return the loop's time."""
         return self._loop.time()
+
+    @property
+    def tasks(self) -> ConcurrencyLimit:
+        """The bought tasks that run."""
+        return self.submits.limit.concurrency
 
     @property
     def in_flight(self) -> int:

@@ -4,12 +4,12 @@ import math
 
 import pytest
 
-from vidgo_async._api.crowd import ENDS_PER_TRIAL, MAX_AGE, TRIAL_WAIT, Crowd
+from vidgo_async._api.concurrency_limit import ENDS_PER_TRIAL, MAX_AGE, TRIAL_WAIT, ConcurrencyLimit
 
 
-def crowd(running: int, *, limit: int | None = None) -> Crowd:
+def limit_of(running: int, *, limit: int | None = None) -> ConcurrencyLimit:
     """Make one with so many tasks that were bought at second 0."""
-    made = Crowd()
+    made = ConcurrencyLimit()
     for number in range(running):
         made.bought(str(number), 0.0)
     made.limit = limit
@@ -18,7 +18,7 @@ def crowd(running: int, *, limit: int | None = None) -> Crowd:
 
 def test_tasks_run_until_they_are_seen_to_end() -> None:
     """An end counts once, and only of a task that was bought here."""
-    tasks = crowd(3)
+    tasks = limit_of(3)
     for task_id in ("0", "0", "foreign"):
         tasks.ended(task_id, 1.0)
     assert tasks.running(1.0) == 2
@@ -26,7 +26,7 @@ def test_tasks_run_until_they_are_seen_to_end() -> None:
 
 def test_a_task_whose_end_is_not_seen_runs_for_a_quarter_of_an_hour() -> None:
     """So that a limit is not waited for that is no limit any more."""
-    tasks = crowd(2)
+    tasks = limit_of(2)
     tasks.bought("late", 100.0)
     assert tasks.running(MAX_AGE - 1) == 3
     assert tasks.moves_until(MAX_AGE - 1) == 100.0 + MAX_AGE
@@ -37,7 +37,7 @@ def test_a_task_whose_end_is_not_seen_runs_for_a_quarter_of_an_hour() -> None:
 
 def test_tasks_that_nobody_polls_are_forgotten() -> None:
     """A program that only buys, and is told of the ends by others, does not grow."""
-    tasks = Crowd()
+    tasks = ConcurrencyLimit()
     for second in range(3 * int(MAX_AGE)):
         tasks.bought(str(second), float(second))
     assert len(tasks._running) == MAX_AGE
@@ -45,7 +45,7 @@ def test_tasks_that_nobody_polls_are_forgotten() -> None:
 
 def test_the_limit_shows_when_a_submit_is_accepted_after_an_end() -> None:
     """It is the number that runs then."""
-    tasks = crowd(2)
+    tasks = limit_of(2)
     assert not tasks.may_probe()
     tasks.ended("0", 1.0)
     assert tasks.may_probe()
@@ -57,7 +57,7 @@ def test_the_limit_shows_when_a_submit_is_accepted_after_an_end() -> None:
 
 def test_probes_after_ends_become_rare_where_they_are_refused() -> None:
     """After each that was in vain twice as many ends are waited for."""
-    tasks = crowd(100)
+    tasks = limit_of(100)
     probes = 0
     for number in range(100):
         tasks.ended(str(number), 1.0)
@@ -70,13 +70,13 @@ def test_probes_after_ends_become_rare_where_they_are_refused() -> None:
 
 def test_without_a_limit_there_is_nothing_to_try() -> None:
     """What is not limited is not tried beyond its limit."""
-    assert crowd(3).trial_at(1.0, 0) == math.inf
-    assert not crowd(3).has_room(1.0, 0)
+    assert limit_of(3).trial_at(1.0, 0) == math.inf
+    assert not limit_of(3).has_room(1.0, 0)
 
 
 def test_an_end_makes_room() -> None:
     """For one more, be it in flight or running."""
-    tasks = crowd(2, limit=2)
+    tasks = limit_of(2, limit=2)
     tasks.ended("0", 1.0)
     assert tasks.has_room(1.0, 0)
     assert not tasks.has_room(1.0, 1)
@@ -84,7 +84,7 @@ def test_an_end_makes_room() -> None:
 
 def test_a_raised_limit_is_found() -> None:
     """One more is tried after some ends; while trials are accepted ever more follow."""
-    tasks = crowd(20, limit=20)
+    tasks = limit_of(20, limit=20)
     for number in range(ENDS_PER_TRIAL):
         assert tasks.trial_at(1.0, 0) > 1.0
         tasks.ended(str(number), 1.0)
@@ -100,7 +100,7 @@ def test_a_raised_limit_is_found() -> None:
 
 def test_a_trial_that_is_refused_ends_them() -> None:
     """It does not disprove the limit."""
-    tasks = crowd(20, limit=20)
+    tasks = limit_of(20, limit=20)
     tasks.accepted(1.0, trial=True)
     tasks.refused(2.0, trial=True)
     assert tasks.limit == 20
@@ -109,7 +109,7 @@ def test_a_trial_that_is_refused_ends_them() -> None:
 
 def test_without_ends_trials_come_by_time() -> None:
     """Ends may go unseen: after 20 s one more is tried, and then ever more rarely."""
-    tasks = crowd(2, limit=2)
+    tasks = limit_of(2, limit=2)
     now, tried = 0.0, list[float]()
     while len(tried) < 6:
         now = tasks.trial_at(now, 0)
@@ -118,7 +118,7 @@ def test_without_ends_trials_come_by_time() -> None:
     assert tried == [TRIAL_WAIT, 30, 60, 120, 240, 360]
 
 
-def refuse_until_disproved(tasks: Crowd) -> int:
+def refuse_until_disproved(tasks: ConcurrencyLimit) -> int:
     """Refuse what is sent after each end; return how many refusals it took."""
     refusals = 0
     while tasks.limit is not None:
@@ -131,12 +131,12 @@ def refuse_until_disproved(tasks: Crowd) -> int:
 @pytest.mark.parametrize(("limit", "refusals"), [(4, 3), (100, 21)])
 def test_refusals_below_the_limit_disprove_it(limit: int, refusals: int) -> None:
     """More of them where more may run, since some come of ends that were not seen yet."""
-    assert refuse_until_disproved(crowd(limit, limit=limit)) == refusals
+    assert refuse_until_disproved(limit_of(limit, limit=limit)) == refusals
 
 
 def test_an_acceptance_makes_up_for_refusals() -> None:
     """They disprove the limit only where nothing is accepted between them."""
-    tasks = crowd(4, limit=4)
+    tasks = limit_of(4, limit=4)
     for _ in range(5):
         tasks.refused(1.0, trial=False)
         tasks.accepted(1.0, trial=False)
@@ -145,6 +145,6 @@ def test_an_acceptance_makes_up_for_refusals() -> None:
 
 def test_a_refusal_while_nothing_runs_disproves_it() -> None:
     """Then it is something else that is refused."""
-    tasks = crowd(0, limit=5)
+    tasks = limit_of(0, limit=5)
     tasks.refused(1.0, trial=False)
     assert tasks.limit is None

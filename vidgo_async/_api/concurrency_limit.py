@@ -24,7 +24,7 @@ CONTRADICTIONS = 0.25
 part of it. Some come of ends that were not seen yet when more seemed to be allowed."""
 
 
-class Crowd:
+class ConcurrencyLimit:
     """The running tasks, and the limit of their number."""
 
     def __init__(self) -> None:
