@@ -101,7 +101,7 @@ class Limit:
 
     def __init__(self, delay: Delay) -> None:
         self._delay = delay
-        self.concurrency = ConcurrencyLimit()
+        self.concurrency: ConcurrencyLimit = ConcurrencyLimit()
         """The bought tasks, whose number may be what is refused; of polls there are none."""
         self.last_refusal: RateLimitError | None = None
         self._log = AcceptLog()
