@@ -7,7 +7,6 @@ it is dropped, the engine stops.
 import asyncio
 import functools
 import logging
-import time
 import weakref
 from collections import deque
 from collections.abc import Callable
@@ -31,9 +30,6 @@ from vidgo_async.requests import check_request, sources_of
 
 logger: logging.Logger = logging.getLogger("vidgo_async")
 
-READ_TIME = 0.005
-"""Seconds of reading after which what was read is sent first: a source may block the loop in each
-`next`, and a long list would."""
 READER_GRACE = 1.0
 """Seconds that closing waits for the user's own iterator, which may itself wait for the close."""
 
@@ -218,7 +214,6 @@ class Engine:
             self._stop_reading()
 
     async def _read(self, source: RequestSource) -> None:
-        began = time.monotonic()
         while True:
             # There has to be room, which is not held while the source takes its time: a request
             # that was uploaded may take it meanwhile.
@@ -233,9 +228,8 @@ class Engine:
             self.read += 1
             sent = asyncio.Event()
             _ = self._tasks.start(self._generate(slot, sent.set))
-            if time.monotonic() - began > READ_TIME:
-                await sent.wait()
-                began = time.monotonic()
+            # A source that blocks the loop in each `next` must not hold up what it gave before.
+            await sent.wait()
 
     async def _first_stage(self, request: Request) -> asyncio.Semaphore:
         """Enter the stage to begin in: requests that wait for uploads are not in flight."""
