@@ -104,7 +104,8 @@ async def test_sixty_a_minute() -> None:
     async with scene(lambda _: FixedWindow(60, 60.0)) as it:
         await it.generate(150)
         assert it.submit_time < 1.15 * 120
-        assert len(it.refused) <= FIRST_VOLLEY + 8
+        # Seven probes by time, and some after ends of tasks, ever more of which are waited for.
+        assert len(it.refused) <= FIRST_VOLLEY + 7 + 7
 
 
 async def test_a_limit_of_an_hour_is_waited_for() -> None:
@@ -133,7 +134,7 @@ async def test_a_window_that_changes(factor: float, within: float) -> None:
 # --- Too many at once -------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("number", "count"), [(2, 12), (20, 60)])
+@pytest.mark.parametrize(("number", "count"), [(2, 20), (20, 60)])
 async def test_so_many_tasks_at_once(number: int, count: int) -> None:
     """Submits wait for the end of a task; nearly no time is lost and none fails."""
     async with scene(lambda sandbox: AtOnce(sandbox, number), polling=OFTEN) as it:
