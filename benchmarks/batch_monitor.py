@@ -92,8 +92,7 @@ class BatchMonitor:
             f"memory grows by at most {MAX_SLOPE:g} KiB per 1,000": _at_most(
                 self.slope(), MAX_SLOPE
             ),
-            # Of a submit there may be three: the batch's, the session's, and aiohttp's writer.
-            "tasks are bounded": self.max_tasks <= in_flight + 3 * concurrent + SPARE_TASKS,
+            "tasks are bounded": self.max_tasks <= in_flight + 2 * concurrent + SPARE_TASKS,
             "sockets are bounded": _at_most(self.max_sockets or None, max_sockets),
             "closing leaves no task": self.after.tasks == self.before.tasks,
             "closing leaves no socket": _at_most(self.after.sockets, base),

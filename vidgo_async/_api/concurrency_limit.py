@@ -58,7 +58,7 @@ class ConcurrencyLimit:
 
     def bought(self, task_id: str, now: float) -> None:
         """Note a task that was bought and runs."""
-        self.running(now)  # forgets those whose end nobody saw
+        self.running(now)  # forgets those whose end was not seen
         self._running[task_id] = self._moved_at = now
 
     def ended(self, task_id: str, now: float) -> None:
