@@ -21,6 +21,7 @@ from vidgo_async._core.errors import (
     TransportError,
     TransportTimeoutError,
     VidgoError,
+    WebhookError,
 )
 from vidgo_async._core.models import Balance, MediaFile, Request, Task, TaskStatus, UploadedFile
 from vidgo_async._core.retry import RetryPolicy
@@ -32,6 +33,7 @@ from vidgo_async._polling.completions import Completions, OnUpdate
 from vidgo_async._polling.policies import FixedPolling, PollingPolicy
 from vidgo_async._session.session import VidgoSession
 from vidgo_async.requests import GenerationRequest, GrokImagine, Media, TypedRequest
+from vidgo_async.webhooks import OnUnknown, WebhookReceiver, parse_webhook
 
 __all__ = [
     "APIError",
@@ -54,6 +56,7 @@ __all__ = [
     "NotFoundError",
     "NotSentError",
     "OnProgress",
+    "OnUnknown",
     "OnUpdate",
     "Outcome",
     "Pending",
@@ -78,7 +81,10 @@ __all__ = [
     "UploadedFile",
     "VidgoError",
     "VidgoSession",
+    "WebhookError",
+    "WebhookReceiver",
     "__version__",
+    "parse_webhook",
 ]
 
 # Tracebacks, reprs and pickles show the name that users import, and survive a move of the file.

@@ -27,6 +27,7 @@ from vidgo_async._core.errors import (
     TransportError,
     TransportTimeoutError,
     VidgoError,
+    WebhookError,
 )
 from vidgo_async._core.models import MediaFile, Task
 from vidgo_async.requests import GrokImagine
@@ -52,6 +53,7 @@ EXAMPLES: list[VidgoError] = [
     TaskFailedError(Task("task-1", "failed", error_message="too dark")),
     TaskTimeoutError("too late", ["task-1", "task-2"], TASK),
     DownloadError("gone", FILE),
+    WebhookError("a wrong token", 401),
     NotSentError("not sent"),
     SessionClosedError("closed"),
 ]

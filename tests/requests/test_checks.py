@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vidgo_async import GenerationRequest, GrokImagine
+from vidgo_async._core.callback_url import check_callback_url
 from vidgo_async._core.validators import is_http_url
-from vidgo_async._session.arguments import check_callback_url
 from vidgo_async.requests import check_request
 
 URL = "https://example.com/fox.png"
@@ -55,9 +55,9 @@ def test_any_text_can_be_checked(text: str) -> None:
     assert isinstance(is_http_url("http://a:" + text), bool)
 
 
-@pytest.mark.parametrize("url", [None, URL, "http://h/" + "x" * 2039])
-def test_good_callback_urls(url: str | None) -> None:
-    """None and http(s) URLs of up to 2,048 characters are taken as they are."""
+@pytest.mark.parametrize("url", [URL, "http://h/" + "x" * 2039])
+def test_good_callback_urls(url: str) -> None:
+    """http(s) URLs of up to 2,048 characters are taken as they are."""
     assert check_callback_url(url) == url
 
 

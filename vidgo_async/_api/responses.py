@@ -51,7 +51,18 @@ def sale_of(response: Response) -> dict[str, Any] | None:
 
     It means bought, whatever the status and the code beside it.
     """
-    payload = _parsed_or_none(response) or {}
+    return _task_in(_parsed_or_none(response) or {})
+
+
+def callback_data_of(response: Response) -> dict[str, Any]:
+    """Return the object that a callback is about: `data` of an envelope, or the body itself."""
+    task = _task_in(_parsed(response))
+    if task is None:
+        raise unreadable_response(response, "no task_id, neither in data nor beside it @ $")
+    return task
+
+
+def _task_in(payload: dict[str, Any]) -> dict[str, Any] | None:
     for found in (payload.get("data"), payload):
         data = cast("dict[str, Any]", found) if isinstance(found, dict) else {}
         if is_text(data.get("task_id")):

@@ -17,6 +17,7 @@ from cattrs.gen import make_dict_structure_fn, override
 
 from vidgo_async._api.responses import (
     Response,
+    callback_data_of,
     data_of,
     is_text,
     preview,
@@ -75,6 +76,19 @@ def read_task(response: Response, known: Task) -> Task:
         "raw": data,
     }
     return _structure(response, values, Task)
+
+
+def read_callback(body: bytes) -> Task:
+    """Read the body of a callback: the envelope of a poll, or the task alone (webhook page).
+
+    Files that cannot be read are left out: what counts is which task ended.
+    """
+    response = Response(200, {}, body)
+    data = callback_data_of(response)
+    try:
+        return _structure(response, {**data, **_NOT_OURS, "raw": data}, Task)
+    except ResponseError:
+        return _structure(response, {**data, **_NOT_OURS, "files": None, "raw": data}, Task)
 
 
 def read_balance(response: Response) -> Balance:
@@ -201,6 +215,8 @@ _FROM_SERVER: dict[str, Any] = {
     "duration": _OURS,
     "raw": _OURS,
 }
+
+_NOT_OURS = Origin(None, None)._asdict()
 
 _converter = cattrs.Converter()
 _file_fields = make_dict_structure_fn(

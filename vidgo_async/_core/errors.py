@@ -18,6 +18,7 @@
     ├── TaskFailedError             the task ended without a result
     ├── TaskTimeoutError            also a TimeoutError: pending
     ├── DownloadError               file
+    ├── WebhookError                a callback that is refused: status
     ├── NotSentError                the circuit breaker is open: nothing was bought
     └── SessionClosedError          also a RuntimeError
 
@@ -343,6 +344,19 @@ class DownloadError(VidgoError):
     def __init__(self, message: str, file: MediaFile, task: Task | None = None) -> None:
         super().__init__(message, task, file.task_id)
         self.file = file
+
+
+class WebhookError(VidgoError):
+    """A callback was refused: it is no notification of the API's, or does not hold the token.
+
+    Attributes:
+        status: The HTTP status to answer it with: 400 for a body that cannot be read, 401 for a
+            wrong token, 413 for a body of more than 1 MiB.
+    """
+
+    def __init__(self, message: str, status: int = 400) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class NotSentError(VidgoError):

@@ -10,7 +10,7 @@ import logging
 import math
 from collections.abc import Callable
 
-from vidgo_async._api.client import Api, SubmitBody
+from vidgo_async._api.client import Api
 from vidgo_async._api.limiter import Permit
 from vidgo_async._api.send_state import SendState
 from vidgo_async._core.concurrency import TaskSet, now, wait_until
@@ -25,6 +25,7 @@ from vidgo_async._core.models import Request, Task
 from vidgo_async._core.retry import Backoff, is_retryable
 from vidgo_async._files.uploads import Uploads
 from vidgo_async._generation.breaker import Breaker, UnknownBreaker
+from vidgo_async._generation.pending_submit import PendingSubmit
 from vidgo_async._generation.resend import (
     classify,
     closed_before_answered,
@@ -35,39 +36,12 @@ from vidgo_async._generation.resend import (
 from vidgo_async._generation.submit_body import Links, submit_body
 from vidgo_async._polling.poller import Poller
 from vidgo_async.requests import sources_of
+from vidgo_async.webhooks.receiver import WebhookReceiver
 
 logger: logging.Logger = logging.getLogger("vidgo_async")
 
 CLOSE_GRACE = 5.0
 """Seconds that closing gives to POSTs in flight."""
-
-
-class _Submit:
-    """One submit under way."""
-
-    def __init__(
-        self,
-        request: Request,
-        body: SubmitBody,
-        breaker: Breaker,
-        on_sent: Callable[[], None],
-    ) -> None:
-        self.request = request
-        self.body = body
-        self.breaker = breaker
-        self.deadline = math.inf
-        """The loop's time until which its caller waits."""
-        self.since = now()
-        """The loop's time since when it could be sent, by this side."""
-        self.give_up = math.inf
-        """The loop's time after which it is not sent again, by the retry policy."""
-        self.on_sent = on_sent
-        self.state = SendState(on_sent)
-        """Of the POST that may have bought something: a new one after each safe refusal."""
-        self.abandoned = False
-        """Whether its caller is gone, so that it may not be sent again."""
-        self.trial = False
-        """Whether the session's breaker is open, and this submit may try the way."""
 
 
 class Submitter:
@@ -80,15 +54,18 @@ class Submitter:
         poller: Poller,
         backoff: Backoff,
         unclaimed: list[Task | SubmissionUnknownError],
+        *,
+        webhooks: WebhookReceiver | None = None,
     ) -> None:
         self.api = api
         self.uploads = uploads
         self.poller = poller
         self.backoff = backoff
         self.unclaimed = unclaimed
+        self.webhooks = webhooks
         self._unknown = UnknownBreaker(backoff.policy)
         self._submits = TaskSet()
-        self._unsent = dict[asyncio.Task[Task], _Submit]()
+        self._unsent = dict[asyncio.Task[Task], PendingSubmit]()
         self._closing = asyncio.Event()
 
     async def upload_media(self, request: Request, breaker: Breaker | None = None) -> Links:
@@ -134,7 +111,7 @@ class Submitter:
         breaker = breaker or Breaker()
         breaker.check()
         body = submit_body(request, links, callback_url)
-        submit = _Submit(request, body, breaker, on_sent)
+        submit = PendingSubmit(request, body, breaker, on_sent)
         submit.deadline = math.inf if deadline is None else deadline
         job = self._submits.start(self._run_until_closed(submit))
         self._unsent[job] = submit
@@ -173,7 +150,7 @@ class Submitter:
 
     # --- In a task of the session's own -----------------------------------------------------
 
-    async def _run_until_closed(self, submit: _Submit) -> Task:
+    async def _run_until_closed(self, submit: PendingSubmit) -> Task:
         try:
             return await self._run(submit)
         except asyncio.CancelledError:
@@ -181,7 +158,7 @@ class Submitter:
                 raise closed_before_sent() from None
             raise
 
-    async def _run(self, submit: _Submit) -> Task:
+    async def _run(self, submit: PendingSubmit) -> Task:
         """Send until the response is final or the retry policy gives up."""
         submit.give_up = now() + self.backoff.policy.timeout
         failures = 0
@@ -202,7 +179,7 @@ class Submitter:
             failures += 1
             await self._pause(submit, failure, failures)
 
-    async def _permit(self, submit: _Submit) -> Permit:
+    async def _permit(self, submit: PendingSubmit) -> Permit:
         """Wait until it may be sent; much may have changed when that is."""
         began = now()
         while True:
@@ -218,7 +195,7 @@ class Submitter:
             permit.release()
             self._unknown.leave(trial=submit.trial)
 
-    async def _wait_for_breakers(self, submit: _Submit) -> None:
+    async def _wait_for_breakers(self, submit: PendingSubmit) -> None:
         """Wait until its batch has a consumer, and the session may send."""
         began = now()
         if submit.breaker.is_paused or self._unknown.is_open:
@@ -227,7 +204,7 @@ class Submitter:
         submit.trial = await self._unknown.enter()
         submit.since += now() - began
 
-    async def _acquire(self, submit: _Submit) -> Permit:
+    async def _acquire(self, submit: PendingSubmit) -> Permit:
         limiter = self.api.limiter
         if not limiter.may_pass(limiter.submits):
             submit.on_sent()
@@ -243,7 +220,7 @@ class Submitter:
             raise
         return permit
 
-    def _check_still_wanted(self, submit: _Submit) -> None:
+    def _check_still_wanted(self, submit: PendingSubmit) -> None:
         submit.breaker.check()
         if self._closing.is_set():
             raise closed_before_sent()
@@ -251,11 +228,11 @@ class Submitter:
             raise deadline_passed(sent=False)
         self.poller.check_running()
 
-    async def _send(self, submit: _Submit, permit: Permit) -> Task:
+    async def _send(self, submit: PendingSubmit, permit: Permit) -> Task:
         """Send once; of the errors that come out, only one means a possible purchase."""
         request, sent_at = submit.request, now()
         try:
-            task = await self.api.submit(submit.body, submit.state, permit)
+            task = await self._post(submit, permit)
         except asyncio.CancelledError:
             if submit.state.started:
                 raise closed_before_answered(request, submit.state.written_at) from None
@@ -275,7 +252,24 @@ class Submitter:
         finally:
             del failure  # as in `submit`
 
-    async def _pause(self, submit: _Submit, failure: VidgoError, failures: int) -> None:
+    async def _post(self, submit: PendingSubmit, permit: Permit) -> Task:
+        """Post it; a callback may come before the answer."""
+        if self.webhooks is None:
+            return await self.api.submit(submit.body, submit.state, permit)
+        task_id: str | None = None
+        post = self.webhooks.sessions.post_began()
+        try:
+            task = await self.api.submit(submit.body, submit.state, permit)
+            task_id = task.task_id
+            if self.webhooks.leads_here(submit.body.secret):
+                self.poller.callbacks.expect(task_id)
+                if task.done:  # why it failed is only in its status (submit page)
+                    self.poller.poll_now(task_id)
+            return task
+        finally:
+            self.webhooks.sessions.post_ended(post, task_id)
+
+    async def _pause(self, submit: PendingSubmit, failure: VidgoError, failures: int) -> None:
         """Wait before the next POST, unless that would be too late."""
         if isinstance(failure, RateLimitError):
             logger.debug("submit refused by the rate limit: %s", failure)
@@ -293,7 +287,7 @@ class Submitter:
 
     # --- Without a caller -------------------------------------------------------------------
 
-    def _abandon(self, job: "asyncio.Task[Task]", submit: _Submit) -> None:
+    def _abandon(self, job: "asyncio.Task[Task]", submit: PendingSubmit) -> None:
         """Go on without the caller: an unsent submit is stopped, a sent one is recorded."""
         submit.abandoned = True
         if not submit.state.started:

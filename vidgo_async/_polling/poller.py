@@ -12,7 +12,6 @@ import asyncio
 import contextvars
 import functools
 import logging
-import random
 from collections.abc import Iterable
 from http import HTTPStatus
 
@@ -27,12 +26,13 @@ from vidgo_async._core.errors import (
 )
 from vidgo_async._core.models import UNSEEN, Task, without_raw
 from vidgo_async._core.retry import Backoff
+from vidgo_async._polling.callbacks import Callbacks
 from vidgo_async._polling.consumers import Consumers
-from vidgo_async._polling.guarded_policy import GuardedPolicy
 from vidgo_async._polling.lateness import Lateness
+from vidgo_async._polling.pacing import Pacing
 from vidgo_async._polling.policies import PollingPolicy
 from vidgo_async._polling.poll_timeout import PollTimeout
-from vidgo_async._polling.schedule import JITTER, Schedule, next_tick
+from vidgo_async._polling.schedule import Schedule, next_tick
 from vidgo_async._polling.subscription import Subscription
 from vidgo_async._polling.watches import Watch, Watches
 
@@ -56,14 +56,14 @@ class Poller:
         self.api = api
         self.backoff = backoff
         self.loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
-        self._policy = GuardedPolicy(polling)
+        self.callbacks: Callbacks = Callbacks(self._poll_without_callbacks)
+        self._pacing = Pacing(polling, self.callbacks)
         self._watches = Watches()
         self._schedule = Schedule(self._start_due)
         self._polls = TaskSet(self._poll_ended)
         self._timeout = PollTimeout(api.poll_timeout)
         self._lateness = Lateness(api.limiter)
         self._failure: VidgoError | None = None
-        self._random = random.Random()
 
     def check_loop(self) -> None:
         """Refuse the use of a session in another event loop than its own, or in none.
@@ -131,6 +131,21 @@ class Poller:
         """Watch again for a subscriber that was forgotten by `unwatch` and still waits."""
         self.watch(subscription.unfinished(), subscription)
 
+    def poll_now(self, task_id: str) -> bool:
+        """Poll a task that is said to have ended; tell whether this session knows it.
+
+        One that nobody watches is polled as soon as somebody does.
+        """
+        is_known = self.callbacks.told(task_id)
+        watch = self._watches.get(task_id)
+        if watch is not None:
+            watch.told(self.loop.time())
+            if not watch.in_flight:
+                self._schedule_poll(watch, self._pacing.delay(watch))
+        elif (watch := self._watches.get_left(task_id)) is not None:
+            watch.told(self.loop.time())
+        return is_known or watch is not None
+
     def last_known(self, task: Task) -> Task:
         """Return the newest state of a task that is watched; of another, what was given."""
         watch = self._watches.get(task.task_id)
@@ -153,8 +168,9 @@ class Poller:
         watch = self._watches.get(task.task_id)
         if watch is None:
             watch = self._watches.open(task, subscribers)
+            self.callbacks.opened(watch)
             is_new = not watch.was_polled and watch.submitted_at is None
-            self._schedule_poll(watch, 0.0 if is_new else self._interval(watch))
+            self._schedule_poll(watch, 0.0 if is_new else self._pacing.delay(watch))
             return
         (subscription,) = subscribers
         now = self.loop.time()
@@ -162,12 +178,6 @@ class Poller:
         final_poll = watch.final_poll(subscription)
         if final_poll < watch.due and not watch.in_flight:
             self._schedule.push(watch, max(final_poll, now))
-
-    def _interval(self, watch: Watch) -> float:
-        """Ask the policy how long after the last poll the next one is."""
-        age = None if watch.submitted_at is None else watch.polled_at - watch.submitted_at
-        delay = self._policy.next_delay(watch.task, age)
-        return delay * (1 + JITTER * self._random.random())
 
     def _schedule_poll(self, watch: Watch, delay: float) -> None:
         """Make a task due that long after its last poll, and in time for its subscribers."""
@@ -238,24 +248,23 @@ class Poller:
             self._timeout.record(watch.polled_at - started_at)
 
     def _succeeded(self, watch: Watch, task: Task) -> None:
-        before = watch.last_success_at
-        watch.last_success_at = watch.polled_at
+        previous, watch.last_success_at = watch.last_success_at, watch.polled_at
         watch.failures = watch.refusals = 0
         watch.last_error = None
-        if watch.finished_at is None and watch.submitted_at is not None:
-            earliest = max(0.0, before - watch.submitted_at)
-            self._policy.learn(watch.task, task, earliest, watch.polled_at - watch.submitted_at)
+        self._pacing.learn(watch, task, previous)
         if task.finished and not task.files and self._waits_for_files(watch, task):
             self._schedule_poll(watch, FILES_INTERVAL)
             return
         if task.done:
+            self.callbacks.ended(watch)
             self._end(watch, task)
             return
+        watch.found_no_end()
         if task != watch.task:
             watch.task = task = without_raw(task)
             for subscription in watch.subscribers:
                 subscription.update(task)
-        self._schedule_poll(watch, self._interval(watch))
+        self._schedule_poll(watch, self._pacing.delay(watch))
 
     def _waits_for_files(self, watch: Watch, task: Task) -> bool:
         """Tell whether to poll a task again that finished without files."""
@@ -276,7 +285,8 @@ class Poller:
         # A 429 is no failure of this task: the limiter makes all requests wait.
         watch.failures += not isinstance(error, RateLimitError)
         retry_after = error.retry_after if isinstance(error, APIError) else None
-        delay = max(self._interval(watch), self.backoff.delay(watch.failures, retry_after))
+        backoff = self.backoff.delay(watch.failures, retry_after)
+        delay = max(self._pacing.delay_after_failure(watch), backoff)
         logger.debug("poll %s again in %.1f s: %s", watch.task.task_id, delay, error)
         self._schedule_poll(watch, delay)
 
@@ -294,6 +304,12 @@ class Poller:
         if not self._watches:
             self._schedule.clear()
 
+    def _poll_without_callbacks(self) -> None:
+        """Poll as the policy says where callbacks were relied on, which proved missing."""
+        for watch in list(self._watches):
+            if watch.is_called_back and watch.hint is None and not watch.in_flight:
+                self._schedule_poll(watch, self._pacing.delay(watch))
+
     # --- The end ----------------------------------------------------------------------------
 
     def _fail(self, bug: BaseException) -> None:
@@ -306,5 +322,6 @@ class Poller:
         self._failure = failure = self._failure or failure
         subscriptions = self._watches.clear()
         self._schedule.clear()
+        self.callbacks.close()
         for subscription in subscriptions:
             subscription.fail(failure.own_copy())

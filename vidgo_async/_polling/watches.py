@@ -18,6 +18,29 @@ JUST_BEFORE = 5.0
 """Seconds before a deadline from which on a poll serves as the final one."""
 
 
+HINT_DELAYS = (0.0, 0.5, 1.0, 2.0, 4.0)
+"""Seconds from one poll to the next of a task that is said to have ended: its status may lag."""
+HINT_INTERVAL = 5.0
+"""Seconds from the last poll of a task that was said to have ended, and had not, to the next for
+such a reason; so repeated or forged callbacks cost little."""
+
+
+@attrs.define(eq=False, repr=False)
+class Hint:
+    """What is done since a callback said that a task ended."""
+
+    at: float
+    """The loop's time at which it came."""
+    delays: tuple[float, ...]
+    polls: int = 0
+    """Polls since then that found no end."""
+
+    @property
+    def delay(self) -> float:
+        """Seconds from the last poll to the next."""
+        return self.delays[self.polls]
+
+
 @attrs.define(eq=False, repr=False, kw_only=True)
 class Watch:
     """One watched task, however many subscribers it has."""
@@ -44,6 +67,29 @@ class Watch:
     finished_at: float | None = None
     """The loop's time at which that was seen first."""
     ended: bool = False
+    is_called_back: bool = False
+    """Whether a callback is to come."""
+    is_sample: bool = False
+    """Whether it is polled as if none were."""
+    may_learn: bool = True
+    """Whether the last polls, from which the policy learns, were sent when it said."""
+    hint: Hint | None = None
+    """The last callback, unless polls showed it to be wrong."""
+    was_wrong: bool = False
+    """Whether that happened."""
+
+    def told(self, now: float) -> None:
+        """Take note of a callback that says that the task ended."""
+        if self.hint is None:
+            self.hint = Hint(now, (HINT_INTERVAL,) if self.was_wrong else HINT_DELAYS)
+
+    def found_no_end(self) -> None:
+        """Take note of a poll that succeeded and found no end."""
+        if self.hint is None:
+            return
+        self.hint.polls += 1
+        if self.hint.polls == len(self.hint.delays):
+            self.hint, self.was_wrong = None, True
 
     def final_poll(self, subscription: Subscription) -> float:
         """Return when to poll just before a deadline; infinity if that is not to be.
@@ -93,6 +139,10 @@ class Watches:
     def get(self, task_id: str) -> Watch | None:
         """Return the watch of a task that has subscribers, or a poll in flight."""
         return self._watches.get(task_id)
+
+    def get_left(self, task_id: str) -> Watch | None:
+        """Return the watch of a task whose last subscriber left it."""
+        return self._left.get(task_id)
 
     def open(self, task: Task, subscribers: tuple[Subscription]) -> Watch:
         """Begin to watch a task, or go on where its last subscriber left it."""

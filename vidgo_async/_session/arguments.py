@@ -14,14 +14,9 @@ from pathlib import Path
 from typing import Any, ParamSpec, cast
 
 from vidgo_async._core.models import UNSEEN, MediaFile, Task
-from vidgo_async._core.secret import SecretText
-from vidgo_async._core.validators import is_http_url
 from vidgo_async.requests import check_request
 
 _Args = ParamSpec("_Args")
-
-MAX_CALLBACK_URL = 2048
-"""Characters; the limit in the older text of the webhook page."""
 
 
 def _check_many(what: str, value: object, kinds: tuple[type, ...]) -> None:
@@ -83,29 +78,6 @@ def as_callback(
         raise TypeError(msg)
 
     return checked
-
-
-def check_callback_url(url: Any) -> str | None:
-    """Refuse a callback URL that the API would refuse, without repeating it.
-
-    The URL may carry a webhook's secret token, so no message holds it.
-
-    Raises:
-        TypeError: It is not a string.
-        ValueError: It is not http(s), or longer than 2,048 characters (webhook page).
-    """
-    if url is None:
-        return None
-    if not isinstance(url, str):
-        msg = f"callback_url must be a string, not {type(url).__name__}"
-        raise TypeError(msg)
-    if len(url) > MAX_CALLBACK_URL:
-        msg = f"callback_url has {len(url)} characters; at most {MAX_CALLBACK_URL} are allowed"
-        raise ValueError(msg)
-    if not is_http_url(url):
-        msg = "callback_url must be an absolute http:// or https:// URL"
-        raise ValueError(msg)
-    return SecretText(url)
 
 
 def as_task(task_or_id: object) -> Task:

@@ -75,7 +75,12 @@ class Runtime:
         if isinstance(polling, AdaptivePolling):
             polling = polling.start()  # what is learned is this session's
         self.poller = Poller(self.api, polling, backoff)
-        self.submitter = Submitter(self.api, self.uploads, self.poller, backoff, unclaimed)
+        self.webhooks = settings.webhooks
+        self.submitter = Submitter(
+            self.api, self.uploads, self.poller, backoff, unclaimed, webhooks=self.webhooks
+        )
+        if self.webhooks is not None:
+            self.webhooks.sessions.join(self.poller)
         self.calls = TaskSet()
         """Calls without a part of their own, so that closing can end them."""
         self.engines: weakref.WeakSet[Engine] = weakref.WeakSet[Engine]()
@@ -109,6 +114,8 @@ class Runtime:
 
     async def close(self) -> None:
         """Stop everything, from the callers down to the connections."""
+        if self.webhooks is not None:
+            self.webhooks.sessions.leave(self.poller)
         self.limiter.close(CLOSED)
         for engine in list(self.engines):
             engine.stop(SessionClosedError(CLOSED))

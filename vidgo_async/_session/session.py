@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from vidgo_async._api.transport import Connector, check_connector
+from vidgo_async._core.callback_url import check_callback_url
 from vidgo_async._core.concurrency import check_asyncio, mark_retrieved, wait_shielded
 from vidgo_async._core.errors import (
     SessionClosedError,
@@ -32,14 +33,14 @@ from vidgo_async._session.arguments import (
     as_path,
     as_task,
     as_tasks,
-    check_callback_url,
     check_file,
     check_requests,
     check_timeout,
 )
 from vidgo_async._session.runtime import CLOSED, Runtime
-from vidgo_async._session.settings import Settings
+from vidgo_async._session.settings import Settings, callback_address
 from vidgo_async.requests import check_request
+from vidgo_async.webhooks.receiver import WebhookReceiver
 
 _Value = TypeVar("_Value")
 
@@ -62,6 +63,7 @@ class VidgoSession:
         *,
         base_url: str | None = None,
         callback_url: str | None = None,
+        webhooks: WebhookReceiver | None = None,
         max_concurrent_requests: int = 16,
         max_requests_per_second: float | None = None,
         max_submits_per_second: float | None = None,
@@ -80,6 +82,8 @@ class VidgoSession:
             base_url: The API's address; `VIDGO_BASE_URL`, or else https://api.vidgo.ai.
             callback_url: Where the server reports the end of each task, http(s), at most
                 2,048 characters; `submit` can name another.
+            webhooks: What takes those reports in this process; its token is added to
+                `callback_url`. While callbacks come, tasks are polled hardly more than once.
             max_concurrent_requests: API requests in flight at once. Polls use at most 75 % of
                 them. Submits have priority; a poll that waited 0.5 s takes turns with them.
             max_requests_per_second: A cap on the rate, for those who know their limit.
@@ -102,7 +106,8 @@ class VidgoSession:
         self._settings = Settings(
             api_key=api_key,
             base_url=base_url,
-            callback_url=callback_url,
+            callback_url=callback_address(callback_url, webhooks),
+            webhooks=webhooks,
             max_concurrent_requests=max_concurrent_requests,
             max_requests_per_second=max_requests_per_second,
             max_submits_per_second=max_submits_per_second,
@@ -190,7 +195,9 @@ class VidgoSession:
         """
         runtime = self._open()
         check_request(request)
-        url = check_callback_url(callback_url) or self._settings.callback_url
+        url = self._settings.callback_url
+        if callback_url is not None:
+            url = check_callback_url(callback_url)
         links = await runtime.submitter.upload_media(request)
         return await runtime.submitter.submit(request, links, url)
 

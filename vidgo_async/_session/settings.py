@@ -7,12 +7,13 @@ from urllib.parse import urlsplit
 import attrs
 
 from vidgo_async._api.proxies import check_proxy
+from vidgo_async._core.callback_url import check_callback_url
 from vidgo_async._core.retry import RetryPolicy
 from vidgo_async._core.secret import SecretText
 from vidgo_async._core.validators import count, is_http_url, positive
 from vidgo_async._polling.adaptive import AdaptivePolling
 from vidgo_async._polling.policies import FixedPolling, PollingPolicy
-from vidgo_async._session.arguments import check_callback_url
+from vidgo_async.webhooks.receiver import WebhookReceiver
 
 DEFAULT_BASE_URL = "https://api.vidgo.ai"
 
@@ -62,6 +63,22 @@ def _find_polling(polling: PollingPolicy | None) -> PollingPolicy:
         raise ValueError(msg) from None
 
 
+def callback_address(url: Any, webhooks: Any) -> str | None:
+    """Return where to report the end of tasks: with the token of the session's receiver, if any.
+
+    Raises:
+        TypeError: The receiver is none, or the URL is no string.
+        ValueError: The URL is not http(s), or too long.
+    """
+    if webhooks is not None and not isinstance(webhooks, WebhookReceiver):
+        msg = f"webhooks must be a WebhookReceiver, not {webhooks!r}"
+        raise TypeError(msg)
+    if url is None:
+        return None
+    checked = check_callback_url(url)
+    return checked if webhooks is None else webhooks.callback_url(checked)
+
+
 def _is_polling(_: object, __: object, value: Any) -> None:
     if isinstance(value, type) or not callable(getattr(value, "next_delay", None)):
         msg = f"polling must be a policy such as FixedPolling(3.0), not {value!r}"
@@ -85,7 +102,8 @@ class Settings:
 
     api_key: str = attrs.field(converter=_find_key)
     base_url: str = attrs.field(converter=_find_base_url)
-    callback_url: str | None = attrs.field(converter=check_callback_url)
+    callback_url: str | None = attrs.field(converter=attrs.converters.optional(check_callback_url))
+    webhooks: WebhookReceiver | None = None
     max_concurrent_requests: int = attrs.field(validator=count)
     max_requests_per_second: float | None = attrs.field(
         validator=attrs.validators.optional(positive)

@@ -75,6 +75,7 @@ from vidgo_async.sandbox.faults.responses import (
 )
 from vidgo_async.sandbox.http.calls import Call
 from vidgo_async.sandbox.server import REALISTIC, Sandbox
+from vidgo_async.sandbox.state.callbacks import CallbackAttempt, Callbacks
 from vidgo_async.sandbox.state.tasks import SoldTask
 from vidgo_async.sandbox.state.uploads import Upload
 
@@ -82,6 +83,8 @@ __all__ = [
     "DROPPED",
     "REALISTIC",
     "Call",
+    "CallbackAttempt",
+    "Callbacks",
     "Fault",
     "Sandbox",
     "Shape",

@@ -5,13 +5,14 @@ import contextlib
 import math
 import re
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import anyio
 from aiohttp import web
 from aiohttp.typedefs import Handler
+from yarl import URL
 
 from vidgo_async.sandbox.faults.connections import Fault
 from vidgo_async.sandbox.faults.injection import InjectedFault, InjectedFaults, Times
@@ -20,8 +21,11 @@ from vidgo_async.sandbox.http.endpoints import Endpoints, error_bodies, remove_s
 from vidgo_async.sandbox.http.request_bodies import MAX_UPLOAD
 from vidgo_async.sandbox.http.storage import Storage
 from vidgo_async.sandbox.state.account import Account
+from vidgo_async.sandbox.state.callbacks import CallbackAttempt, Callbacks
+from vidgo_async.sandbox.state.callbacks import Shape as CallbackShape
 from vidgo_async.sandbox.state.tasks import SoldTask
 from vidgo_async.sandbox.state.uploads import Upload, Uploads
+from vidgo_async.sandbox.webhooks import Webhooks
 
 QUICK = (0.3, 1.5)
 """The default generation times, in seconds."""
@@ -68,6 +72,7 @@ class Sandbox:
         link_lifetime: float | None = None,
         link_delay: float = 0.0,
         file_size: int | None = None,
+        callbacks: Callbacks = Callbacks(),  # noqa: B008 - frozen
     ) -> None:
         """Prepare a server; `async with` starts it.
 
@@ -92,6 +97,8 @@ class Sandbox:
             file_size: Bytes of each file, which is then not a video but noise, generated while
                 it is sent; None gives real videos of some kilobytes. Its checksum is computed
                 before the first download, in about a second per gigabyte.
+            callbacks: How the ends of tasks are reported to the `callback_url` they were bought
+                with; see `callbacks` for how to change it later.
 
         Raises:
             ValueError: An argument is out of its range.
@@ -115,14 +122,18 @@ class Sandbox:
         )
         self._uploads = Uploads(uploads_per_minute=uploads_per_minute)
         storage = Storage(link_lifetime=link_lifetime, link_delay=link_delay, file_size=file_size)
-        endpoints = Endpoints(api_key, self._account, self._uploads, storage)
+        self._webhooks = Webhooks(seed, self._task_object)
+        self.callbacks = callbacks
+        self._endpoints = Endpoints(
+            api_key, self._account, self._uploads, storage, self._webhooks.sold
+        )
         self._faults = InjectedFaults()
         self._busy_connections = set[web.RequestHandler]()
         self._app = web.Application(
             middlewares=[self._record, self._faults.apply, error_bodies],
             client_max_size=MAX_UPLOAD,
         )
-        self._app.add_routes(endpoints.routes())
+        self._app.add_routes(self._endpoints.routes())
         self._app.on_response_prepare.append(remove_server_header)
         self._app.on_response_prepare.append(record_status)
         self._runner = web.AppRunner(
@@ -146,6 +157,7 @@ class Sandbox:
         traceback: TracebackType | None,
     ) -> None:
         with anyio.CancelScope(shield=True):
+            await self._webhooks.close()
             await self._stop_listening()
             for connection in self._connections():
                 connection.force_close()
@@ -179,6 +191,51 @@ class Sandbox:
     def credits(self) -> float:
         """The credits left."""
         return self._account.credits_left(self._now())
+
+    @property
+    def callbacks(self) -> Callbacks:
+        """How the ends of tasks are reported from now on; may be set at any time."""
+        return self._webhooks.settings
+
+    @callbacks.setter
+    def callbacks(self, callbacks: Callbacks) -> None:
+        self._webhooks.settings = callbacks
+
+    @property
+    def callback_attempts(self) -> Sequence[CallbackAttempt]:
+        """All attempts to deliver a callback, in order of their ends."""
+        return self._webhooks.attempts
+
+    async def send_callback(
+        self,
+        task_id: str,
+        *,
+        url: str | None = None,
+        shape: CallbackShape = "flat",
+        **fields: object,
+    ) -> int | None:
+        """Send a callback now: once more, too early, or a forged one.
+
+        Args:
+            task_id: A task that was sold, or any other id.
+            url: Where to; the task's own `callback_url` by default.
+            shape: The body.
+            fields: Fields of the task that are to be others than a poll would show, such as
+                `status="finished"`.
+
+        Returns:
+            The HTTP status of the answer; None if there was none after all attempts.
+
+        Raises:
+            ValueError: No such task was sold with a `callback_url`, and no other is given.
+        """
+        task = self._account.tasks.get(task_id)
+        real = {"task_id": task_id} if task is None else self._task_object(task)
+        address = url or (task and task.callback_url)
+        if not address:
+            msg = f"task {task_id} was not sold with a callback_url: give the url"
+            raise ValueError(msg)
+        return await self._webhooks.send(address, task_id, {**real, **fields}, shape)
 
     def inject(
         self,
@@ -242,6 +299,9 @@ class Sandbox:
         finally:
             with anyio.CancelScope(shield=True):
                 await self._listen()
+
+    def _task_object(self, task: SoldTask) -> dict[str, Any]:
+        return self._endpoints.task_object(task, URL(self.url))
 
     async def _listen(self) -> None:
         site = web.TCPSite(self._runner, HOST, self._port)

@@ -1,6 +1,7 @@
 """The calls of the API: what a request does to the state, and how it is answered."""
 
 import asyncio
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -31,6 +32,8 @@ class Endpoints:
     account: Account
     uploads: Uploads
     storage: Storage
+    on_sold: Callable[[SoldTask], None]
+    """Called with each task that was sold."""
 
     def routes(self) -> list[web.RouteDef]:
         """List the routes."""
@@ -50,24 +53,29 @@ class Endpoints:
         now, failure = _now(), request.get(FORCED_FAILURE)
         task = self.account.sell(submission, now, datetime.now(UTC), failure)
         request[CALL].sold, request[CALL].task_id = True, task.task_id
+        self.on_sold(task)
         status = "failed" if task.status(now) == "failed" else "not_started"
         return _success(task_id=task.task_id, status=status, created_time=task.created_time)
 
     async def status(self, request: web.Request) -> web.Response:
         """Return the state of a task."""
         self._check_key(request)
-        task, now = self._task(request), _now()
+        return _success(**self.task_object(self._task(request), _client_origin(request)))
+
+    def task_object(self, task: SoldTask, origin: URL) -> dict[str, Any]:
+        """Return a task as it is now, with links to that host."""
+        now = _now()
         status = task.status(now)
-        return _success(
-            task_id=task.task_id,
-            status=status,
-            files=[self._file(request, task)] if status == "finished" else [],
-            created_time=task.created_time,
-            finished_time=task.finished_time if now >= task.ends_at else None,
-            progress=task.progress(now),
-            credits_amount=task.credits_amount(now),
-            error_message=task.failure if status == "failed" else None,
-        )
+        return {
+            "task_id": task.task_id,
+            "status": status,
+            "files": [self._file(origin, task)] if status == "finished" else [],
+            "created_time": task.created_time,
+            "finished_time": task.finished_time if now >= task.ends_at else None,
+            "progress": task.progress(now),
+            "credits_amount": task.credits_amount(now),
+            "error_message": task.failure if status == "failed" else None,
+        }
 
     async def balance(self, request: web.Request) -> web.Response:
         """Return the credits left."""
@@ -125,8 +133,8 @@ class Endpoints:
         upload = self.uploads.all.get(request.match_info["task_id"])
         return upload.content if upload and upload.is_alive(_now()) else None
 
-    def _file(self, request: web.Request, task: SoldTask) -> dict[str, str]:
-        url = _client_origin(request) / "files" / f"{task.task_id}.mp4"
+    def _file(self, origin: URL, task: SoldTask) -> dict[str, str]:
+        url = origin / "files" / f"{task.task_id}.mp4"
         return {"file_url": str(self.storage.sign(url, _now())), "file_type": "video"}
 
 

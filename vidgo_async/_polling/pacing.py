@@ -1,0 +1,53 @@
+"""When the next poll of a watched task is: as the policy says, or as callbacks allow or ask for."""
+
+import random
+
+from vidgo_async._core.models import Task
+from vidgo_async._polling.callbacks import Callbacks
+from vidgo_async._polling.guarded_policy import GuardedPolicy
+from vidgo_async._polling.policies import PollingPolicy
+from vidgo_async._polling.schedule import JITTER
+from vidgo_async._polling.watches import Watch
+
+
+class Pacing:
+    """Asks the policy, where no callback has anything to say."""
+
+    def __init__(self, policy: PollingPolicy, callbacks: Callbacks) -> None:
+        self._policy = GuardedPolicy(policy)
+        self._callbacks = callbacks
+        self._random = random.Random()
+
+    def delay(self, watch: Watch) -> float:
+        """Return the seconds from the last poll to the next."""
+        if watch.hint is not None:
+            return watch.hint.delay
+        if self._callbacks.covers(watch):
+            return self._with_jitter(self._callbacks.delay(watch))
+        return self._regular(watch)
+
+    def delay_after_failure(self, watch: Watch) -> float:
+        """Return the same after a poll that failed: a rare poll is not given up for that."""
+        return self._regular(watch) if watch.hint is None else watch.hint.delay
+
+    def learn(self, watch: Watch, task: Task, previous: float) -> None:
+        """Tell a policy that learns what a poll found.
+
+        Args:
+            watch: Whose poll it was.
+            task: What it found.
+            previous: The loop's time of the last poll before it that succeeded.
+        """
+        # Of tasks that are polled only when a callback was late, it would learn that all are slow.
+        if watch.may_learn and watch.finished_at is None and watch.submitted_at is not None:
+            earliest = max(0.0, previous - watch.submitted_at)
+            latest = watch.last_success_at - watch.submitted_at
+            self._policy.learn(watch.task, task, earliest, latest)
+        watch.may_learn = not self._callbacks.covers(watch)
+
+    def _regular(self, watch: Watch) -> float:
+        age = None if watch.submitted_at is None else watch.polled_at - watch.submitted_at
+        return self._with_jitter(self._policy.next_delay(watch.task, age))
+
+    def _with_jitter(self, delay: float) -> float:
+        return delay * (1 + JITTER * self._random.random())

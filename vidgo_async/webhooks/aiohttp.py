@@ -1,0 +1,33 @@
+"""A receiver as an aiohttp.web application."""
+
+from aiohttp import web
+
+from vidgo_async.webhooks.answers import Receiver, answer_to
+from vidgo_async.webhooks.payload import MAX_BODY, body_too_large
+from vidgo_async.webhooks.tokens import token_in
+
+
+def make_app(receiver: Receiver) -> web.Application:
+    """Make an application that takes callbacks at any path."""
+
+    async def take(request: web.Request) -> web.Response:
+        async def read() -> bytes:
+            return await _read(request)
+
+        token = token_in(request.rel_url.raw_query_string)
+        answer = await answer_to(receiver, request.method, token, read)
+        return web.Response(status=answer.status, text=answer.text)
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", take)
+    return app
+
+
+async def _read(request: web.Request) -> bytes:
+    """Read the body; the limit of the application that this is a part of may be another."""
+    body = bytearray()
+    async for chunk in request.content.iter_any():
+        body += chunk
+        if len(body) > MAX_BODY:
+            raise body_too_large()
+    return bytes(body)

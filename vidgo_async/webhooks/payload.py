@@ -1,0 +1,44 @@
+"""The body of a callback."""
+
+from typing import Any
+
+from vidgo_async._api import wire
+from vidgo_async._core.errors import ResponseError, WebhookError
+from vidgo_async._core.models import Task
+
+MAX_BODY = 1024 * 1024
+"""Bytes; more than that is no callback."""
+MAX_TASK_ID = 512
+"""Characters; ids that were seen have up to 40."""
+
+
+def parse_webhook(body: bytes) -> Task:
+    """Read the body of a callback, in either of its documented shapes.
+
+    It is not signed, so anyone may have sent it. Ask the API before you believe it, and take files
+    from its answer: `await vidgo.get_task(task.task_id)`. A `WebhookReceiver` does that.
+
+    Raises:
+        WebhookError: It is no callback, or has more than 1 MiB.
+        TypeError: It is not bytes.
+    """
+    data: Any = body
+    if not isinstance(data, bytes | bytearray | memoryview):
+        msg = f"body must be bytes, not {type(data).__name__}"
+        raise TypeError(msg)
+    if memoryview(data).nbytes > MAX_BODY:
+        raise body_too_large()
+    try:
+        task = wire.read_callback(bytes(data))
+    except ResponseError as error:
+        msg = f"the body is no callback: {'; '.join(error.problems)}"
+        raise WebhookError(msg) from None
+    if len(task.task_id) > MAX_TASK_ID:
+        msg = f"the body is no callback: a task_id of {len(task.task_id)} characters"
+        raise WebhookError(msg)
+    return task
+
+
+def body_too_large() -> WebhookError:
+    """Return the error about a body that need not be read on."""
+    return WebhookError("the body has more than 1 MiB", 413)
