@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterable, Iterator
 import attrs
 
 from vidgo_async import AdaptivePolling, LearningPolicy, PollingPolicy, Task, TaskStatus
-from vidgo_async._polling.schedule import JITTER, next_tick
+from vidgo_async._polling.policies import JITTER
+from vidgo_async._polling.schedule import next_tick
 
 HORIZON = 6000
 """Seconds after which every task has ended, for computations on a grid."""

@@ -27,8 +27,8 @@ from vidgo_async.sandbox import Fault, Sandbox, answer, cut_body, hang, reset_be
 pytestmark = pytest.mark.virtual_time
 
 KEY = "sk-a-very-secret-key"
-TOKEN = "an-unguessable-token"  # noqa: S105 - of this test alone
-PASSWORD = "the-proxy-password"  # noqa: S105 - of this test alone
+TOKEN = "an-unguessable-token"
+PASSWORD = "the-proxy-password"
 SECRETS = (KEY, TOKEN, PASSWORD)
 
 

@@ -450,7 +450,7 @@ class Machine(RuleBasedStateMachine):
         self.runner.run(self.vidgo.__aenter__())
         runtime = self.vidgo._runtime
         assert runtime is not None
-        for part in (runtime.submitter.backoff, runtime.poller):
+        for part in (runtime.submitter.backoff, runtime.poller._pacing):
             part._random.seed(0)  # the same jitter in each run
         self.sessions.append(self.vidgo)
         self.alive.add(self.vidgo)

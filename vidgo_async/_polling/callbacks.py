@@ -1,46 +1,33 @@
-"""How far callbacks can be relied on, and how rarely tasks are polled meanwhile.
+"""How far callbacks can be relied on, and what follows for the polls.
 
-A callback only says whose status is worth a poll. So while callbacks come, polls are a safety net:
-the first is sent well after the time at which such a task was reported before. Every twelfth task
-is polled as the policy says, to see in time that callbacks stopped, and to go on learning.
-
-An end that a poll found, and no callback reported within seconds, is a missing one. Where more than
-one in twenty is missing, all tasks are polled as the policy says, until callbacks come again.
+A callback only says whose status is worth a poll. While callbacks come, other polls are a safety
+net (`safety_net.py`). An end that a poll found, and no callback reported within seconds, is a
+missing one; where more than one in twenty is missing, all tasks are polled as the policy says,
+until callbacks come again. When it falls silent, the oldest tasks are polled to see why.
 """
 
 import asyncio
 from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable
+from itertools import islice
 
 import attrs
 
-from vidgo_async._polling.watches import Watch
+from vidgo_async._polling.safety_net import SafetyNet
+from vidgo_async._polling.watches import Watch, Watches
 
 MAX_KNOWN = 10_000
 """Bought tasks that are remembered; of more the oldest are forgotten, and polled as usual."""
-SAMPLE = 12
-"""One task of so many is polled as the policy says, even while callbacks come."""
-REPORT_TIME = 3.0
+REPORT_TIME = 2.0
 """Seconds that a callback may take longer than a poll to report an end."""
 RESULTS = 20
 """How many of the last ends are judged by."""
 MAX_MISSING = 0.05
 """The part of them that may be missing."""
-
-FIRST_POLL = 300.0
-"""Seconds; the age of the first poll of a kind of task of which too little is known."""
-LONGER = 1.25
-"""How many times later than the latest of the last callbacks the first poll is."""
-LATER = 10.0
-"""Seconds, for the same."""
-MIN_AGES = 5
-"""How many callbacks tell when to expect one."""
-MIN_INTERVAL = 30.0
-"""Seconds between polls after that, at first; then half of the age."""
-MAX_INTERVAL = 300.0
-"""Seconds; the longest wait between them."""
-KINDS = 128
-"""Kinds of task that are remembered at a time."""
+SILENCE = 10.0
+"""How many times the usual pause between callbacks is silence."""
+PROBES = 8
+"""How many tasks are polled then."""
 
 
 @attrs.define(eq=False)
@@ -54,19 +41,28 @@ class _Bought:
 class Callbacks:
     """The callbacks of a session: which tasks to expect them for, and whether they come."""
 
-    def __init__(self, on_missing: Callable[[], None]) -> None:
+    def __init__(self, watches: Watches, poll_in: Callable[[Watch, float | None], None]) -> None:
+        """Begin to rely on callbacks.
+
+        Args:
+            watches: The watched tasks.
+            poll_in: Makes a task due that many seconds after its last poll, or, with None, when
+                its pacing says.
+        """
         self.come: bool = True
         """Whether they can be relied on."""
-        self._on_missing = on_missing
+        self._watches = watches
+        self._poll_in = poll_in
         self._loop = asyncio.get_running_loop()
+        self._net = SafetyNet()
         self._bought = OrderedDict[str, _Bought]()
-        self._opened = 0
         self._unreported = dict[str, tuple[asyncio.TimerHandle, Watch]]()
         """Ends that a poll found, which a callback may still report."""
-        self._reported = deque[bool]([], RESULTS)
+        self._results = deque[bool]([], RESULTS)
         """Of the last ends, whether a callback reported them."""
-        self._ages = OrderedDict[Hashable, deque[float]]()
-        """The ages at which the last tasks of a kind were reported."""
+        self._reports = deque[float]([], RESULTS)
+        """When the last reports came, by the loop's clock."""
+        self._silence: asyncio.TimerHandle | None = None
 
     # --- What happens -----------------------------------------------------------------------
 
@@ -81,11 +77,8 @@ class Callbacks:
         bought = self._bought.get(watch.task.task_id)
         if bought is None:
             return
-        if not watch.is_called_back:
-            self._opened += 1
-            watch.is_called_back = True
-            watch.is_sample = self._opened % SAMPLE == 0
-            watch.may_learn = not self.covers(watch)
+        watch.is_called_back = True
+        watch.may_learn = not self.cover(watch)
         if bought.ended_at is not None:
             watch.told(bought.ended_at)
 
@@ -104,15 +97,15 @@ class Callbacks:
 
     def ended(self, watch: Watch) -> None:
         """Take note of a task that was seen to have ended."""
-        task_id = watch.task.task_id
+        task_id, now = watch.task.task_id, self._loop.time()
         if (bought := self._bought.get(task_id)) is not None:
-            bought.ended_at = bought.ended_at or self._loop.time()
+            bought.ended_at = bought.ended_at or now
         if not watch.is_called_back:
             return
         if watch.hint is not None:
             self._report(watch, watch.hint.at)
             return
-        timer = self._loop.call_later(REPORT_TIME, self._miss, task_id)
+        timer = self._loop.call_at(now + REPORT_TIME, self._miss, task_id)
         self._unreported[task_id] = timer, watch
 
     def close(self) -> None:
@@ -120,49 +113,71 @@ class Callbacks:
         for timer, _ in self._unreported.values():
             timer.cancel()
         self._unreported.clear()
+        self._cancel_silence()
 
     # --- What follows -----------------------------------------------------------------------
 
-    def covers(self, watch: Watch) -> bool:
-        """Tell whether a callback is relied on, so that polls are the safety net."""
-        return self.come and watch.is_called_back and not watch.is_sample
+    def cover(self, watch: Watch) -> bool:
+        """Tell whether a callback is relied on, so that polls are a safety net."""
+        return self.come and watch.is_called_back
 
     def delay(self, watch: Watch) -> float:
         """Return the seconds from the last poll to the next of a task that is covered."""
-        submitted_at = watch.polled_at if watch.submitted_at is None else watch.submitted_at
-        age = watch.polled_at - submitted_at
-        first = self._first_poll(watch)
-        if age < first:
-            return first - age
-        return min(max(age / 2, MIN_INTERVAL), MAX_INTERVAL)
-
-    def _first_poll(self, watch: Watch) -> float:
-        ages = self._ages.get(_kind(watch), ())
-        return LONGER * max(ages) + LATER if len(ages) >= MIN_AGES else FIRST_POLL
+        return self._net.delay(_kind(watch), _age(watch, watch.polled_at))
 
     def _report(self, watch: Watch, told_at: float) -> None:
-        if watch.submitted_at is not None:
-            kind = _kind(watch)
-            ages = self._ages.pop(kind, None) or deque[float]([], RESULTS)
-            ages.append(told_at - watch.submitted_at)
-            self._ages[kind] = ages
-            if len(self._ages) > KINDS:
-                self._ages.popitem(last=False)
+        self._net.reported(_kind(watch), _age(watch, told_at))
         self._judge(reported=True)
+        self._reports.append(told_at)
+        pause = (self._reports[-1] - self._reports[0]) / len(self._reports)
+        self._await_silence(max(SILENCE * pause, REPORT_TIME))
 
     def _miss(self, task_id: str) -> None:
         del self._unreported[task_id]
         self._judge(reported=False)
 
     def _judge(self, *, reported: bool) -> None:
-        self._reported.append(reported)
-        come = self._reported.count(False) <= MAX_MISSING * len(self._reported)
-        if come == self.come:
+        self._results.append(reported)
+        come = self._results.count(False) <= MAX_MISSING * len(self._results)
+        before, self.come = self.come, come
+        if before and not come:
+            for watch in list(self._watches):
+                if watch.is_called_back and watch.hint is None:
+                    self._poll_in(watch, None)
+
+    # --- Silence ----------------------------------------------------------------------------
+
+    def _await_silence(self, seconds: float) -> None:
+        self._cancel_silence()
+        self._silence = self._loop.call_later(seconds, self._probe, seconds)
+
+    def _cancel_silence(self) -> None:
+        if self._silence is not None:
+            self._silence.cancel()
+            self._silence = None
+
+    def _probe(self, waited: float) -> None:
+        """Poll the oldest tasks, some of which must have ended if callbacks are missing."""
+        self._silence = None
+        if not self._watches or not self.come:
             return
-        self.come = come
-        if not come:
-            self._on_missing()
+        overdue = filter(self._may_have_ended, self._watches)  # in the order of their watches
+        for watch in list(islice(overdue, PROBES)):
+            self._poll_in(watch, 0.0)
+        self._await_silence(2 * waited)
+
+    def _may_have_ended(self, watch: Watch) -> bool:
+        age = _age(watch, self._loop.time())
+        return (
+            watch.is_called_back
+            and watch.hint is None
+            and self._net.may_have_ended(_kind(watch), age)
+        )
 
 
 def _kind(watch: Watch) -> Hashable:
     return watch.task.model, watch.task.duration
+
+
+def _age(watch: Watch, at: float) -> float:
+    return 0.0 if watch.submitted_at is None else at - watch.submitted_at

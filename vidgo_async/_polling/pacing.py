@@ -5,8 +5,7 @@ import random
 from vidgo_async._core.models import Task
 from vidgo_async._polling.callbacks import Callbacks
 from vidgo_async._polling.guarded_policy import GuardedPolicy
-from vidgo_async._polling.policies import PollingPolicy
-from vidgo_async._polling.schedule import JITTER
+from vidgo_async._polling.policies import JITTER, PollingPolicy
 from vidgo_async._polling.watches import Watch
 
 
@@ -22,7 +21,7 @@ class Pacing:
         """Return the seconds from the last poll to the next."""
         if watch.hint is not None:
             return watch.hint.delay
-        if self._callbacks.covers(watch):
+        if self._callbacks.cover(watch):
             return self._with_jitter(self._callbacks.delay(watch))
         return self._regular(watch)
 
@@ -43,7 +42,7 @@ class Pacing:
             earliest = max(0.0, previous - watch.submitted_at)
             latest = watch.last_success_at - watch.submitted_at
             self._policy.learn(watch.task, task, earliest, latest)
-        watch.may_learn = not self._callbacks.covers(watch)
+        watch.may_learn = not self._callbacks.cover(watch)
 
     def _regular(self, watch: Watch) -> float:
         age = None if watch.submitted_at is None else watch.polled_at - watch.submitted_at

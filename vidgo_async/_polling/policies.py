@@ -11,6 +11,9 @@ import attrs
 from vidgo_async._core.models import Task
 from vidgo_async._core.validators import positive
 
+JITTER = 0.2
+"""The part of a wait that is added at random, so that tasks are not polled in lockstep."""
+
 
 class PollingPolicy(Protocol):
     """When to poll a task again. Implement this one method for a policy of your own.

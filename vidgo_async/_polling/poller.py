@@ -13,13 +13,11 @@ import contextvars
 import functools
 import logging
 from collections.abc import Iterable
-from http import HTTPStatus
 
 from vidgo_async._api.client import Api
 from vidgo_async._core.concurrency import TaskSet
 from vidgo_async._core.errors import (
     APIError,
-    RateLimitError,
     SessionClosedError,
     TransportTimeoutError,
     VidgoError,
@@ -38,15 +36,8 @@ from vidgo_async._polling.watches import Watch, Watches
 
 logger: logging.Logger = logging.getLogger("vidgo_async")
 
-MAX_REFUSALS = 3
-"""How many refusals in a row end a watch."""
-YOUNG = 5.0
-"""Seconds of age up to which refusals do not count: the server may not know its new task yet."""
-FILES_LATE = 10.0
-"""Seconds for which a task that finished without files is polled again."""
 FILES_INTERVAL = 2.0
-"""Seconds between these polls."""
-_REFUSALS = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND})
+"""Seconds between the polls of a task that finished without files."""
 
 
 class Poller:
@@ -56,9 +47,9 @@ class Poller:
         self.api = api
         self.backoff = backoff
         self.loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
-        self.callbacks: Callbacks = Callbacks(self._poll_without_callbacks)
-        self._pacing = Pacing(polling, self.callbacks)
         self._watches = Watches()
+        self.callbacks: Callbacks = Callbacks(self._watches, self._poll_in)
+        self._pacing = Pacing(polling, self.callbacks)
         self._schedule = Schedule(self._start_due)
         self._polls = TaskSet(self._poll_ended)
         self._timeout = PollTimeout(api.poll_timeout)
@@ -140,8 +131,7 @@ class Poller:
         watch = self._watches.get(task_id)
         if watch is not None:
             watch.told(self.loop.time())
-            if not watch.in_flight:
-                self._schedule_poll(watch, self._pacing.delay(watch))
+            self._poll_in(watch, None)
         elif (watch := self._watches.get_left(task_id)) is not None:
             watch.told(self.loop.time())
         return is_known or watch is not None
@@ -178,6 +168,11 @@ class Poller:
         final_poll = watch.final_poll(subscription)
         if final_poll < watch.due and not watch.in_flight:
             self._schedule.push(watch, max(final_poll, now))
+
+    def _poll_in(self, watch: Watch, delay: float | None) -> None:
+        """Make a task due at another time than it was; a poll in flight will see to that itself."""
+        if not watch.in_flight:
+            self._schedule_poll(watch, self._pacing.delay(watch) if delay is None else delay)
 
     def _schedule_poll(self, watch: Watch, delay: float) -> None:
         """Make a task due that long after its last poll, and in time for its subscribers."""
@@ -252,7 +247,7 @@ class Poller:
         watch.failures = watch.refusals = 0
         watch.last_error = None
         self._pacing.learn(watch, task, previous)
-        if task.finished and not task.files and self._waits_for_files(watch, task):
+        if task.finished and not task.files and watch.waits_for_files(task, FILES_INTERVAL):
             self._schedule_poll(watch, FILES_INTERVAL)
             return
         if task.done:
@@ -266,24 +261,11 @@ class Poller:
                 subscription.update(task)
         self._schedule_poll(watch, self._pacing.delay(watch))
 
-    def _waits_for_files(self, watch: Watch, task: Task) -> bool:
-        """Tell whether to poll a task again that finished without files."""
-        now, watch.finished = watch.polled_at, task
-        watch.finished_at = now if watch.finished_at is None else watch.finished_at
-        final_poll = min((each.final_poll for each in watch.subscribers), default=now)
-        return now + FILES_INTERVAL <= min(watch.finished_at + FILES_LATE, final_poll)
-
     def _failed(self, watch: Watch, error: VidgoError) -> None:
         """Go on after a failed poll, ever more slowly; the deadline is the consumer's."""
-        watch.last_error = error
-        refused = isinstance(error, APIError) and error.documented and error.status in _REFUSALS
-        is_young = watch.submitted_at is not None and watch.polled_at - watch.submitted_at < YOUNG
-        watch.refusals = watch.refusals + 1 if refused and not is_young else 0
-        if watch.refusals >= MAX_REFUSALS:
+        if watch.is_refused(error):
             self._end(watch, watch.finished or error)
             return
-        # A 429 is no failure of this task: the limiter makes all requests wait.
-        watch.failures += not isinstance(error, RateLimitError)
         retry_after = error.retry_after if isinstance(error, APIError) else None
         backoff = self.backoff.delay(watch.failures, retry_after)
         delay = max(self._pacing.delay_after_failure(watch), backoff)
@@ -303,12 +285,6 @@ class Poller:
         self._watches.forget(watch)
         if not self._watches:
             self._schedule.clear()
-
-    def _poll_without_callbacks(self) -> None:
-        """Poll as the policy says where callbacks were relied on, which proved missing."""
-        for watch in list(self._watches):
-            if watch.is_called_back and watch.hint is None and not watch.in_flight:
-                self._schedule_poll(watch, self._pacing.delay(watch))
 
     # --- The end ----------------------------------------------------------------------------
 

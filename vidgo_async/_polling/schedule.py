@@ -7,13 +7,12 @@ import itertools
 import math
 from collections.abc import Callable
 
+from vidgo_async._polling.policies import JITTER
 from vidgo_async._polling.watches import Watch
 
-JITTER = 0.2
-"""The part of a wait that is added at random, so that tasks are not polled in lockstep."""
 TICK = 1 / 16
 """Seconds, a power of two; polls wait for the next tick, so that one wake-up of the loop serves
-several. Shorter waits have ticks within the part above, so that theirs do not stay together."""
+several. Shorter waits have ticks within their jitter, so that theirs do not stay together."""
 RESOLUTION = 0.001
 """Seconds that a timer may ring early."""
 

@@ -5,10 +5,11 @@ import math
 from collections import OrderedDict
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from http import HTTPStatus
 
 import attrs
 
-from vidgo_async._core.errors import VidgoError
+from vidgo_async._core.errors import APIError, RateLimitError, VidgoError
 from vidgo_async._core.models import UNSEEN, Task, without_raw
 from vidgo_async._polling.subscription import Subscription
 
@@ -18,6 +19,13 @@ JUST_BEFORE = 5.0
 """Seconds before a deadline from which on a poll serves as the final one."""
 
 
+MAX_REFUSALS = 3
+"""How many refusals in a row end a watch."""
+YOUNG = 5.0
+"""Seconds of age up to which refusals do not count: the server may not know its new task yet."""
+_REFUSALS = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND})
+FILES_LATE = 10.0
+"""Seconds for which a task that finished without files is polled again."""
 HINT_DELAYS = (0.0, 0.5, 1.0, 2.0, 4.0)
 """Seconds from one poll to the next of a task that is said to have ended: its status may lag."""
 HINT_INTERVAL = 5.0
@@ -69,8 +77,6 @@ class Watch:
     ended: bool = False
     is_called_back: bool = False
     """Whether a callback is to come."""
-    is_sample: bool = False
-    """Whether it is polled as if none were."""
     may_learn: bool = True
     """Whether the last polls, from which the policy learns, were sent when it said."""
     hint: Hint | None = None
@@ -90,6 +96,23 @@ class Watch:
         self.hint.polls += 1
         if self.hint.polls == len(self.hint.delays):
             self.hint, self.was_wrong = None, True
+
+    def waits_for_files(self, task: Task, interval: float) -> bool:
+        """Tell whether to poll a task again, after that interval, that finished without files."""
+        now, self.finished = self.polled_at, task
+        self.finished_at = now if self.finished_at is None else self.finished_at
+        final_poll = min((each.final_poll for each in self.subscribers), default=now)
+        return now + interval <= min(self.finished_at + FILES_LATE, final_poll)
+
+    def is_refused(self, error: VidgoError) -> bool:
+        """Take note of a poll that failed; tell whether the server refuses to tell for good."""
+        self.last_error = error
+        refused = isinstance(error, APIError) and error.documented and error.status in _REFUSALS
+        is_young = self.submitted_at is not None and self.polled_at - self.submitted_at < YOUNG
+        self.refusals = self.refusals + 1 if refused and not is_young else 0
+        # A 429 is no failure of this task: the limiter makes all requests wait.
+        self.failures += not isinstance(error, RateLimitError)
+        return self.refusals >= MAX_REFUSALS
 
     def final_poll(self, subscription: Subscription) -> float:
         """Return when to poll just before a deadline; infinity if that is not to be.
