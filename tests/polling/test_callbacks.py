@@ -307,6 +307,34 @@ async def test_lost_doubled_and_late(delay: float) -> None:
         assert sandbox.sold == 200
 
 
+async def test_an_interval_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where `VIDGO_POLL_INTERVAL` is set, as in tests, callbacks have to prove themselves first."""
+    monkeypatch.setenv("VIDGO_POLL_INTERVAL", "1")
+    async with Sandbox(seconds=(20, 20)) as sandbox:
+        receiver, vidgo = told_session(sandbox, polling=None)
+        async with vidgo, anyio.create_task_group() as group:
+            await vidgo.generate(FOX)
+            assert anyio.current_time() < 22
+            task = await vidgo.submit(FOX)
+            group.start_soon(vidgo.wait, task)
+            await anyio.sleep(20)
+            await tell(receiver, task.task_id)
+            await anyio.sleep(1)
+            before = sandbox.received["status"]
+            for _ in range(20):
+                task = await vidgo.submit(FOX)
+                group.start_soon(vidgo.wait, task)
+                await anyio.sleep(20)
+                await tell(receiver, task.task_id)
+            late = await vidgo.submit(FOX)
+            group.start_soon(vidgo.wait, late)
+            await anyio.sleep(19)
+            before = sandbox.received["status"]
+            await anyio.sleep(19)
+            assert sandbox.received["status"] == before
+            await tell(receiver, late.task_id)
+
+
 # --- What is learned ------------------------------------------------------------------------
 
 

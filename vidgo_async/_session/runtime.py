@@ -38,6 +38,9 @@ class Runtime:
     ) -> None:
         """Put the parts on top of each other, in the running loop."""
         self.loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
+        self.webhooks = settings.webhooks
+        if self.webhooks is not None:
+            self.webhooks.sessions.check_loop()
         self.transport = Transport(
             TransportSettings(
                 base_url=settings.base_url,
@@ -75,7 +78,7 @@ class Runtime:
         if isinstance(polling, AdaptivePolling):
             polling = polling.start()  # what is learned is this session's
         self.poller = Poller(self.api, polling, backoff)
-        self.webhooks = settings.webhooks
+        self.poller.callbacks.come = settings.relies_on_callbacks
         self.submitter = Submitter(
             self.api, self.uploads, self.poller, backoff, unclaimed, webhooks=self.webhooks
         )

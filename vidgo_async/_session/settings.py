@@ -49,11 +49,21 @@ def _find_base_url(url: Any) -> str:
     return address
 
 
+def _interval() -> str:
+    """Return the interval of the environment; empty where there is none."""
+    return os.environ.get("VIDGO_POLL_INTERVAL", "").strip()
+
+
+def _relies_on_callbacks() -> bool:
+    """Tell whether to rely on callbacks before the first one came: not where polls are to be fast."""
+    return not _interval()
+
+
 def _find_polling(polling: PollingPolicy | None) -> PollingPolicy:
     """Return the policy that was given; else the environment's interval, or the default."""
     if polling is not None:
         return polling
-    interval = os.environ.get("VIDGO_POLL_INTERVAL", "").strip()
+    interval = _interval()
     if not interval:
         return AdaptivePolling()
     try:
@@ -112,6 +122,7 @@ class Settings:
         default=None, validator=attrs.validators.optional(positive)
     )
     polling: PollingPolicy = attrs.field(converter=_find_polling, validator=_is_polling)
+    relies_on_callbacks: bool = attrs.field(init=False, factory=_relies_on_callbacks)
     retry: RetryPolicy = attrs.field(validator=_is_retry)
     request_timeout: float = attrs.field(validator=positive)
     download_timeout: float | None = attrs.field(

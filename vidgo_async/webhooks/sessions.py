@@ -29,15 +29,19 @@ class Sessions:
         self._sessions: list[Session] = []
         self._early = EarlyCallbacks()
 
-    def join(self, session: Session) -> None:
-        """Hand callbacks to a session from now on.
+    def check_loop(self) -> None:
+        """Refuse a session of another event loop than the others'.
 
         Raises:
-            RuntimeError: Another session belongs to another event loop.
+            RuntimeError: It is another.
         """
-        if any(each.loop is not session.loop for each in self._sessions):
+        loop = asyncio.get_running_loop()
+        if any(each.loop is not loop for each in self._sessions):
             msg = "a WebhookReceiver serves sessions of one event loop; make one for each loop"
             raise RuntimeError(msg)
+
+    def join(self, session: Session) -> None:
+        """Hand callbacks to a session from now on."""
         self._sessions.append(session)
 
     def leave(self, session: Session) -> None:
