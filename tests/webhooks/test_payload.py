@@ -50,7 +50,7 @@ def test_both_shapes(write: Any) -> None:
         created_time=task.created_time,
     )
     assert task.raw == {"task_id": "task-1", "status": "finished", **FIELDS}
-    assert task.submitted_at is task.model is None
+    assert (task.submitted_at, task.model) == (None, None)
 
 
 def test_a_failed_task() -> None:
@@ -69,7 +69,7 @@ def test_unreadable_files_are_left_out(files: Any) -> None:
 def test_fields_of_ours_are_not_taken() -> None:
     """A callback cannot say when or as what a task was submitted."""
     task = parse_webhook(flat("task-1", model="x", submitted_at="now", duration=5, raw={}))
-    assert task.model is task.submitted_at is task.duration is None
+    assert (task.model, task.submitted_at, task.duration) == (None, None, None)
     assert task.raw is not None
 
 

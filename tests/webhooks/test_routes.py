@@ -24,7 +24,7 @@ Serve = Callable[[WebhookReceiver], contextlib.AbstractAsyncContextManager[str]]
 @contextlib.asynccontextmanager
 async def in_aiohttp(receiver: WebhookReceiver) -> AsyncGenerator[str]:
     """Serve it as the whole application."""
-    async with serving(web.AppRunner(receiver.app, access_log=None, shutdown_timeout=0.1)) as host:
+    async with serving(web.AppRunner(receiver.app, access_log=None, lingering_time=0.0)) as host:
         yield f"http://{host}/"
 
 
@@ -33,7 +33,7 @@ async def in_an_aiohttp_app(receiver: WebhookReceiver) -> AsyncGenerator[str]:
     """Serve it as a part of an application that takes smaller bodies."""
     app = web.Application(client_max_size=1000)
     app.add_subapp("/vidgo", receiver.app)
-    async with serving(web.AppRunner(app, access_log=None, shutdown_timeout=0.1)) as host:
+    async with serving(web.AppRunner(app, access_log=None, lingering_time=0.0)) as host:
         yield f"http://{host}/vidgo/"
 
 
@@ -153,7 +153,7 @@ async def test_a_body_in_parts() -> None:
     unknown: list[str] = []
     receiver = WebhookReceiver(TOKEN, unknown.append)
     body = flat("a")
-    parts = [
+    parts: list[dict[str, Any]] = [
         {"type": "http.request", "body": body[:5], "more_body": True},
         {"type": "http.request", "more_body": True},
         {"type": "http.request", "body": body[5:]},
@@ -166,7 +166,7 @@ async def test_a_sender_who_leaves() -> None:
     """Half a body is no callback."""
     unknown: list[str] = []
     receiver = WebhookReceiver(TOKEN, unknown.append)
-    parts = [
+    parts: list[dict[str, Any]] = [
         {"type": "http.request", "body": flat("a"), "more_body": True},
         {"type": "http.disconnect"},
     ]

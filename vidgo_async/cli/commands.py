@@ -16,6 +16,7 @@ from vidgo_async._session.session import VidgoSession
 from vidgo_async.cli.arguments import as_output_folder, as_requests, as_task_ids, usage_errors
 from vidgo_async.cli.report import Report
 from vidgo_async.cli.run import for_each, run
+from vidgo_async.cli.webhooks import Webhook, as_webhook, session_settings
 from vidgo_async.requests import GrokImagine
 
 Out = Annotated[Path, Parameter(help="The folder to save into; made if missing.")]
@@ -40,6 +41,12 @@ def generate(
     out: Out = Path(),
     max_in_flight: Annotated[int, Parameter(help="Videos in the making at once.")] = 16,
     timeout: Timeout = 900.0,
+    webhook_url: Annotated[
+        str | None, Parameter(help="A public URL that leads to --webhook-port, as of a tunnel.")
+    ] = None,
+    webhook_port: Annotated[
+        int | None, Parameter(help="A port to be told of ends on, instead of polling.")
+    ] = None,
     sandbox: Annotated[
         bool, Parameter(help="Use a server inside this program: no key, no cost.", negative=())
     ] = False,
@@ -49,7 +56,8 @@ def generate(
         requests = as_requests(prompts, model, settings or [], image)
         check_count("--max-in-flight", max_in_flight)
         check_timeout(timeout)
-        session = None if sandbox else _new_session()
+        webhook = as_webhook(webhook_url, webhook_port)
+        session = None if sandbox else _new_session(webhook)
         report = Report(as_output_folder(out), in_sandbox=sandbox)
 
     async def job(vidgo: VidgoSession) -> None:
@@ -60,7 +68,7 @@ def generate(
             async for outcome in batch:
                 downloads.start_soon(report.save_outcome, vidgo, outcome)
 
-    return run(job, report, session)
+    return run(job, report, session, webhook)
 
 
 def wait(
@@ -151,6 +159,6 @@ def balance() -> int:
     return run(job, report, session)
 
 
-def _new_session() -> VidgoSession:
+def _new_session(webhook: Webhook | None = None) -> VidgoSession:
     """Make a session for the real API; the proxy variables of the environment apply."""
-    return VidgoSession(trust_env=True)
+    return VidgoSession(**session_settings(webhook), trust_env=True)

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import functools
 import secrets
+import sys
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
@@ -11,9 +12,12 @@ import anyio
 
 from vidgo_async._polling.policies import FixedPolling
 from vidgo_async._session.session import VidgoSession
+from vidgo_async.cli.arguments import BAD_USAGE
+from vidgo_async.cli.console import print_line
 from vidgo_async.cli.report import Report
 from vidgo_async.cli.retries import printed_retries
 from vidgo_async.cli.signals import Signals
+from vidgo_async.cli.webhooks import Webhook, session_settings
 
 SIGNALLED = 128
 """What a shell adds to the number of the signal that ended a program."""
@@ -22,9 +26,15 @@ _Item = TypeVar("_Item")
 Job = Callable[[VidgoSession], Awaitable[None]]
 
 
-def run(job: Job, report: Report, session: VidgoSession | None) -> int:
+def run(
+    job: Job, report: Report, session: VidgoSession | None, webhook: Webhook | None = None
+) -> int:
     """Run a job on a session, or on a sandbox; return the exit status."""
-    received = anyio.run(functools.partial(_run, job, report, session))
+    try:
+        received = anyio.run(functools.partial(_run, job, report, session, webhook))
+    except PortError as error:
+        print_line(sys.stderr, f"vidgo-async: {error}")
+        return BAD_USAGE
     if received is not None:
         return SIGNALLED + received
     return int(report.failed > 0)
@@ -43,14 +53,22 @@ def for_each(
     return job
 
 
-async def _run(job: Job, report: Report, session: VidgoSession | None) -> int | None:
+class PortError(Exception):
+    """The port of `--webhook-port` is taken."""
+
+
+async def _run(
+    job: Job, report: Report, session: VidgoSession | None, webhook: Webhook | None
+) -> int | None:
     """Run a job; return the number of the signal that ended it, if any."""
     signals = Signals()
     async with contextlib.AsyncExitStack() as stack:
         stack.enter_context(signals.caught())
         stack.enter_context(printed_retries(asyncio.get_running_loop().time))
         stack.callback(report.close)
-        vidgo = session or await _sandbox_session(stack)
+        if webhook is not None:
+            await _serve(stack, webhook)
+        vidgo = session or await _sandbox_session(stack, webhook)
         # Read once the session is closed, which gives submits in flight some seconds.
         stack.callback(lambda: report.add_unclaimed(vidgo.unclaimed))
         await stack.enter_async_context(vidgo)
@@ -58,12 +76,32 @@ async def _run(job: Job, report: Report, session: VidgoSession | None) -> int | 
     return signals.received
 
 
-async def _sandbox_session(stack: contextlib.AsyncExitStack) -> VidgoSession:
+async def _serve(stack: contextlib.AsyncExitStack, webhook: Webhook) -> None:
+    # Imported late, as below.
+    from vidgo_async.webhooks.aiohttp import serving  # noqa: PLC0415
+
+    try:
+        await stack.enter_async_context(serving(webhook.receiver, webhook.port))
+    except OSError as error:
+        msg = f"cannot take callbacks on --webhook-port {webhook.port}: {error.strerror}"
+        raise PortError(msg) from error
+
+
+async def _sandbox_session(
+    stack: contextlib.AsyncExitStack, webhook: Webhook | None
+) -> VidgoSession:
     """Start a sandbox; return a session for it, which no proxy of the environment applies to."""
     # Imported late: only `--sandbox` needs a web server.
-    from vidgo_async.sandbox import Sandbox  # noqa: PLC0415
+    from vidgo_async.sandbox import Callbacks, Sandbox  # noqa: PLC0415
 
     # Task ids depend on the second and the seed; those of two runs have to differ.
-    sandbox = await stack.enter_async_context(Sandbox(seed=secrets.randbits(32)))
+    settings = Callbacks(public=True)  # a tunnel leads through another machine
+    server = Sandbox(seed=secrets.randbits(32), callbacks=settings)
+    sandbox = await stack.enter_async_context(server)
     # Its videos take a second, which the adaptive policy would have to learn first.
-    return VidgoSession(sandbox.api_key, base_url=sandbox.url, polling=FixedPolling(0.5))
+    return VidgoSession(
+        sandbox.api_key,
+        base_url=sandbox.url,
+        polling=FixedPolling(0.5),
+        **session_settings(webhook),
+    )

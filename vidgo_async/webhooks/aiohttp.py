@@ -1,5 +1,8 @@
 """A receiver as an aiohttp.web application."""
 
+import contextlib
+from collections.abc import AsyncGenerator
+
 from aiohttp import web
 
 from vidgo_async.webhooks.answers import Receiver, answer_to
@@ -21,6 +24,23 @@ def make_app(receiver: Receiver) -> web.Application:
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", take)
     return app
+
+
+@contextlib.asynccontextmanager
+async def serving(receiver: Receiver, port: int) -> AsyncGenerator[None]:
+    """Take callbacks on a port of this machine, such as that of a tunnel.
+
+    Raises:
+        OSError: The port is taken.
+    """
+    # The access log would show the token.
+    runner = web.AppRunner(make_app(receiver), access_log=None, shutdown_timeout=1.0)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", port).start()
+        yield
+    finally:
+        await runner.cleanup()
 
 
 async def _read(request: web.Request) -> bytes:

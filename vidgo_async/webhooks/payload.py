@@ -1,7 +1,5 @@
 """The body of a callback."""
 
-from typing import Any
-
 from vidgo_async._api import wire
 from vidgo_async._core.errors import ResponseError, WebhookError
 from vidgo_async._core.models import Task
@@ -22,14 +20,15 @@ def parse_webhook(body: bytes) -> Task:
         WebhookError: It is no callback, or has more than 1 MiB.
         TypeError: It is not bytes.
     """
-    data: Any = body
-    if not isinstance(data, bytes | bytearray | memoryview):
-        msg = f"body must be bytes, not {type(data).__name__}"
-        raise TypeError(msg)
-    if memoryview(data).nbytes > MAX_BODY:
+    try:
+        view = memoryview(body)
+    except TypeError:
+        msg = f"body must be bytes, not {type(body).__name__}"
+        raise TypeError(msg) from None
+    if view.nbytes > MAX_BODY:
         raise body_too_large()
     try:
-        task = wire.read_callback(bytes(data))
+        task = wire.read_callback(view.tobytes())
     except ResponseError as error:
         msg = f"the body is no callback: {'; '.join(error.problems)}"
         raise WebhookError(msg) from None

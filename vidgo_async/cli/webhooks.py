@@ -1,0 +1,50 @@
+"""`--webhook-url` and `--webhook-port`: the receiver of a run, for those with a tunnel."""
+
+from typing import Any
+
+import attrs
+
+from vidgo_async._core.callback_url import check_callback_url
+from vidgo_async.webhooks import WebhookReceiver
+
+MAX_PORT = 65535
+
+
+@attrs.frozen
+class Webhook:
+    """Where callbacks are sent, and where they are taken."""
+
+    receiver: WebhookReceiver
+    url: str
+    """The public address, which leads to the port."""
+    port: int
+
+
+def session_settings(webhook: Webhook | None) -> dict[str, Any]:
+    """Return what a session is made with."""
+    if webhook is None:
+        return {}
+    return {"callback_url": webhook.url, "webhooks": webhook.receiver}
+
+
+def as_webhook(url: str | None, port: int | None) -> Webhook | None:
+    """Return what both options say; None without them.
+
+    Raises:
+        ValueError: One is missing, or wrong.
+    """
+    if url is None and port is None:
+        return None
+    if url is None or port is None:
+        msg = "--webhook-url and --webhook-port go together: the URL must lead to the port"
+        raise ValueError(msg)
+    if not 1 <= port <= MAX_PORT:
+        msg = f"--webhook-port must be between 1 and {MAX_PORT}, not {port}"
+        raise ValueError(msg)
+    try:
+        check_callback_url(url)
+    except ValueError as error:
+        msg = f"--webhook-url: {error}"
+        raise ValueError(msg) from None
+    receiver = WebhookReceiver()
+    return Webhook(receiver, receiver.callback_url(url), port)
