@@ -6,16 +6,14 @@ import socket
 import pytest
 
 from tests.support.program import FOX, Program, Start, ended, started
+from tests.support.servers import free_port
 from vidgo_async.cli.program import app
 
 
 @pytest.fixture
 def port() -> int:
     """Give a port that is free."""
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        number: int = held.getsockname()[1]
-    return number
+    return free_port()
 
 
 def test_callbacks_end_the_wait(start: Start, port: int) -> None:

@@ -8,6 +8,14 @@ from collections.abc import AsyncGenerator, Callable, Generator
 from aiohttp import web
 
 
+def free_port() -> int:
+    """Return a port at which nothing listens."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        port: int = held.getsockname()[1]
+        return port
+
+
 @contextlib.asynccontextmanager
 async def serving(runner: web.BaseRunner) -> AsyncGenerator[str]:
     """Run a server on a free port, and give its address as `host:port`."""

@@ -51,3 +51,13 @@ def test_a_flood() -> None:
     assert len(early) == 1000
     assert early.post_ended(post, "4999", 0.0)[0] == "4999"
     assert len(early) == 0
+
+
+def test_hints_are_given_up_silently() -> None:
+    """What another process has is matched as well, and handed to nobody else."""
+    early = EarlyCallbacks()
+    assert early.add("a", 0.0, is_hint=True) == []
+    post = early.post_began()
+    assert early.add("b", 0.0, is_hint=True) == early.add("c", 0.0, is_hint=True) == []
+    assert early.post_ended(post, "b", 1.0) == ["b"]
+    assert len(early) == 0

@@ -148,6 +148,22 @@ async def test_foreign_ids_during_a_submit() -> None:
             assert unknown == ["foreign"]
 
 
+async def test_hints_of_other_processes() -> None:
+    """A hint leads to a poll where its task is known, and to nothing elsewhere."""
+    unknown: list[str] = []
+    async with Sandbox(seconds=(100, 100)) as sandbox:
+        receiver, vidgo = told_session(sandbox, unknown.append)
+        async with vidgo, anyio.create_task_group() as group:
+            task = await vidgo.submit(FOX)
+            group.start_soon(vidgo.wait, task)
+            await anyio.sleep(100)
+            receiver.hint("foreign")
+            receiver.hint(task.task_id)
+
+        assert sandbox.received["status"] == 1
+        assert unknown == []
+
+
 # --- Several sessions -----------------------------------------------------------------------
 
 

@@ -12,6 +12,7 @@ import pytest
 import vidgo_async
 import vidgo_async.sandbox
 from tests.support.readme import ROOT, as_module, python_blocks
+from tests.support.servers import free_port
 from tests.support.uploads import PNG, picture
 from vidgo_async.sandbox import Sandbox
 
@@ -20,7 +21,9 @@ SUITE = [
     block for block in python_blocks() if "pytest_plugins" in block or "vidgo_sandbox:" in block
 ]
 """A conftest and the tests of an app."""
-BLOCKS = [block for block in python_blocks() if block not in SUITE]
+APPS = [block for block in python_blocks() if "app = FastAPI" in block]
+"""Apps, which `tests/webhooks/test_recipes.py` serves."""
+BLOCKS = [block for block in python_blocks() if block not in [*SUITE, *APPS]]
 
 
 @pytest.mark.virtual_time
@@ -36,6 +39,9 @@ async def test_each_python_block_runs(
     (tmp_path / "pictures").mkdir()
     for name in ("fox.png", "lake.png"):
         picture(tmp_path / "pictures", name, PNG + name.encode())
+    port = str(free_port())
+    monkeypatch.setenv("WEBHOOK_URL", f"http://127.0.0.1:{port}")
+    block = block.replace("8080", port)
     names: dict[str, Any] = {}
     exec(compile(as_module(block), "README.md", "exec"), names)  # noqa: S102 - our own text
     coroutine = next(
@@ -46,6 +52,8 @@ async def test_each_python_block_runs(
         monkeypatch.setenv("VIDGO_API_KEY", sandbox.api_key)
         await coroutine()
         assert sandbox.sold > 0 or "sandbox.sold" in block
+        if "WebhookReceiver" in block:
+            assert {attempt.status for attempt in sandbox.callback_attempts} == {200}
     if "download_to" in block:
         assert len(list((tmp_path / "videos").glob("*.mp4"))) == sandbox.sold
     if "fox.mp4" in block:
@@ -102,7 +110,13 @@ def test_every_fault_is_in_the_table() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["README.md", "benchmarks/README.md", "vidgo_async/sandbox/README.md"]
+    "name",
+    [
+        "README.md",
+        "benchmarks/README.md",
+        "vidgo_async/sandbox/README.md",
+        "vidgo_async/webhooks/README.md",
+    ],
 )
 def test_every_link_leads_somewhere(name: str) -> None:
     """Each relative link and picture of a README is a file of the project."""

@@ -9,7 +9,12 @@ import pytest
 
 from tests.support.readme import ROOT, as_module, python_blocks
 
-READMES = ["README.md", "vidgo_async/sandbox/README.md", "benchmarks/README.md"]
+READMES = [
+    "README.md",
+    "benchmarks/README.md",
+    "vidgo_async/sandbox/README.md",
+    "vidgo_async/webhooks/README.md",
+]
 CHECKERS = {
     # Without a configuration, but for the bodies of functions without annotations.
     "mypy": ["--config-file=", "--cache-dir=.cache", "--check-untyped-defs"],

@@ -66,7 +66,7 @@ def generate(
         )
         async with batch, anyio.create_task_group() as downloads:
             async for outcome in batch:
-                downloads.start_soon(report.save_outcome, vidgo, outcome)
+                downloads.start_soon(report.save_outcome, vidgo.download, outcome)
 
     return run(job, report, session, webhook)
 
@@ -92,7 +92,7 @@ def wait(
         except VidgoError as error:
             report.add_failure(task_id, error)
         else:
-            await report.save(vidgo, task)
+            await report.save(vidgo.download, task)
 
     return run(for_each(wait_and_save, known_ids), report, session)
 
@@ -116,7 +116,7 @@ def download(
             report.add_failure(task_id, error)
             return
         if task.done:
-            await report.save(vidgo, task)
+            await report.save(vidgo.download, task)
         else:
             report.add_failure(task_id, VidgoError(f"not finished yet: {task.status}"))
 

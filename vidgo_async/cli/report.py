@@ -4,7 +4,7 @@ import functools
 import itertools
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 
 from vidgo_async._core.errors import (
@@ -17,10 +17,11 @@ from vidgo_async._core.errors import (
 from vidgo_async._core.models import MediaFile, Task
 from vidgo_async._files.downloads import save_files
 from vidgo_async._generation.batch import Outcome
-from vidgo_async._session.session import VidgoSession
 from vidgo_async.cli.console import print_line, print_table
 from vidgo_async.cli.unsaved import Unsaved
 
+Download = Callable[[MediaFile, Path], Awaitable[Path]]
+"""Saves a file to a path: `VidgoSession.download`."""
 HEADER = ("file", "seconds", "task id")
 
 
@@ -60,16 +61,16 @@ class Report:
         if task.failed:
             self._unsaved.remove(task.task_id)  # its credits are given back
 
-    async def save_outcome(self, vidgo: VidgoSession, outcome: Outcome) -> None:
+    async def save_outcome(self, download: Download, outcome: Outcome) -> None:
         """Save the files of one request of a batch, or print why there are none."""
         if outcome.error is None:
-            await self.save(vidgo, outcome.task)
+            await self.save(download, outcome.task)
         else:
             task_id = outcome.error.task_id
             about = task_id or repr(outcome.request.input["prompt"])
             self.add_failure(task_id, outcome.error, about=about)
 
-    async def save(self, vidgo: VidgoSession, task: Task) -> None:
+    async def save(self, download: Download, task: Task) -> None:
         """Save the files of a task that ended; one that is lost does not stop the others."""
         if task.failed:
             self.add_failure(task.task_id, TaskFailedError(task))
@@ -77,7 +78,7 @@ class Report:
         if not task.files:
             self.failed += 1
             self._add_row("finished without a file", task.task_id)
-        results = await save_files(task, self._out, functools.partial(_download, vidgo))
+        results = await save_files(task, self._out, functools.partial(_download, download))
         for result in results:
             if isinstance(result, Path):
                 self._add_row(str(result), task.task_id)
@@ -122,13 +123,13 @@ class Report:
         self._rows.append((result, seconds, task_id or "-"))
 
 
-async def _download(vidgo: VidgoSession, file: MediaFile, path: Path) -> Path:
+async def _download(download: Download, file: MediaFile, path: Path) -> Path:
     """Download a file; where another run left one of that name, take `name-2.mp4` and so on."""
     free = path
     numbers = itertools.count(2)
     while True:
         try:
-            return await vidgo.download(file, free)
+            return await download(file, free)
         except DownloadError as error:
             if not isinstance(error.__cause__, FileExistsError):
                 raise

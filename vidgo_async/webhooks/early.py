@@ -15,7 +15,9 @@ class _Early:
     at: float
     """When it came."""
     last_post: int
-    """The last POST that was open then: if it is not of this one or one before, of none."""
+    """The last POST that was sent then: the task is of this one or one before, or of none."""
+    is_hint: bool
+    """Whether another process has it, and nobody needs to be told of it."""
 
 
 class EarlyCallbacks:
@@ -43,16 +45,17 @@ class EarlyCallbacks:
         """Note that a POST ended, with the id of its task if it bought one.
 
         Returns:
-            Ids that are remembered no longer: that one, if it was, and those given up.
+            Ids that are remembered no longer: that one, if it was, and those given up, without
+            hints.
         """
         del self._open[post]
         found = [] if self._callbacks.pop(task_id or "", None) is None else [task_id or ""]
         return found + self._give_up(now)
 
-    def add(self, task_id: str, now: float) -> list[str]:
-        """Remember an id, once; return those given up, perhaps this one."""
+    def add(self, task_id: str, now: float, *, is_hint: bool = False) -> list[str]:
+        """Remember an id, once; return those given up, perhaps this one, without hints."""
         if task_id not in self._callbacks:
-            self._callbacks[task_id] = _Early(now, self._last_post)
+            self._callbacks[task_id] = _Early(now, self._last_post, is_hint)
         return self._give_up(now)
 
     def _give_up(self, now: float) -> list[str]:
@@ -63,6 +66,7 @@ class EarlyCallbacks:
             is_possible = early.last_post >= oldest_post and now < early.at + MAX_AGE
             if is_possible and len(self._callbacks) <= MAX_EARLY:
                 break
-            ids.append(task_id)
+            if not early.is_hint:
+                ids.append(task_id)
             del self._callbacks[task_id]
         return ids

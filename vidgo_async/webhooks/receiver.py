@@ -120,8 +120,15 @@ class WebhookReceiver:
         self.check_token(token)
         task = parse_webhook(body)
         if task.status not in _NOT_ENDED:
-            self.sessions.report(task.task_id)
+            self.sessions.report(task.task_id, is_hint=False)
         return task
+
+    def hint(self, task_id: str) -> None:
+        """Let a session poll a task of which another process was told.
+
+        Call it in an event loop. Where no session knows the task, nothing happens.
+        """
+        self.sessions.report(task_id, is_hint=True)
 
     def check_token(self, token: str | None) -> None:
         """Refuse a wrong token, before the body is read.

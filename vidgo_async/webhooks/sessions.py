@@ -56,18 +56,23 @@ class Sessions:
         """Note that a submit was answered, or failed, and which task it bought."""
         self._hand_out(self._early.post_ended(post, task_id, _now()))
 
-    def report(self, task_id: str) -> None:
-        """Hand an id to the session that knows it, in the loop of the sessions."""
+    def report(self, task_id: str, *, is_hint: bool) -> None:
+        """Hand an id to the session that knows it, in the loop of the sessions.
+
+        Args:
+            task_id: The task that is said to have ended.
+            is_hint: Whether it comes from the app, which need not be told if nobody knows it.
+        """
         loop = self._sessions[0].loop if self._sessions else None
         if loop is None or loop is asyncio.get_running_loop():
-            self._report(task_id)
+            self._report(task_id, is_hint)
         else:
             with contextlib.suppress(RuntimeError):  # closed, and so are its sessions
-                loop.call_soon_threadsafe(self._report, task_id)
+                loop.call_soon_threadsafe(self._report, task_id, is_hint)
 
-    def _report(self, task_id: str) -> None:
+    def _report(self, task_id: str, is_hint: bool) -> None:
         if not self._is_known(task_id):
-            self._hand_out(self._early.add(task_id, _now()))
+            self._hand_out(self._early.add(task_id, _now(), is_hint=is_hint))
 
     def _hand_out(self, task_ids: Iterable[str]) -> None:
         for task_id in task_ids:
