@@ -19,6 +19,7 @@ from benchmarks import (
     startup,
     transfers,
     watching,
+    webhooks,
 )
 from benchmarks.checkouts import CheckoutError
 
@@ -32,6 +33,7 @@ BENCHMARKS: dict[str, ModuleType] = {
     "polling": polling,
     "rate": rate,
     "limits": limits,
+    "webhooks": webhooks,
     "watching": watching,
     "long-batch": long_batch,
     "soak": soak,

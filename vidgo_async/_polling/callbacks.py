@@ -3,10 +3,15 @@
 A callback only says whose status is worth a poll. While callbacks come, other polls are a safety
 net (`safety_net.py`). An end that a poll found, and no callback reported within seconds, is a
 missing one; where more than one in twenty is missing, all tasks are polled as the policy says,
-until callbacks come again. When it falls silent, the oldest tasks are polled to see why.
+until callbacks come again.
+
+The safety net alone would see that late. So after every tenth callback one task is polled as a
+probe, which may well have ended; and when they fall silent, so many that one of them has, if
+callbacks are missing. One missing callback that a single probe found is enough: it stands for many.
 """
 
 import asyncio
+import math
 from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable
 from itertools import islice
@@ -26,8 +31,12 @@ MAX_MISSING = 0.05
 """The part of them that may be missing."""
 SILENCE = 10.0
 """How many times the usual pause between callbacks is silence."""
-PROBES = 8
-"""How many tasks are polled then."""
+PROBE_EVERY = 10
+"""Callbacks after which one task is polled as a probe."""
+MAX_SCAN = 1000
+"""How many of the oldest tasks are considered for that."""
+CERTAINTY = 3.0
+"""How many ended tasks the probes of a silence are to find, on average: one in e^3 finds none."""
 
 
 @attrs.define(eq=False)
@@ -62,6 +71,7 @@ class Callbacks:
         """Of the last ends, whether a callback reported them."""
         self._reports = deque[float]([], RESULTS)
         """When the last reports came, by the loop's clock."""
+        self._until_probe = PROBE_EVERY
         self._silence: asyncio.TimerHandle | None = None
 
     # --- What happens -----------------------------------------------------------------------
@@ -129,12 +139,18 @@ class Callbacks:
         self._net.reported(_kind(watch), _age(watch, told_at))
         self._judge(reported=True)
         self._reports.append(told_at)
+        self._until_probe -= 1
+        if self._until_probe == 0:
+            self._until_probe = PROBE_EVERY
+            self._probe_one()
         pause = (self._reports[-1] - self._reports[0]) / len(self._reports)
-        self._await_silence(max(SILENCE * pause, REPORT_TIME))
+        self._await_silence(pause, max(SILENCE * pause, REPORT_TIME))
 
     def _miss(self, task_id: str) -> None:
-        del self._unreported[task_id]
+        _, watch = self._unreported.pop(task_id)
         self._judge(reported=False)
+        if watch.is_probe:  # it stands for many
+            self._judge(reported=False)
 
     def _judge(self, *, reported: bool) -> None:
         self._results.append(reported)
@@ -145,32 +161,42 @@ class Callbacks:
                 if watch.is_called_back and watch.hint is None:
                     self._poll_in(watch, None)
 
-    # --- Silence ----------------------------------------------------------------------------
+    # --- Probes -----------------------------------------------------------------------------
 
-    def _await_silence(self, seconds: float) -> None:
+    def _probe_one(self) -> None:
+        """Poll the oldest task that was not polled yet, if it may well have ended."""
+        for watch in islice(self._watches, MAX_SCAN):
+            if not watch.was_polled and self._may_have_ended(watch):
+                watch.is_probe = True
+                self._poll_in(watch, 0.0)
+                return
+
+    def _await_silence(self, pause: float, seconds: float) -> None:
         self._cancel_silence()
-        self._silence = self._loop.call_later(seconds, self._probe, seconds)
+        self._silence = self._loop.call_later(seconds, self._probe_many, pause, seconds)
 
     def _cancel_silence(self) -> None:
         if self._silence is not None:
             self._silence.cancel()
             self._silence = None
 
-    def _probe(self, waited: float) -> None:
-        """Poll the oldest tasks, some of which must have ended if callbacks are missing."""
+    def _probe_many(self, pause: float, waited: float) -> None:
+        """Poll so many of the oldest tasks that some of them have ended, if callbacks are missing."""
         self._silence = None
         if not self._watches or not self.come:
             return
-        overdue = filter(self._may_have_ended, self._watches)  # in the order of their watches
-        for watch in list(islice(overdue, PROBES)):
+        overdue = [watch for watch in self._watches if self._may_have_ended(watch)]
+        unreported = max(1.0, waited / max(pause, 0.001))
+        for watch in overdue[: math.ceil(CERTAINTY * len(overdue) / unreported)]:
             self._poll_in(watch, 0.0)
-        self._await_silence(2 * waited)
+        self._await_silence(pause, 2 * waited)
 
     def _may_have_ended(self, watch: Watch) -> bool:
         age = _age(watch, self._loop.time())
         return (
             watch.is_called_back
             and watch.hint is None
+            and not watch.in_flight
             and self._net.may_have_ended(_kind(watch), age)
         )
 

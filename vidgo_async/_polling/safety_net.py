@@ -46,8 +46,9 @@ class SafetyNet:
         return min(max(age / 2, MIN_INTERVAL), MAX_INTERVAL)
 
     def may_have_ended(self, kind: Hashable, age: float) -> bool:
-        """Tell whether tasks of that age were reported before."""
-        return age >= min(self._ages.get(kind, ()), default=FIRST_POLL)
+        """Tell whether half of the tasks that were reported were younger."""
+        ages = self._ages.get(kind, ())
+        return age >= (sorted(ages)[len(ages) // 2] if ages else FIRST_POLL)
 
     def _first_poll(self, kind: Hashable) -> float:
         ages = self._ages.get(kind, ())

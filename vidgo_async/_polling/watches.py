@@ -77,6 +77,8 @@ class Watch:
     ended: bool = False
     is_called_back: bool = False
     """Whether a callback is to come."""
+    is_probe: bool = False
+    """Whether it was polled, as one of few, to see whether callbacks are missing."""
     may_learn: bool = True
     """Whether the last polls, from which the policy learns, were sent when it said."""
     hint: Hint | None = None
