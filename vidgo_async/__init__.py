@@ -7,6 +7,7 @@ from vidgo_async._core.errors import (
     DownloadError,
     InsufficientCreditsError,
     InvalidRequestError,
+    JournalError,
     NotFoundError,
     NotSentError,
     PermissionDeniedError,
@@ -32,6 +33,7 @@ from vidgo_async._polling.adaptive import AdaptivePolling, LearningPolicy
 from vidgo_async._polling.completions import Completions, OnUpdate
 from vidgo_async._polling.policies import FixedPolling, PollingPolicy
 from vidgo_async._session.session import VidgoSession
+from vidgo_async.journal import Entry, EntryState, Journal
 from vidgo_async.requests import GenerationRequest, GrokImagine, Media, TypedRequest
 from vidgo_async.webhooks import OnUnknown, WebhookReceiver, parse_webhook
 
@@ -44,12 +46,16 @@ __all__ = [
     "Completions",
     "ContentModerationError",
     "DownloadError",
+    "Entry",
+    "EntryState",
     "Failure",
     "FixedPolling",
     "GenerationRequest",
     "GrokImagine",
     "InsufficientCreditsError",
     "InvalidRequestError",
+    "Journal",
+    "JournalError",
     "LearningPolicy",
     "Media",
     "MediaFile",

@@ -14,6 +14,7 @@ from vidgo_async._core import errors
 from vidgo_async._core.errors import (
     APIError,
     DownloadError,
+    JournalError,
     NotFoundError,
     NotSentError,
     RateLimitError,
@@ -54,6 +55,7 @@ EXAMPLES: list[VidgoError] = [
     TaskTimeoutError("too late", ["task-1", "task-2"], TASK),
     DownloadError("gone", FILE),
     WebhookError("a wrong token", 401),
+    JournalError("in use"),
     NotSentError("not sent"),
     SessionClosedError("closed"),
 ]

@@ -59,7 +59,7 @@ def test_a_failed_task() -> None:
     assert (task.failed, task.error_message) == (True, "too dark")
 
 
-@pytest.mark.parametrize("files", ["none", [{}], [{"file_url": ""}], 5])
+@pytest.mark.parametrize("files", ["none", [{}], [{"file_url": ""}], 5, [1] * 300_000])
 def test_unreadable_files_are_left_out(files: Any) -> None:
     """Which task ended counts; its files come from the status in any case."""
     task = parse_webhook(flat("task-1", files=files))

@@ -99,7 +99,11 @@ async def _async(task_id: str) -> None:
     raise RuntimeError(task_id)
 
 
-@pytest.mark.parametrize("on_unknown", [_plain, _async])
+def _cancelled(task_id: str) -> None:
+    raise asyncio.CancelledError(task_id)
+
+
+@pytest.mark.parametrize("on_unknown", [_plain, _async, _cancelled])
 async def test_an_on_unknown_that_fails(on_unknown: Any, caplog: pytest.LogCaptureFixture) -> None:
     """The callback is answered all the same, and the failure is logged once."""
     receiver = WebhookReceiver(TOKEN, on_unknown)
@@ -162,6 +166,18 @@ async def test_hints_of_other_processes() -> None:
 
         assert sandbox.received["status"] == 1
         assert unknown == []
+
+
+async def test_an_on_unknown_that_fails_costs_no_purchase() -> None:
+    """It may be called when a submit was answered, whose task the caller gets all the same."""
+    async with Sandbox() as sandbox:
+        sandbox.inject(slow(5))
+        receiver, vidgo = told_session(sandbox, _cancelled)
+        async with vidgo, anyio.create_task_group() as group:
+            group.start_soon(vidgo.submit, FOX)
+            await anyio.sleep(2)
+            await tell(receiver, "foreign")
+        assert vidgo.unclaimed == ()
 
 
 # --- Several sessions -----------------------------------------------------------------------
@@ -229,6 +245,31 @@ def test_sessions_of_two_loops_are_refused() -> None:
     finally:
         done.set()
         thread.join()
+
+
+class Left:
+    """A session that was not closed before its loop was."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.get_running_loop()
+
+    def poll_now(self, task_id: str) -> bool:
+        raise AssertionError(task_id)
+
+
+def test_a_session_that_was_never_closed() -> None:
+    """A session whose loop ended is forgotten, so that the next loop may use the receiver."""
+    receiver = WebhookReceiver(TOKEN)
+
+    async def leave() -> None:
+        receiver.sessions.join(Left())
+
+    async def enter() -> None:
+        async with VidgoSession("a-key-for-tests", webhooks=receiver):
+            await tell(receiver, "a")
+
+    asyncio.run(leave())
+    asyncio.run(enter())
 
 
 def test_a_callback_in_another_loop() -> None:

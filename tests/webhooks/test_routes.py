@@ -1,6 +1,7 @@
 """The routes: for aiohttp.web, and for ASGI, with and without a server."""
 
 import contextlib
+import gzip
 import io
 from collections.abc import AsyncGenerator, Callable
 from typing import Any
@@ -51,6 +52,36 @@ async def in_uvicorn(receiver: WebhookReceiver) -> AsyncGenerator[str]:
             yield f"http://127.0.0.1:{port}/"
         finally:
             server.should_exit = True
+
+
+@web.middleware
+async def read_first(request: web.Request, handler: Any) -> Any:
+    """Read each body, as logging does."""
+    await request.read()
+    return await handler(request)
+
+
+async def test_a_middleware_may_read_the_body() -> None:
+    """A body that was read before is still there."""
+    unknown: list[str] = []
+    receiver = WebhookReceiver(TOKEN, unknown.append)
+    app = web.Application(middlewares=[read_first])
+    app.add_subapp("/vidgo", receiver.app)
+    async with serving(web.AppRunner(app, access_log=None)) as host:
+        url = receiver.callback_url(f"http://{host}/vidgo/")
+        assert (await ask(url, body=flat("a")))[0] == 200
+    assert unknown == ["a"]
+
+
+@pytest.mark.parametrize("body", [b"garbage", gzip.compress(flat("a"))[:-9]])
+async def test_a_body_that_cannot_be_decompressed(body: bytes) -> None:
+    """It is refused, and not the server's fault."""
+    receiver = WebhookReceiver(TOKEN)
+    async with in_aiohttp(receiver) as base, aiohttp.ClientSession() as client:
+        url = receiver.callback_url(base)
+        headers = {"Content-Encoding": "gzip"}
+        async with client.post(url, data=body, headers=headers) as response:
+            assert response.status == 400
 
 
 SERVERS: list[Serve] = [in_aiohttp, in_an_aiohttp_app, in_uvicorn]

@@ -82,6 +82,7 @@ def test_callback_urls(url: str, with_token: str) -> None:
     assert receiver.leads_here(made)
     assert not receiver.leads_here(url)
     assert not receiver.leads_here(None)
+    assert not receiver.leads_here(made + "-staging")
 
 
 @pytest.mark.parametrize("token", ["a/b?c=d&e#f+g%20h i", "ünïcödé-token-1234"])

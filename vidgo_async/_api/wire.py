@@ -7,7 +7,7 @@ unexpected type becomes None; `unexpected_fields` names it.
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sized
 from datetime import datetime
 from typing import Any, NamedTuple, TypeVar, cast
 
@@ -27,6 +27,9 @@ from vidgo_async._api.responses import (
 )
 from vidgo_async._core.errors import ResponseError
 from vidgo_async._core.models import Balance, MediaFile, Task, TaskStatus, UploadedFile
+
+MAX_FILES = 100
+"""Files of a callback that are read; a task has a few."""
 
 # --- Reading responses ------------------------------------------------------------------------
 
@@ -85,10 +88,15 @@ def read_callback(body: bytes) -> Task:
     """
     response = Response(200, {}, body)
     data = callback_data_of(response)
+    bare = _structure(response, {**data, **_NOT_OURS, "files": None, "raw": data}, Task)
+    files = data.get("files")
+    # A thousand wrong ones would take seconds to tell what is wrong with each.
+    if not isinstance(files, list) or len(cast("Sized", files)) > MAX_FILES:
+        return bare
     try:
         return _structure(response, {**data, **_NOT_OURS, "raw": data}, Task)
     except ResponseError:
-        return _structure(response, {**data, **_NOT_OURS, "files": None, "raw": data}, Task)
+        return bare
 
 
 def read_balance(response: Response) -> Balance:

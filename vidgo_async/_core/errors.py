@@ -19,6 +19,7 @@
     ├── TaskTimeoutError            also a TimeoutError: pending
     ├── DownloadError               file
     ├── WebhookError                a callback that is refused: status
+    ├── JournalError                a journal cannot be used, or not for this
     ├── NotSentError                the circuit breaker is open: nothing was bought
     └── SessionClosedError          also a RuntimeError
 
@@ -357,6 +358,14 @@ class WebhookError(VidgoError):
     def __init__(self, message: str, status: int = 400) -> None:
         super().__init__(message)
         self.status = status
+
+
+class JournalError(VidgoError):
+    """A journal cannot be used: nothing is sent that could not be written down.
+
+    It is in use, was made for another server or account, is no journal or a newer one, or cannot be
+    written; or an entry of it is not in the state that was expected. The message says which.
+    """
 
 
 class NotSentError(VidgoError):

@@ -194,8 +194,12 @@ class Folder:
         """
         await self._downloads.services.threads.run(try_folder, self.path)
 
-    async def save(self, task: Task) -> tuple[Path, ...]:
+    async def save(self, task: Task, *, keep: bool = False) -> tuple[Path, ...]:
         """Download all files of a task.
+
+        Args:
+            task: A finished task.
+            keep: Whether a file that is there already counts: it has its final name, so it is whole.
 
         Raises:
             DownloadError: One could not be saved; the others were, or it is the first of several.
@@ -205,7 +209,8 @@ class Folder:
             msg = f"task {task.task_id} finished without a file"
             raise DownloadError(msg, MediaFile("", task_id=task.task_id), task)
         paths = list[Path]()
-        for result in await save_files(task, self.path, self._download):
+        download = self._keep if keep else self._download
+        for result in await save_files(task, self.path, download):
             if isinstance(result, DownloadError):
                 raise result
             paths.append(result)
@@ -213,3 +218,8 @@ class Folder:
 
     async def _download(self, file: MediaFile, path: Path) -> Path:
         return await self._downloads.download(file, path, overwrite=False, place=self._semaphore)
+
+    async def _keep(self, file: MediaFile, path: Path) -> Path:
+        if await self._downloads.services.threads.run(path.is_file):
+            return path
+        return await self._download(file, path)

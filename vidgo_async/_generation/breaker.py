@@ -17,6 +17,7 @@ from vidgo_async._core.errors import (
     AuthenticationError,
     DownloadError,
     InsufficientCreditsError,
+    JournalError,
     NotSentError,
     SubmissionUnknownError,
     VidgoError,
@@ -25,7 +26,7 @@ from vidgo_async._core.retry import RetryPolicy
 
 _Value = TypeVar("_Value")
 
-_FINAL = (AuthenticationError, InsufficientCreditsError, NotSentError)
+_FINAL = (AuthenticationError, InsufficientCreditsError, JournalError, NotSentError)
 _ONE_FILE = frozenset(
     {None, errno.EEXIST, errno.EISDIR, errno.ENAMETOOLONG, errno.EMFILE, errno.ENFILE, errno.EINTR}
 )

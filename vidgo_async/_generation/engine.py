@@ -5,46 +5,28 @@ it is dropped, the engine stops.
 """
 
 import asyncio
-import functools
 import logging
 import weakref
 from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-import attrs
-
 from vidgo_async._core.concurrency import TaskSet, mark_retrieved, wait_shielded
-from vidgo_async._core.errors import SubmissionUnknownError, TaskFailedError, VidgoError
-from vidgo_async._core.models import Request, Task, as_in_flight
-from vidgo_async._files.downloads import Folder
+from vidgo_async._core.errors import SubmissionUnknownError
+from vidgo_async._core.models import Request, Task
 from vidgo_async._generation.breaker import Breaker
 from vidgo_async._generation.request_source import End, Requests, RequestSource
+from vidgo_async._generation.runner import BatchOptions, Runner
 from vidgo_async._generation.slot import Slot
 from vidgo_async._generation.submitter import Submitter
-from vidgo_async._polling.completions import OnUpdate, wait_for_end
 from vidgo_async._polling.consumers import Consumers
 from vidgo_async._polling.poller import Poller
-from vidgo_async._polling.subscription import Subscription
 from vidgo_async.requests import check_request, sources_of
 
 logger: logging.Logger = logging.getLogger("vidgo_async")
 
 READER_GRACE = 1.0
 """Seconds that closing waits for the user's own iterator, which may itself wait for the close."""
-
-
-@attrs.frozen(kw_only=True, eq=False, repr=False)
-class BatchOptions:
-    """How a batch behaves; see `VidgoSession.generate_many`."""
-
-    callback_url: str | None
-    timeout: float | None
-    on_update: OnUpdate | None
-    folder: Folder | None
-    """Where the files of finished tasks are saved, if they are."""
-    max_in_flight: int
-    max_concurrent_submits: int
 
 
 class Engine:
@@ -57,16 +39,9 @@ class Engine:
         self.poller = poller
         self.options = options
         self.read: int = 0
-        self.submitted: int = 0
         self.finished: int = 0
         self.failed: int = 0
         self._requests = requests
-        # The stages of a slot. Each has room for as many, so that requests that wait for an
-        # upload or for their download do not hold up those that are ready.
-        self._uploading = asyncio.Semaphore(options.max_in_flight)
-        self._in_flight = asyncio.Semaphore(options.max_in_flight)
-        self._done = asyncio.Semaphore(options.max_in_flight)
-        self._submits = asyncio.Semaphore(options.max_concurrent_submits)
         self._slots: dict[int, Slot] = {}
         self._ready: deque[Slot] = deque()
         self._changed = asyncio.Event()
@@ -74,15 +49,18 @@ class Engine:
         self._owner: weakref.ref[object] | None = None
         self._breaker = Breaker(self._has_no_consumer)
         self._tasks = TaskSet()
-        self._waits = set[Subscription]()
-        """Of the tasks in flight."""
+        self._runner = Runner(submitter, options, self._breaker, self._update_failed)
         self._reader: asyncio.Task[None] | None = None
         self._reading = True
-        self._on_update = options.on_update
         self._interrupted = False
         """Whether reading was stopped by this side, so that its cancellation is no error."""
         self._error: BaseException | None = None
         """What is raised after all outcomes."""
+
+    @property
+    def submitted(self) -> int:
+        """How many requests became tasks."""
+        return self._runner.submitted
 
     @property
     def slots(self) -> tuple[Slot, ...]:
@@ -116,6 +94,7 @@ class Engine:
         while not self._ready:
             if not self._reading and not self._slots:
                 self._consumers.close()
+                await self._close_run()
                 error, self._error = self._error, None
                 raise error or StopAsyncIteration
             self._changed.clear()
@@ -130,7 +109,7 @@ class Engine:
     def pause(self) -> None:
         """Send nothing, and poll nothing, since the consumer was cancelled."""
         self._breaker.pause()
-        for wait in self._waits:
+        for wait in self._runner.waits:
             self.poller.unwatch(wait)
             wait.pause()
         logger.info(
@@ -142,7 +121,7 @@ class Engine:
     def resume(self) -> None:
         """Go on for the next consumer."""
         self._breaker.resume()
-        for wait in self._waits:
+        for wait in self._runner.waits:
             wait.resume()
             self.poller.resume(wait)
 
@@ -165,21 +144,31 @@ class Engine:
         self._ready.clear()
         self._consumers.close()
         self._stop_reading()
+        if self.options.run is not None:  # nobody may be there to wait for it
+            _ = self.submitter.background.start(self.wait_closed())
 
     async def wait_closed(self) -> None:
         """Wait until nothing of it runs any more; for the user's own iterator only so long."""
         await self._tasks.wait()
-        if self._reader is None or self._reader.done():
-            return
-        grace = asyncio.create_task(asyncio.wait({self._reader}, timeout=READER_GRACE))
+        if self._reader is not None and not self._reader.done():
+            await self._wait_for_reader(self._reader)
+        await self._close_run()
+
+    async def _wait_for_reader(self, reader: "asyncio.Task[None]") -> None:
+        grace = asyncio.create_task(asyncio.wait({reader}, timeout=READER_GRACE))
         await wait_shielded({grace})
-        if not self._reader.done():
-            self._reader.add_done_callback(mark_retrieved)
+        if not reader.done():
+            reader.add_done_callback(mark_retrieved)
             logger.warning(
                 "the iterator of requests did not end within %g s of being cancelled; "
                 "the batch is closed without it",
                 READER_GRACE,
             )
+
+    async def _close_run(self) -> None:
+        """Close the journal, if there is one, so that another run may open it."""
+        if self.options.run is not None:
+            await self.options.run.close()
 
     def _purchases(self) -> list[Task | SubmissionUnknownError]:
         """Return what was bought, or may have been, and not taken."""
@@ -201,6 +190,8 @@ class Engine:
     async def _read_all(self) -> None:
         """Read a request whenever there is room; stop for good if `requests` raises."""
         try:
+            if self.options.run is not None:
+                await self.options.run.open()
             if self.options.folder is not None:
                 await self.options.folder.open()
             async with RequestSource(self._requests) as source:
@@ -217,7 +208,7 @@ class Engine:
         while True:
             # There has to be room, which is not held while the source takes its time: a request
             # that was uploaded may take it meanwhile.
-            async with self._in_flight:
+            async with self._runner.stages.in_flight:
                 await self._breaker.wait_running()
             request = await source.next()
             if isinstance(request, End):
@@ -233,7 +224,9 @@ class Engine:
 
     async def _first_stage(self, request: Request) -> asyncio.Semaphore:
         """Enter the stage to begin in: requests that wait for uploads are not in flight."""
-        stage = self._uploading if sources_of(request) else self._in_flight
+        stage = (
+            self._runner.stages.uploading if sources_of(request) else self._runner.stages.in_flight
+        )
         await stage.acquire()
         return stage
 
@@ -246,63 +239,14 @@ class Engine:
 
     async def _generate(self, slot: Slot, on_sent: Callable[[], None]) -> None:
         """Run one request to its end; whatever happens becomes its outcome."""
-        try:
-            task = await self._submit(slot, on_sent)
-            self.submitted += 1
-            self._update(slot, task)
-            await self._breaker.wait_running()  # no polls for a consumer who is gone
-            update = functools.partial(self._update, slot) if self._on_update else None
-            slot.task = task = await wait_for_end(
-                self.poller,
-                as_in_flight(task),
-                timeout=self.options.timeout,
-                on_update=update,
-                waits=self._waits,
-            )
-            if task.failed:
-                slot.error = TaskFailedError(task)
-            elif self.options.folder is not None:
-                await slot.enter(self._done)  # where it is full reading pauses
-                slot.paths = await self.options.folder.save(task)
-        except VidgoError as error:
-            slot.task = error.task or slot.task
-            # As data it needs no traceback, which would hold this frame and so itself.
-            slot.error = error.with_traceback(None)
-            self._breaker.record(error)
-        except Exception as other:  # noqa: BLE001 - every request gets an outcome
-            slot.error = VidgoError.wrapping(other, slot.task)
+        await self._runner.run(slot, on_sent)
         self.finished += slot.error is None
         self.failed += slot.error is not None
         on_sent()
         self._ready.append(slot)
         self._changed.set()
 
-    async def _submit(self, slot: Slot, on_sent: Callable[[], None]) -> Task:
-        if slot.stage is self._uploading or self._submits.locked():
-            on_sent()
-        links = await self.submitter.upload_media(slot.request, self._breaker)
-        if slot.stage is self._uploading:
-            await slot.enter(self._in_flight)
-        # Its time under the retry policy begins here.
-        async with self._submits:
-            return await self.submitter.submit(
-                slot.request,
-                links,
-                self.options.callback_url,
-                breaker=self._breaker,
-                on_sent=on_sent,
-            )
-
-    def _update(self, slot: Slot, task: Task) -> None:
-        """Call `on_update`; if it fails, read no more and raise its error after all outcomes."""
-        slot.task = task
-        if self._on_update is None:
-            return
-        try:
-            self._on_update(task)
-        except (KeyboardInterrupt, SystemExit):
-            raise
-        except BaseException as error:  # noqa: BLE001 - a progress bar must not cost a video
-            self._on_update = None
-            self._error = error
-            self._stop_reading()
+    def _update_failed(self, error: BaseException) -> None:
+        """Read no more, and raise the error of `on_update` after all outcomes."""
+        self._error = error
+        self._stop_reading()

@@ -8,6 +8,7 @@ from vidgo_async._api.send_state import SendState
 from vidgo_async._core.concurrency import now
 from vidgo_async._core.models import Request
 from vidgo_async._generation.breaker import Breaker
+from vidgo_async._generation.records import Recorder, SubmitRecord
 
 
 class PendingSubmit:
@@ -19,10 +20,12 @@ class PendingSubmit:
         body: SubmitBody,
         breaker: Breaker,
         on_sent: Callable[[], None],
+        record: SubmitRecord | None,
     ) -> None:
         self.request = request
         self.body = body
         self.breaker = breaker
+        self.recorder = Recorder(record)
         self.deadline = math.inf
         """The loop's time until which its caller waits."""
         self.since = now()

@@ -26,6 +26,7 @@ from vidgo_async._core.retry import Backoff, is_retryable
 from vidgo_async._files.uploads import Uploads
 from vidgo_async._generation.breaker import Breaker, UnknownBreaker
 from vidgo_async._generation.pending_submit import PendingSubmit
+from vidgo_async._generation.records import SubmitRecord
 from vidgo_async._generation.resend import (
     classify,
     closed_before_answered,
@@ -34,6 +35,7 @@ from vidgo_async._generation.resend import (
     nothing_bought,
 )
 from vidgo_async._generation.submit_body import Links, submit_body
+from vidgo_async._generation.submit_permits import SubmitPermits
 from vidgo_async._polling.poller import Poller
 from vidgo_async.requests import sources_of
 from vidgo_async.webhooks.receiver import WebhookReceiver
@@ -64,9 +66,14 @@ class Submitter:
         self.unclaimed = unclaimed
         self.webhooks = webhooks
         self._unknown = UnknownBreaker(backoff.policy)
+        self.background: TaskSet = TaskSet()
+        """What ends after its batch was left, and before the session has closed."""
         self._submits = TaskSet()
         self._unsent = dict[asyncio.Task[Task], PendingSubmit]()
         self._closing = asyncio.Event()
+        self._permits = SubmitPermits(
+            api.limiter, self._unknown, self._closing, poller.check_running
+        )
 
     async def upload_media(self, request: Request, breaker: Breaker | None = None) -> Links:
         """Upload the media of a request that have no URL yet; return the URLs.
@@ -92,6 +99,7 @@ class Submitter:
         deadline: float | None = None,
         breaker: Breaker | None = None,
         on_sent: Callable[[], None] = lambda: None,
+        record: SubmitRecord | None = None,
     ) -> Task:
         """Buy one task, sending again only what certainly bought nothing.
 
@@ -102,16 +110,18 @@ class Submitter:
             deadline: The loop's time until which the caller waits.
             breaker: What a batch shares to stop sending.
             on_sent: Called once it is sent, or has to wait before that; perhaps more than once.
+            record: Where it is written down before it is sent, and what came of it.
 
         Raises:
             VidgoError: Refused, given up or unknown; see the table in `resend.py`.
             TaskTimeoutError: The deadline passed.
+            JournalError: It could not be written down, and so was not sent.
             TypeError: A typed request of the user's own holds what JSON cannot carry.
         """
         breaker = breaker or Breaker()
         breaker.check()
         body = submit_body(request, links, callback_url)
-        submit = PendingSubmit(request, body, breaker, on_sent)
+        submit = PendingSubmit(request, body, breaker, on_sent, record)
         submit.deadline = math.inf if deadline is None else deadline
         job = self._submits.start(self._run_until_closed(submit))
         self._unsent[job] = submit
@@ -163,7 +173,7 @@ class Submitter:
         submit.give_up = now() + self.backoff.policy.timeout
         failures = 0
         while True:
-            permit = await self._permit(submit)
+            permit = await self._permits.acquire(submit)
             failure: VidgoError
             try:
                 return await self._send(submit, permit)
@@ -179,78 +189,47 @@ class Submitter:
             failures += 1
             await self._pause(submit, failure, failures)
 
-    async def _permit(self, submit: PendingSubmit) -> Permit:
-        """Wait until it may be sent; much may have changed when that is."""
-        began = now()
-        while True:
-            await self._wait_for_breakers(submit)
-            try:
-                permit = await self._acquire(submit)
-            except BaseException:
-                self._unknown.leave(trial=submit.trial)
-                raise
-            if not submit.breaker.is_paused and (submit.trial or not self._unknown.is_open):
-                submit.give_up += now() - began  # to wait for this costs no patience
-                return permit
-            permit.release()
-            self._unknown.leave(trial=submit.trial)
-
-    async def _wait_for_breakers(self, submit: PendingSubmit) -> None:
-        """Wait until its batch has a consumer, and the session may send."""
-        began = now()
-        if submit.breaker.is_paused or self._unknown.is_open:
-            submit.on_sent()
-        await submit.breaker.wait_running()
-        submit.trial = await self._unknown.enter()
-        submit.since += now() - began
-
-    async def _acquire(self, submit: PendingSubmit) -> Permit:
-        limiter = self.api.limiter
-        if not limiter.may_pass(limiter.submits):
-            submit.on_sent()
-        try:
-            permit = await limiter.acquire(limiter.submits, submit.since)
-        except RateLimitError as lasting:
-            raise nothing_bought(lasting) from None
-        try:
-            await asyncio.sleep(0)  # a caller who was cancelled before the call leaves here
-            self._check_still_wanted(submit)
-        except BaseException:
-            permit.release()
-            raise
-        return permit
-
-    def _check_still_wanted(self, submit: PendingSubmit) -> None:
-        submit.breaker.check()
-        if self._closing.is_set():
-            raise closed_before_sent()
-        if now() >= submit.deadline:
-            raise deadline_passed(sent=False)
-        self.poller.check_running()
-
     async def _send(self, submit: PendingSubmit, permit: Permit) -> Task:
         """Send once; of the errors that come out, only one means a possible purchase."""
-        request, sent_at = submit.request, now()
+        request, recorder = submit.request, submit.recorder
+        await self._write_intent(submit)
+        sent_at = now()
         try:
             task = await self._post(submit, permit)
         except asyncio.CancelledError:
-            if submit.state.started:
-                raise closed_before_answered(request, submit.state.written_at) from None
-            raise closed_before_sent() from None
+            if not submit.state.started:
+                await recorder.after(None)
+                raise closed_before_sent() from None
+            unknown = closed_before_answered(request, submit.state.written_at)
+            await recorder.after(unknown)
+            raise unknown from None
         except Exception as error:  # noqa: BLE001 - even a bug of ours may follow a purchase
             failure = classify(error, request, self.backoff.policy, submit.state.written_at)
             cause = error.__cause__ if failure is error else error
             failure.__cause__ = cause and cause.with_traceback(None)
             submit.breaker.record(failure)  # before the permit goes to a sibling
             self._unknown.record(failure, sent_at, trial=submit.trial)
+            await recorder.after(failure)
         else:
             self._unknown.record(None, sent_at, trial=submit.trial)
             logger.info("submitted %s (%s)", task.task_id, task.model)
+            await recorder.after(task)
             return task
         try:
             raise failure
         finally:
             del failure  # as in `submit`
+
+    async def _write_intent(self, submit: PendingSubmit) -> None:
+        """Write down that it is sent next, if it still is by then."""
+        if not submit.recorder.is_needed:
+            return
+        await submit.recorder.before()
+        try:
+            self._permits.check_still_wanted(submit)
+        except BaseException:
+            await submit.recorder.after(None)
+            raise
 
     async def _post(self, submit: PendingSubmit, permit: Permit) -> Task:
         """Post it; a callback may come before the answer."""
@@ -262,9 +241,7 @@ class Submitter:
             task = await self.api.submit(submit.body, submit.state, permit)
             task_id = task.task_id
             if self.webhooks.leads_here(submit.body.secret):
-                self.poller.callbacks.expect(task_id)
-                if task.done:  # why it failed is only in its status (submit page)
-                    self.poller.poll_now(task_id)
+                self.poller.callbacks.expect(task)
             return task
         finally:
             self.webhooks.sessions.post_ended(post, task_id)

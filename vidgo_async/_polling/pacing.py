@@ -1,33 +1,46 @@
 """When the next poll of a watched task is: as the policy says, or as callbacks allow or ask for."""
 
 import random
+from typing import Protocol
 
 from vidgo_async._core.models import Task
-from vidgo_async._polling.callbacks import Callbacks
 from vidgo_async._polling.guarded_policy import GuardedPolicy
 from vidgo_async._polling.policies import JITTER, PollingPolicy
 from vidgo_async._polling.watches import Watch
 
 
+class Cover(Protocol):
+    """What polling leaves to callbacks."""
+
+    def cover(self, watch: Watch) -> bool:
+        """Tell whether a callback is relied on, so that polls are a safety net."""
+        ...
+
+    def delay(self, watch: Watch) -> float:
+        """Return the seconds from the last poll to the next of a task that is covered."""
+        ...
+
+
 class Pacing:
     """Asks the policy, where no callback has anything to say."""
 
-    def __init__(self, policy: PollingPolicy, callbacks: Callbacks) -> None:
+    def __init__(self, policy: PollingPolicy, callbacks: Cover) -> None:
         self._policy = GuardedPolicy(policy)
         self._callbacks = callbacks
         self._random = random.Random()
 
     def delay(self, watch: Watch) -> float:
         """Return the seconds from the last poll to the next."""
-        if watch.hint is not None:
-            return watch.hint.delay
         if self._callbacks.cover(watch):
-            return self._with_jitter(self._callbacks.delay(watch))
-        return self._regular(watch)
+            delay = self._with_jitter(self._callbacks.delay(watch))
+        else:
+            delay = self._regular(watch)
+        return delay if watch.hint is None else min(delay, watch.hint.delay)
 
     def delay_after_failure(self, watch: Watch) -> float:
         """Return the same after a poll that failed: a rare poll is not given up for that."""
-        return self._regular(watch) if watch.hint is None else watch.hint.delay
+        delay = self._regular(watch)
+        return delay if watch.hint is None else min(delay, watch.hint.delay)
 
     def learn(self, watch: Watch, task: Task, previous: float) -> None:
         """Tell a policy that learns what a poll found.

@@ -130,10 +130,10 @@ class Poller:
         is_known = self.callbacks.told(task_id)
         watch = self._watches.get(task_id)
         if watch is not None:
-            watch.told(self.loop.time())
-            self._poll_in(watch, None)
+            if watch.told():  # else its next poll is under way, or waits for the server's sake
+                self._poll_in(watch, None)
         elif (watch := self._watches.get_left(task_id)) is not None:
-            watch.told(self.loop.time())
+            watch.told()
         return is_known or watch is not None
 
     def last_known(self, task: Task) -> Task:
@@ -158,8 +158,8 @@ class Poller:
         watch = self._watches.get(task.task_id)
         if watch is None:
             watch = self._watches.open(task, subscribers)
-            self.callbacks.opened(watch)
             is_new = not watch.was_polled and watch.submitted_at is None
+            self.callbacks.opened(watch)
             self._schedule_poll(watch, 0.0 if is_new else self._pacing.delay(watch))
             return
         (subscription,) = subscribers
@@ -171,7 +171,7 @@ class Poller:
 
     def _poll_in(self, watch: Watch, delay: float | None) -> None:
         """Make a task due at another time than it was; a poll in flight will see to that itself."""
-        if not watch.in_flight:
+        if watch.subscribers and not watch.in_flight:
             self._schedule_poll(watch, self._pacing.delay(watch) if delay is None else delay)
 
     def _schedule_poll(self, watch: Watch, delay: float) -> None:
@@ -217,6 +217,7 @@ class Poller:
                 if subscription.is_abandoned():
                     self.unwatch(subscription)
             if not watch.subscribers:
+                watch.in_flight = False
                 self._forget(watch)  # all left while there was no permit
                 return
             started_at = self.loop.time()
@@ -255,6 +256,8 @@ class Poller:
             self._end(watch, task)
             return
         watch.found_no_end()
+        if watch.hint is None:
+            self.callbacks.found_no_end(watch)
         if task != watch.task:
             watch.task = task = without_raw(task)
             for subscription in watch.subscribers:

@@ -29,14 +29,18 @@ class SafetyNet:
 
     def __init__(self) -> None:
         self._ages = OrderedDict[Hashable, deque[float]]()
+        self._usual: dict[Hashable, float] = {}
+        """Of the ages of each kind that in the middle."""
 
     def reported(self, kind: Hashable, age: float) -> None:
         """Note the age at which a task was reported."""
         ages = self._ages.pop(kind, None) or deque[float]([], MAX_AGES)
         ages.append(age)
         self._ages[kind] = ages
+        self._usual[kind] = sorted(ages)[len(ages) // 2]
         if len(self._ages) > KINDS:
-            self._ages.popitem(last=False)
+            oldest, _ = self._ages.popitem(last=False)
+            del self._usual[oldest]
 
     def delay(self, kind: Hashable, age: float) -> float:
         """Return the seconds to the next poll of a task that was last polled at that age."""
@@ -47,8 +51,7 @@ class SafetyNet:
 
     def may_have_ended(self, kind: Hashable, age: float) -> bool:
         """Tell whether half of the tasks that were reported were younger."""
-        ages = self._ages.get(kind, ())
-        return age >= (sorted(ages)[len(ages) // 2] if ages else FIRST_POLL)
+        return age >= self._usual.get(kind, FIRST_POLL)
 
     def _first_poll(self, kind: Hashable) -> float:
         ages = self._ages.get(kind, ())

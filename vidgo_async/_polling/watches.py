@@ -29,24 +29,36 @@ FILES_LATE = 10.0
 HINT_DELAYS = (0.0, 0.5, 1.0, 2.0, 4.0)
 """Seconds from one poll to the next of a task that is said to have ended: its status may lag."""
 HINT_INTERVAL = 5.0
-"""Seconds from the last poll of a task that was said to have ended, and had not, to the next for
-such a reason; so repeated or forged callbacks cost little."""
+"""Seconds from the last of them to the first for another callback, if they found no end; so forged
+callbacks cost little."""
 
 
-@attrs.define(eq=False, repr=False)
 class Hint:
-    """What is done since a callback said that a task ended."""
+    """What is done since a callback said, or a poll saw, that a task ended."""
 
-    at: float
-    """The loop's time at which it came."""
-    delays: tuple[float, ...]
-    polls: int = 0
-    """Polls since then that found no end."""
+    __slots__ = ("_delays", "_is_repeated", "_polls")
+
+    def __init__(self, *, is_first: bool) -> None:
+        self._delays = HINT_DELAYS if is_first else (HINT_INTERVAL, *HINT_DELAYS[1:])
+        self._polls = 0
+        """Polls since then that found no end."""
+        self._is_repeated = False
 
     @property
     def delay(self) -> float:
         """Seconds from the last poll to the next."""
-        return self.delays[self.polls]
+        return self._delays[self._polls]
+
+    def repeat(self) -> None:
+        """Note that it was said once more: this one may be the right one."""
+        self._is_repeated = True
+
+    def after_poll(self) -> "Hint | None":
+        """Return what is left to do after a poll that found no end."""
+        self._polls += 1
+        if self._polls < len(self._delays):
+            return self
+        return Hint(is_first=False) if self._is_repeated else None
 
 
 @attrs.define(eq=False, repr=False, kw_only=True)
@@ -82,22 +94,23 @@ class Watch:
     may_learn: bool = True
     """Whether the last polls, from which the policy learns, were sent when it said."""
     hint: Hint | None = None
-    """The last callback, unless polls showed it to be wrong."""
+    """What is left to do since it was said to have ended."""
     was_wrong: bool = False
-    """Whether that happened."""
+    """Whether it was said, and polls found no end."""
 
-    def told(self, now: float) -> None:
-        """Take note of a callback that says that the task ended."""
-        if self.hint is None:
-            self.hint = Hint(now, (HINT_INTERVAL,) if self.was_wrong else HINT_DELAYS)
+    def told(self) -> bool:
+        """Take note that the task is said to have ended; tell whether that is new."""
+        if self.hint is not None:
+            self.hint.repeat()
+            return False
+        self.hint = Hint(is_first=not self.was_wrong)
+        return True
 
     def found_no_end(self) -> None:
         """Take note of a poll that succeeded and found no end."""
-        if self.hint is None:
-            return
-        self.hint.polls += 1
-        if self.hint.polls == len(self.hint.delays):
-            self.hint, self.was_wrong = None, True
+        if self.hint is not None:
+            self.hint = self.hint.after_poll()
+            self.was_wrong = True
 
     def waits_for_files(self, task: Task, interval: float) -> bool:
         """Tell whether to poll a task again, after that interval, that finished without files."""

@@ -78,7 +78,7 @@ class Runtime:
         if isinstance(polling, AdaptivePolling):
             polling = polling.start()  # what is learned is this session's
         self.poller = Poller(self.api, polling, backoff)
-        self.poller.callbacks.come = settings.relies_on_callbacks
+        self.poller.callbacks.reliance.come = settings.relies_on_callbacks
         self.submitter = Submitter(
             self.api, self.uploads, self.poller, backoff, unclaimed, webhooks=self.webhooks
         )
@@ -128,6 +128,7 @@ class Runtime:
         await self.submitter.close()
         for engine in list(self.engines):
             await engine.wait_closed()
+        await self.submitter.background.wait()
         await self.calls.wait()
         await self.file_hosts.close()
         await self.transport.close()

@@ -16,14 +16,17 @@ from vidgo_async._core.errors import (
     TaskFailedError,
     VidgoError,
 )
-from vidgo_async._core.models import Balance, MediaFile, Request, Task, UploadedFile, as_in_flight
+from vidgo_async._core.models import Balance, MediaFile, Request, Task, UploadedFile
 from vidgo_async._core.retry import RetryPolicy
 from vidgo_async._core.validators import check_count
 from vidgo_async._files.downloads import Folder
 from vidgo_async._files.resumable import OnProgress
 from vidgo_async._generation.batch import Batch
-from vidgo_async._generation.engine import BatchOptions, Engine
+from vidgo_async._generation.engine import Engine
+from vidgo_async._generation.records import RequestRecord
 from vidgo_async._generation.request_source import Requests
+from vidgo_async._generation.runner import BatchOptions, save
+from vidgo_async._generation.single import Single
 from vidgo_async._generation.submit_many import SubmitMany
 from vidgo_async._polling.completions import Completions, OnUpdate, wait_for_end
 from vidgo_async._polling.policies import PollingPolicy
@@ -39,6 +42,8 @@ from vidgo_async._session.arguments import (
 )
 from vidgo_async._session.runtime import CLOSED, Runtime
 from vidgo_async._session.settings import Settings, callback_address
+from vidgo_async.journal.journal import Journal
+from vidgo_async.journal.run import JournalOrPath, Run
 from vidgo_async.requests import check_request
 from vidgo_async.webhooks.receiver import WebhookReceiver
 
@@ -232,6 +237,7 @@ class VidgoSession:
         *,
         timeout: float | None = 900.0,
         on_update: OnUpdate | None = None,
+        journal: Journal | None = None,
         download_to: str | os.PathLike[str] | None = None,
     ) -> Task:
         """Buy one task and wait until it finished.
@@ -242,6 +248,8 @@ class VidgoSession:
                 not counted. None for no limit.
             on_update: Called with each new state of the task, the first and the last too. A plain
                 function: what it raises ends the wait, and so does a coroutine that it returns.
+            journal: An open `Journal` in which it is written down: what an earlier run bought for an
+                equal request is not bought again.
             download_to: A folder, made if need be and tried out before anything is bought, to save
                 its files in, named by the task's id.
 
@@ -251,6 +259,7 @@ class VidgoSession:
                 carries the task.
             OSError: The folder takes no files; nothing was bought.
             TaskTimeoutError: The deadline passed; the error carries the task, if there is one.
+            JournalError: The journal cannot be used; nothing was bought.
             TypeError: `on_update` returned a coroutine; the task is in `unclaimed`.
             VidgoError: As in `submit` and `wait`.
         """
@@ -261,24 +270,19 @@ class VidgoSession:
         folder = self._folder(runtime, download_to)
         if folder is not None:
             await folder.open()
-        links = await runtime.submitter.upload_media(request)
-        started_at = runtime.loop.time()
-        deadline = None if timeout is None else started_at + timeout
-        task = await runtime.submitter.submit(
-            request, links, self._settings.callback_url, deadline=deadline
+        single = Single(
+            submitter=runtime.submitter,
+            request=request,
+            callback_url=self._settings.callback_url,
+            timeout=timeout,
+            on_update=on_update,
+            record=await self._record(runtime, journal, request),
         )
+        task = await single.buy()
         try:
-            if on_update is not None:
-                on_update(task)
-            ended = await wait_for_end(
-                runtime.poller,
-                as_in_flight(task),
-                timeout=timeout,
-                started_at=started_at,
-                on_update=on_update,
-            )
+            ended = await single.wait(task)
             if ended.finished and folder is not None:
-                await self._call(runtime, folder.save(ended))
+                await self._call(runtime, save(folder, ended, single.record))
         except BaseException as error:
             names_it = isinstance(error, VidgoError) and error.task_id == task.task_id
             # A task that goes on after the session is named wherever its caller may look.
@@ -296,6 +300,8 @@ class VidgoSession:
         max_in_flight: int = 16,
         timeout: float | None = 900.0,
         on_update: OnUpdate | None = None,
+        journal: JournalOrPath | None = None,
+        retry_failed: bool = True,
         download_to: str | os.PathLike[str] | None = None,
     ) -> Batch:
         """Run many requests to their end; yield one `Outcome` each, in order of completion.
@@ -318,6 +324,13 @@ class VidgoSession:
                 ended; None for no limit.
             on_update: Called with each new state of each task. If it raises, or returns a
                 coroutine, reading stops, all that was bought is yielded, and then it is raised.
+            journal: A file in which the batch is written down, or an open `Journal`. With the same
+                requests it goes on after a crash: what was bought is not bought again, what ended is
+                yielded without a request. What may have been bought when a run died is a
+                `SubmissionUnknownError` until `Journal.adopt` or `Journal.forget`. One that cannot be
+                used is a `JournalError` before anything is bought.
+            retry_failed: Whether what failed in an earlier run is bought anew; else its
+                `TaskFailedError` is yielded again.
             download_to: A folder, made if need be, to save all files in, named by their tasks'
                 ids: `Outcome.paths`. One that takes no files is an `OSError` before anything is
                 bought; a finished task without a file is a `DownloadError`. Downloading slows
@@ -331,20 +344,57 @@ class VidgoSession:
         """
         runtime = self._open()
         check_requests(requests, streams=True)
-        check_count("max_in_flight", max_in_flight)
-        check_timeout(timeout)
-        on_update = as_callback("on_update", on_update)
-        options = BatchOptions(
-            callback_url=self._settings.callback_url,
+        run = None if journal is None else self._run(journal)
+        options = self._batch_options(
+            runtime,
+            max_in_flight=max_in_flight,
             timeout=timeout,
             on_update=on_update,
-            folder=self._folder(runtime, download_to),
-            max_in_flight=max_in_flight,
-            max_concurrent_submits=self._settings.max_concurrent_requests,
+            download_to=download_to,
+            run=run,
+            retry_failed=retry_failed,
         )
-        engine = Engine(runtime.submitter, runtime.poller, requests, options)
-        runtime.engines.add(engine)
-        return Batch(engine)
+        return self._batch(runtime, requests, options)
+
+    def resume(
+        self,
+        journal: JournalOrPath,
+        *,
+        max_in_flight: int = 16,
+        timeout: float | None = 900.0,
+        on_update: OnUpdate | None = None,
+        retry_failed: bool = True,
+        download_to: str | os.PathLike[str] | None = None,
+    ) -> Batch:
+        """Go on with all that is in a journal, without its requests at hand.
+
+        Example:
+            async for outcome in vidgo.resume("foxes.vidgo", download_to="videos"):
+                print(outcome.request.input, outcome.paths)
+
+        Args:
+            journal: Its file, or an open `Journal`.
+            max_in_flight: As in `generate_many`, and so are the others.
+            timeout: Seconds for each request, counted anew.
+            on_update: Called with each new state of each task.
+            retry_failed: Whether what failed in an earlier run is bought anew.
+            download_to: A folder to save all files in.
+
+        Returns:
+            A stream of outcomes, one for each entry; `index` counts them in their order.
+        """
+        runtime = self._open()
+        run = self._run(journal)
+        options = self._batch_options(
+            runtime,
+            max_in_flight=max_in_flight,
+            timeout=timeout,
+            on_update=on_update,
+            download_to=download_to,
+            run=run,
+            retry_failed=retry_failed,
+        )
+        return self._batch(runtime, run.requests(), options)
 
     # --- Polling ---------------------------------------------------------------------------
 
@@ -500,6 +550,48 @@ class VidgoSession:
     def _folder(self, runtime: Runtime, path: str | os.PathLike[str] | None) -> Folder | None:
         folder = as_folder("download_to", path)
         return None if folder is None else Folder(folder, runtime.downloads)
+
+    def _run(self, journal: JournalOrPath) -> Run:
+        if not isinstance(journal, Journal):
+            as_path("journal", journal)
+        return Run(journal, self._settings.base_url, self._settings.api_key)
+
+    async def _record(
+        self, runtime: Runtime, journal: Journal | None, request: Request
+    ) -> RequestRecord | None:
+        if journal is None:
+            return None
+        await journal.ledger.bind(self._settings.base_url, self._settings.api_key)
+        return await self._call(runtime, journal.ledger.claim(request))
+
+    def _batch_options(
+        self,
+        runtime: Runtime,
+        *,
+        max_in_flight: int,
+        timeout: float | None,
+        on_update: OnUpdate | None,
+        download_to: str | os.PathLike[str] | None,
+        run: Run | None,
+        retry_failed: bool,
+    ) -> BatchOptions:
+        check_count("max_in_flight", max_in_flight)
+        check_timeout(timeout)
+        return BatchOptions(
+            callback_url=self._settings.callback_url,
+            timeout=timeout,
+            on_update=as_callback("on_update", on_update),
+            folder=self._folder(runtime, download_to),
+            max_in_flight=max_in_flight,
+            max_concurrent_submits=self._settings.max_concurrent_requests,
+            run=run,
+            retry_failed=retry_failed,
+        )
+
+    def _batch(self, runtime: Runtime, requests: Requests, options: BatchOptions) -> Batch:
+        engine = Engine(runtime.submitter, runtime.poller, requests, options)
+        runtime.engines.add(engine)
+        return Batch(engine)
 
     async def _call(self, runtime: Runtime, call: Coroutine[Any, Any, _Value]) -> _Value:
         """Make one call in a task of the session's own, so that closing can end it."""

@@ -5,8 +5,8 @@ from collections.abc import AsyncGenerator
 
 from aiohttp import web
 
-from vidgo_async.webhooks.answers import Receiver, answer_to
-from vidgo_async.webhooks.payload import MAX_BODY, body_too_large
+from vidgo_async._core.errors import WebhookError
+from vidgo_async.webhooks.answers import MAX_BODY, Receiver, answer_to, body_too_large
 from vidgo_async.webhooks.tokens import token_in
 
 
@@ -46,8 +46,13 @@ async def serving(receiver: Receiver, port: int) -> AsyncGenerator[None]:
 async def _read(request: web.Request) -> bytes:
     """Read the body; the limit of the application that this is a part of may be another."""
     body = bytearray()
-    async for chunk in request.content.iter_any():
-        body += chunk
-        if len(body) > MAX_BODY:
-            raise body_too_large()
-    return bytes(body)
+    try:
+        async for chunk in request.content.iter_any():
+            body += chunk
+            if len(body) > MAX_BODY:
+                raise body_too_large()
+    except web.RequestPayloadError as error:
+        msg = f"the body cannot be read: {error}"
+        raise WebhookError(msg) from None
+    # A middleware may have read it before.
+    return bytes(body) or await request.read()

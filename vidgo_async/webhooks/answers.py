@@ -5,6 +5,14 @@ from typing import NamedTuple, Protocol
 
 from vidgo_async._core.errors import WebhookError
 
+MAX_BODY = 1024 * 1024
+"""Bytes; more than that is no callback."""
+
+
+def body_too_large() -> WebhookError:
+    """Return the error about a body that need not be read on."""
+    return WebhookError("the body has more than 1 MiB", 413)
+
 
 class Receiver(Protocol):
     """What routes know of a `WebhookReceiver`; each method may raise a `WebhookError`."""

@@ -4,8 +4,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from vidgo_async._core.errors import WebhookError
-from vidgo_async.webhooks.answers import Answer, Receiver, answer_to
-from vidgo_async.webhooks.payload import MAX_BODY, body_too_large
+from vidgo_async.webhooks.answers import MAX_BODY, Answer, Receiver, answer_to, body_too_large
 from vidgo_async.webhooks.tokens import token_in
 
 Message = MutableMapping[str, Any]

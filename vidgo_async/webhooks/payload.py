@@ -3,9 +3,8 @@
 from vidgo_async._api import wire
 from vidgo_async._core.errors import ResponseError, WebhookError
 from vidgo_async._core.models import Task
+from vidgo_async.webhooks.answers import MAX_BODY, body_too_large
 
-MAX_BODY = 1024 * 1024
-"""Bytes; more than that is no callback."""
 MAX_TASK_ID = 512
 """Characters; ids that were seen have up to 40."""
 
@@ -36,8 +35,3 @@ def parse_webhook(body: bytes) -> Task:
         msg = f"the body is no callback: a task_id of {len(task.task_id)} characters"
         raise WebhookError(msg)
     return task
-
-
-def body_too_large() -> WebhookError:
-    """Return the error about a body that need not be read on."""
-    return WebhookError("the body has more than 1 MiB", 413)

@@ -5,6 +5,7 @@ import inspect
 import logging
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from vidgo_async._core.concurrency import TaskSet
 from vidgo_async._core.errors import WebhookError
@@ -14,8 +15,8 @@ from vidgo_async.webhooks.sessions import Sessions
 from vidgo_async.webhooks.tokens import (
     TOKEN_NAME,
     find_token,
-    parameter,
     same_token,
+    token_in,
     with_token,
 )
 
@@ -98,7 +99,9 @@ class WebhookReceiver:
 
     def leads_here(self, callback_url: str | None) -> bool:
         """Tell whether an address holds this receiver's token."""
-        return callback_url is not None and parameter(self._token) in callback_url
+        if callback_url is None:
+            return False
+        return same_token(token_in(urlsplit(callback_url).query), self._token)
 
     async def handle(self, body: bytes, token: str | None) -> Task:
         """Take a callback: check it, and let the session poll its task that knows it.
@@ -164,7 +167,9 @@ class WebhookReceiver:
             return
         try:
             result = self.on_unknown(task_id)
-        except Exception as error:  # noqa: BLE001 - it is the app's code
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:  # noqa: BLE001 - it is the app's code
             self._log_once("on_unknown failed", error)
             return
         if inspect.isawaitable(result):
@@ -176,7 +181,7 @@ class WebhookReceiver:
         except Exception as error:  # noqa: BLE001 - as above
             self._log_once("on_unknown failed", error)
 
-    def _log_once(self, message: str, error: Exception | None = None) -> None:
+    def _log_once(self, message: str, error: BaseException | None = None) -> None:
         if message not in self._logged:
             self._logged.add(message)
             logger.error("%s (not logged again)", message, exc_info=error)

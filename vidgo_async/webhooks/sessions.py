@@ -36,6 +36,8 @@ class Sessions:
             RuntimeError: It is another.
         """
         loop = asyncio.get_running_loop()
+        # Those of a closed loop were never closed themselves, and never will be.
+        self._sessions = [each for each in self._sessions if not each.loop.is_closed()]
         if any(each.loop is not loop for each in self._sessions):
             msg = "a WebhookReceiver serves sessions of one event loop; make one for each loop"
             raise RuntimeError(msg)
@@ -46,7 +48,7 @@ class Sessions:
 
     def leave(self, session: Session) -> None:
         """Hand no more callbacks to a session."""
-        self._sessions.remove(session)
+        self._sessions = [each for each in self._sessions if each is not session]
 
     def post_began(self) -> int:
         """Note that a session sends a submit; return a number for it."""
@@ -67,7 +69,7 @@ class Sessions:
         if loop is None or loop is asyncio.get_running_loop():
             self._report(task_id, is_hint)
         else:
-            with contextlib.suppress(RuntimeError):  # closed, and so are its sessions
+            with contextlib.suppress(RuntimeError):  # its loop is closed, and its sessions ended
                 loop.call_soon_threadsafe(self._report, task_id, is_hint)
 
     def _report(self, task_id: str, is_hint: bool) -> None:

@@ -51,13 +51,9 @@ def with_token(url: Any, token: str) -> str:
     """
     parts = urlsplit(check_callback_url(url))
     others = [each for each in parts.query.split("&") if each.partition("=")[0] != TOKEN_NAME]
-    query = "&".join([*filter(None, others), parameter(token)])
+    ours = f"{TOKEN_NAME}={quote(token, safe='')}"
+    query = "&".join([*filter(None, others), ours])
     return check_callback_url(urlunsplit(parts._replace(query=query, fragment="")))
-
-
-def parameter(token: str) -> str:
-    """Return the token as it stands in a query."""
-    return SecretText(f"{TOKEN_NAME}={quote(token, safe='')}")
 
 
 def token_in(query: str) -> str | None:

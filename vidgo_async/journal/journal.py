@@ -1,0 +1,124 @@
+"""`Journal`: what was bought for a batch, in a file, so that no run buys it again."""
+
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from vidgo_async._core.errors import JournalError
+from vidgo_async.journal.entries import Entry, EntryState
+
+if TYPE_CHECKING:
+    from vidgo_async.journal.ledger import Ledger
+
+
+class Journal:
+    """A file in which a batch is written down, so that it goes on after a crash.
+
+    One process may have it open at a time. It must lie on a local disk.
+
+    Example:
+        async with Journal("foxes.vidgo") as journal:
+            for entry in await journal.entries(state="unknown"):
+                print(entry.request, entry.changed_at)
+                await journal.adopt(entry, "task-unified-...")  # found in the console: go on with it
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, new_key: bool = False) -> None:
+        """Name the file; `async with` opens it, or makes it.
+
+        Args:
+            path: The file; others of that name, with endings, lie beside it.
+            new_key: Go on with a journal whose API key was changed since.
+        """
+        self.path: Path = Path(os.path.abspath(os.fspath(path)))  # noqa: PTH100 - links stay
+        self._new_key = new_key
+        self._ledger: Ledger | None = None
+        self._has_batch = False
+
+    def __repr__(self) -> str:
+        return f"<Journal {self.path}>"
+
+    async def __aenter__(self) -> Self:
+        # Imported late: without a journal nobody needs SQLite.
+        from vidgo_async.journal.ledger import Ledger  # noqa: PLC0415
+
+        if self._ledger is not None:
+            msg = f"the journal {self.path} is open already"
+            raise JournalError(msg)
+        ledger = Ledger(self.path, new_key=self._new_key)
+        await ledger.open()
+        self._ledger = ledger
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the file, once the POSTs in flight are written down; it may be called again."""
+        if self._ledger is not None:
+            await self._ledger.close()
+            self._ledger = None
+
+    async def entries(self, state: str | None = None) -> list[Entry]:
+        """Return all entries, or those in a state, in the order of their first reading.
+
+        Raises:
+            ValueError: There is no such state.
+            JournalError: The file cannot be read, or is not open.
+        """
+        return await self.ledger.entries(None if state is None else EntryState(state))
+
+    async def adopt(self, entry: Entry, task_id: str) -> None:
+        """Go on with a task that was found for an entry whose outcome is unknown.
+
+        Raises:
+            JournalError: The entry is not `unknown`.
+            ValueError: The id is empty.
+        """
+        if not task_id.strip():
+            msg = "the task id is empty"
+            raise ValueError(msg)
+        await self.ledger.adopt(entry, task_id)
+
+    async def forget(self, entry: Entry) -> None:
+        """Let the next run send an entry whose outcome is unknown: no task was found for it.
+
+        Raises:
+            JournalError: The entry is not `unknown`.
+        """
+        await self.ledger.forget(entry)
+
+    # --- For a session ----------------------------------------------------------------------
+
+    @property
+    def ledger(self) -> "Ledger":
+        """Its rows.
+
+        Raises:
+            JournalError: It is not open.
+        """
+        if self._ledger is None:
+            msg = f"the journal {self.path} is not open: use `async with Journal(path) as journal:`"
+            raise JournalError(msg)
+        return self._ledger
+
+    def begin_batch(self) -> None:
+        """Refuse a second batch at once: each would take the other's requests for its own.
+
+        Raises:
+            JournalError: There is one.
+        """
+        if self._has_batch:
+            msg = f"the journal {self.path} has a batch under way: give each one of its own"
+            raise JournalError(msg)
+        self._has_batch = True
+
+    def end_batch(self) -> None:
+        """Let another batch begin."""
+        self._has_batch = False

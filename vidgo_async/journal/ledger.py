@@ -1,0 +1,256 @@
+"""The rows of a journal: claimed by runs, and read as entries.
+
+Each run has a number. Reading a request claims the first row of its key with an older run, or adds
+one: so a hundred equal requests are a hundred purchases, and their order does not matter.
+"""
+
+import asyncio
+import hashlib
+import hmac
+import secrets
+from collections.abc import AsyncGenerator, Callable
+from datetime import datetime
+from pathlib import Path
+from sqlite3 import Connection
+from typing import Any, TypeVar
+
+from vidgo_async._core.concurrency import Threads
+from vidgo_async._core.errors import JournalError
+from vidgo_async._core.models import UNSEEN, Request, Task
+from vidgo_async.journal.entries import Entry, EntryState
+from vidgo_async.journal.keys import request_key
+from vidgo_async.journal.records import Records, dump_task, load_error, load_task
+from vidgo_async.journal.rows import Fields, Row, now, update
+from vidgo_async.journal.store import Store
+
+_Value = TypeVar("_Value")
+
+PAGE = 1000
+"""Rows that are read at a time."""
+_COLUMNS = "id, state, task, error, paths, changed"
+Stored = tuple[Any, ...]
+"""What SQLite returns for a row: the columns above, perhaps with the request after them."""
+
+
+class Ledger:
+    """The rows of an open journal."""
+
+    def __init__(self, path: Path, *, new_key: bool) -> None:
+        self.path = path
+        self.records: Records = Records(path.parent)
+        self._new_key = new_key
+        self._store = Store(path)
+        self._threads = Threads()
+        self._is_bound = False
+        self._run = 0
+        self._posts = 0
+        self._no_posts = asyncio.Event()
+
+    async def open(self) -> None:
+        """Open the file, or make it.
+
+        Raises:
+            JournalError: It is in use, no journal, of a newer format, or cannot be used.
+        """
+        await self._store.open()
+        self._run = await self.write(_next_run)
+
+    async def close(self) -> None:
+        """Close the file, once the POSTs in flight are written down."""
+        while self._posts:
+            self._no_posts.clear()
+            await self._no_posts.wait()
+        await self._store.close()
+
+    # --- Entries ----------------------------------------------------------------------------
+
+    async def entries(self, state: EntryState | None) -> list[Entry]:
+        """Return all entries, or those in a state."""
+
+        def read(database: Connection) -> list[Stored]:
+            statement = (
+                f"SELECT {_COLUMNS}, request FROM request WHERE ? IN (state, '') ORDER BY id"  # noqa: S608
+            )
+            return database.execute(statement, (state or "",)).fetchall()
+
+        return [self._entry(*found) for found in await self.write(read)]
+
+    async def adopt(self, entry: Entry, task_id: str) -> None:
+        """Give an unknown entry its task."""
+        task = dump_task(Task(task_id, UNSEEN, model=entry.request.model))
+        await self._decide(entry, "bought", task_id=task_id, task=task)
+
+    async def forget(self, entry: Entry) -> None:
+        """Let an unknown entry be sent."""
+        await self._decide(entry, "planned")
+
+    async def _decide(self, entry: Entry, state: str, **fields: str | None) -> None:
+        work = update(entry.id, state, {**fields, "error": None}, "id = ? AND state = 'unknown'")
+        if not await self.write(work):
+            msg = f"entry {entry.id} is not unknown, or not in the journal {self.path}"
+            raise JournalError(msg)
+
+    def _entry(self, *found: Any) -> Entry:
+        *columns, text = found
+        fields = Fields(*columns)
+        request = self.records.load_request(text)
+        return Entry(
+            id=fields.id,
+            request=request,
+            state=EntryState(fields.state),
+            task=load_task(fields.task),
+            error=load_error(fields.error, request),
+            paths=self.records.load_paths(fields.paths),
+            changed_at=datetime.fromisoformat(fields.changed),
+        )
+
+    # --- Runs -------------------------------------------------------------------------------
+
+    async def bind(self, base_url: str, api_key: str) -> None:
+        """Refuse another server or account than the one it was made with.
+
+        Raises:
+            JournalError: It is another.
+        """
+        if self._is_bound:
+            return
+
+        def check(database: Connection) -> str | None:
+            return _check_origin(database, base_url, api_key, may_change=self._new_key)
+
+        problem = await self.write(check)
+        if problem is not None:
+            msg = f"the journal {self.path} {problem}"
+            raise JournalError(msg)
+        self._is_bound = True
+
+    async def claim(self, request: Request) -> Row:
+        """Take the next row of a request that this run has not taken, or add one.
+
+        Raises:
+            OSError: A picture of it cannot be read.
+            JournalError: The file cannot be written.
+        """
+        key = await self._threads.run(request_key, request)
+        text = self.records.dump_request(request)
+
+        def take(database: Connection) -> Stored:
+            return _claim(database, key, self._run, text)
+
+        return Row(self, request, Fields(*await self.write(take)))
+
+    async def rows(self) -> AsyncGenerator[Row]:
+        """Give all rows, in their order, as those of this run."""
+        last = 0
+        while page := await self._claim_page(last):
+            for *fields, text in page:
+                last = fields[0]
+                yield Row(self, self.records.load_request(text), Fields(*fields))
+
+    async def _claim_page(self, last: int) -> list[Stored]:
+        def take(database: Connection) -> list[Stored]:
+            return _claim_page(database, last, self._run)
+
+        return await self.write(take)
+
+    # --- For rows ---------------------------------------------------------------------------
+
+    async def write(self, work: Callable[[Connection], _Value]) -> _Value:
+        """Run statements in a transaction that is on disk when this returns.
+
+        Raises:
+            JournalError: They could not be written.
+        """
+        return await self._store.run(work)
+
+    async def exist(self, paths: tuple[Path, ...]) -> bool:
+        """Tell whether all these files are there."""
+        return await self._threads.run(lambda: all(path.is_file() for path in paths))
+
+    def post_began(self) -> None:
+        """Note that a POST may be sent, whose end is to be written down."""
+        self._posts += 1
+
+    def post_ended(self) -> None:
+        """Note that it was."""
+        self._posts -= 1
+        if self._posts == 0:
+            self._no_posts.set()
+
+
+# --- Statements -----------------------------------------------------------------------------
+
+
+def _next_run(database: Connection) -> int:
+    run: int = database.execute("SELECT coalesce(max(run), 0) + 1 FROM request").fetchone()[0]
+    return run
+
+
+def _claim(database: Connection, key: str, run: int, text: str) -> Stored:
+    found = database.execute(
+        f"SELECT {_COLUMNS} FROM request WHERE key = ? AND run < ? ORDER BY ordinal LIMIT 1",  # noqa: S608
+        (key, run),
+    ).fetchone()
+    if found is None:
+        return _add(database, key, run, text)
+    database.execute("UPDATE request SET run = ? WHERE id = ?", (run, found[0]))
+    return _interrupted(database, found)
+
+
+def _add(database: Connection, key: str, run: int, text: str) -> Stored:
+    changed = now()
+    (ordinal,) = database.execute("SELECT count(*) FROM request WHERE key = ?", (key,)).fetchone()
+    added = database.execute(
+        "INSERT INTO request (key, ordinal, run, state, request, changed) "
+        "VALUES (?, ?, ?, 'planned', ?, ?)",
+        (key, ordinal, run, text, changed),
+    )
+    return (added.lastrowid, "planned", None, None, None, changed)
+
+
+def _claim_page(database: Connection, last: int, run: int) -> list[Stored]:
+    page = database.execute(
+        f"SELECT {_COLUMNS}, request FROM request WHERE id > ? ORDER BY id LIMIT {PAGE}",  # noqa: S608
+        (last,),
+    ).fetchall()
+    for row in page:
+        database.execute("UPDATE request SET run = ? WHERE id = ?", (run, row[0]))
+    return [(*_interrupted(database, row[:-1]), row[-1]) for row in page]
+
+
+def _interrupted(database: Connection, found: Stored) -> Stored:
+    """Make what an earlier run left `sending` unknown: its process died before the answer."""
+    id_, state, *others = found
+    if state != "sending":
+        return found
+    database.execute("UPDATE request SET state = 'unknown' WHERE id = ?", (id_,))
+    return (id_, "unknown", *others)
+
+
+def _check_origin(
+    database: Connection, base_url: str, api_key: str, *, may_change: bool
+) -> str | None:
+    """Return what is wrong with using a journal for this server and account."""
+    found = database.execute("SELECT base_url, salt, account FROM origin").fetchone()
+    if found is None:
+        salt = secrets.token_hex(16)
+        account = _account(salt, api_key)
+        database.execute("INSERT INTO origin VALUES (?, ?, ?)", (base_url, salt, account))
+        return None
+    known_url, salt, known_account = found
+    if base_url != known_url:
+        return f"was made for the server {known_url}, and this session talks to {base_url}"
+    account = _account(salt, api_key)
+    if hmac.compare_digest(account, known_account):
+        return None
+    if not may_change:
+        return (
+            "was made with another API key: if only the key was changed, and not the account, "
+            "use Journal(path, new_key=True)"
+        )
+    database.execute("UPDATE origin SET account = ?", (account,))
+    return None
+
+
+def _account(salt: str, api_key: str) -> str:
+    return hmac.new(salt.encode(), api_key.encode(), hashlib.sha256).hexdigest()
