@@ -9,13 +9,12 @@ from datetime import UTC, datetime
 from typing import TypeVar, TypeVarTuple
 from urllib.parse import quote
 
-import attrs
-
 from vidgo_async._api import wire
 from vidgo_async._api.body_stream import Body
 from vidgo_async._api.limiter import Limiter, Permit
 from vidgo_async._api.recent_tasks import RecentTasks
 from vidgo_async._api.send_state import SendState
+from vidgo_async._api.submit_body import SubmitBody
 from vidgo_async._api.transport import Transport
 from vidgo_async._core.concurrency import now
 from vidgo_async._core.errors import RateLimitError, TransportError, VidgoError
@@ -32,19 +31,6 @@ _Value = TypeVar("_Value")
 _Args = TypeVarTuple("_Args")
 _KNOWN_STATES = frozenset(TaskStatus)
 _SUCCESS = range(200, 300)
-
-
-@attrs.frozen(kw_only=True, eq=False, repr=False)
-class SubmitBody:
-    """A submit as it is sent, and what the task keeps of it."""
-
-    body: bytes
-    """The JSON."""
-    secret: str | None
-    """The callback URL, which may hold a token."""
-    model: str
-    duration: float | None
-    """Seconds of video that were asked for, if any."""
 
 
 class Api:

@@ -3,8 +3,8 @@
 import math
 from collections.abc import Callable
 
-from vidgo_async._api.client import SubmitBody
 from vidgo_async._api.send_state import SendState
+from vidgo_async._api.submit_body import SubmitBody
 from vidgo_async._core.concurrency import now
 from vidgo_async._core.models import Request
 from vidgo_async._generation.breaker import Breaker

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from vidgo_async._api.client import SubmitBody
+from vidgo_async._api.submit_body import SubmitBody
 from vidgo_async._core.models import Request
 from vidgo_async._core.secret import SecretBytes
 from vidgo_async.requests import Source, input_with
