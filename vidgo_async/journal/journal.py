@@ -31,7 +31,7 @@ class Journal:
             path: The file; others of that name, with endings, lie beside it.
             new_key: Go on with a journal whose API key was changed since.
         """
-        self.path: Path = Path(os.path.abspath(os.fspath(path)))  # noqa: PTH100 - links stay
+        self.path: Path = Path(path)
         self._new_key = new_key
         self._ledger: Ledger | None = None
         self._has_batch = False

@@ -37,9 +37,9 @@ class Ledger:
 
     def __init__(self, path: Path, *, new_key: bool) -> None:
         self.path = path
-        self.records: Records = Records(path.parent)
+        self.records: Records
         self._new_key = new_key
-        self._store = Store(path)
+        self._store: Store
         self._threads = Threads()
         self._is_bound = False
         self._run = 0
@@ -52,6 +52,9 @@ class Ledger:
         Raises:
             JournalError: It is in use, no journal, of a newer format, or cannot be used.
         """
+        here = await self._threads.run(Path.cwd)  # as it is now: it may change
+        self.records = Records(here, self.path)
+        self._store = Store(self.records.journal)
         await self._store.open()
         self._run = await self.write(_next_run)
 

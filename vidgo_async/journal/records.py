@@ -27,12 +27,14 @@ _converter.register_unstructure_hook(datetime, datetime.isoformat)
 _converter.register_structure_hook(datetime, lambda text, _: datetime.fromisoformat(text))
 
 
-@attrs.frozen
 class Records:
     """Reads and writes values; files are named by their way from the journal's folder."""
 
-    folder: Path
-    """Absolute."""
+    def __init__(self, here: Path, journal: Path) -> None:
+        self._here = here
+        """What relative paths begin at."""
+        self.journal: Path = self._absolute(journal)
+        self._folder = self.journal.parent
 
     # --- Requests ---------------------------------------------------------------------------
 
@@ -82,15 +84,19 @@ class Records:
 
     def dump_path(self, path: Path) -> str:
         """Write a path: relative where it lies under the journal's folder, so that both can move."""
-        absolute = Path(os.path.abspath(path))  # noqa: PTH100 - `resolve` would follow links
+        absolute = self._absolute(path)
         try:
-            return absolute.relative_to(self.folder).as_posix()
+            return absolute.relative_to(self._folder).as_posix()
         except ValueError:
             return str(absolute)
 
     def load_path(self, text: str) -> Path:
         """Read a path."""
-        return self.folder / text
+        return self._folder / text
+
+    def _absolute(self, path: Path) -> Path:
+        # Links stay as they are: where they lead may change.
+        return Path(os.path.normpath(self._here / path))
 
     def dump_paths(self, paths: tuple[Path, ...]) -> str:
         """Write the paths of saved files."""
