@@ -561,6 +561,10 @@ class VidgoSession:
     ) -> RequestRecord | None:
         if journal is None:
             return None
+        given: object = journal
+        if not isinstance(given, Journal):
+            msg = f"journal must be an open Journal here, not {type(given).__name__}"
+            raise TypeError(msg)
         await journal.ledger.bind(self._settings.base_url, self._settings.api_key)
         return await self._call(runtime, journal.ledger.claim(request))
 

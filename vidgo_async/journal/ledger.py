@@ -22,6 +22,7 @@ from vidgo_async.journal.keys import request_key
 from vidgo_async.journal.records import Records, dump_task, load_error, load_task
 from vidgo_async.journal.rows import Fields, Row, now, update
 from vidgo_async.journal.store import Store
+from vidgo_async.requests import sources_of
 
 _Value = TypeVar("_Value")
 
@@ -134,7 +135,10 @@ class Ledger:
             OSError: A picture of it cannot be read.
             JournalError: The file cannot be written.
         """
-        key = await self._threads.run(request_key, request)
+        if sources_of(request):
+            key = await self._threads.run(request_key, request)
+        else:  # in the order of reading, which threads would not keep
+            key = request_key(request)
         text = self.records.dump_request(request)
 
         def take(database: Connection) -> Stored:

@@ -36,9 +36,10 @@ class Run:
         """
         if self._is_own:
             await self.journal.__aenter__()
+        ledger = self.journal.ledger
         self.journal.begin_batch()
         self._has_begun = True
-        await self.journal.ledger.bind(*self._origin)
+        await ledger.bind(*self._origin)
 
     async def claim(self, request: Request) -> "Row":
         """Return the row of a request."""
