@@ -29,7 +29,7 @@ Wrong arguments are plain `ValueError` and `TypeError`, raised before anything i
 import copy
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, ClassVar, Self, cast
+from typing import Any, ClassVar, Literal, Self, cast
 
 from vidgo_async._core.models import MediaFile, Request, Task
 
@@ -365,7 +365,15 @@ class JournalError(VidgoError):
 
     It is in use, was made for another server or account, is no journal or a newer one, or cannot be
     written; or an entry of it is not in the state that was expected. The message says which.
+
+    Attributes:
+        reason: `in_use` by another run, or `no_locks` where the drive has none that work, as
+            network drives; None for all else.
     """
+
+    def __init__(self, message: str, reason: Literal["in_use", "no_locks"] | None = None) -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 class NotSentError(VidgoError):

@@ -561,7 +561,7 @@ class VidgoSession:
     ) -> RequestRecord | None:
         if journal is None:
             return None
-        given: object = journal
+        given: Any = journal
         if not isinstance(given, Journal):
             msg = f"journal must be an open Journal here, not {type(given).__name__}"
             raise TypeError(msg)

@@ -3,6 +3,7 @@
 `program.py` holds their help texts, and imports this file when a command runs.
 """
 
+import functools
 from pathlib import Path
 from typing import Annotated
 
@@ -14,12 +15,15 @@ from vidgo_async._core.validators import check_count
 from vidgo_async._session.arguments import check_timeout
 from vidgo_async._session.session import VidgoSession
 from vidgo_async.cli.arguments import as_output_folder, as_requests, as_task_ids, usage_errors
+from vidgo_async.cli.journals import RunJournal, as_journal, journal_path, settle
 from vidgo_async.cli.report import Report
 from vidgo_async.cli.run import for_each, run
 from vidgo_async.cli.webhooks import Webhook, as_webhook, session_settings
+from vidgo_async.journal import EntryState
 from vidgo_async.requests import GrokImagine
 
 Out = Annotated[Path, Parameter(help="The folder to save into; made if missing.")]
+MaxInFlight = Annotated[int, Parameter(help="Videos in the making at once.")]
 Timeout = Annotated[float, Parameter(help="Seconds to wait for each task.")]
 
 
@@ -38,8 +42,15 @@ def generate(
     image: Annotated[
         str | None, Parameter(help="A picture to begin with: a path or a URL.")
     ] = None,
-    out: Out = Path(),
-    max_in_flight: Annotated[int, Parameter(help="Videos in the making at once.")] = 16,
+    out: Annotated[
+        Path | None, Parameter(help="The folder to save into, with a journal; made if missing.")
+    ] = None,
+    journal: Annotated[
+        Path | None, Parameter(help="A file for the journal: the same command buys nothing twice.")
+    ] = None,
+    no_journal: Annotated[bool, Parameter(help="Write none.", negative=())] = False,
+    again: Annotated[bool, Parameter(help="Buy anew what was bought before.", negative=())] = False,
+    max_in_flight: MaxInFlight = 16,
     timeout: Timeout = 900.0,
     webhook_url: Annotated[
         str | None, Parameter(help="A public URL that leads to --webhook-port, as of a tunnel.")
@@ -57,18 +68,82 @@ def generate(
         check_count("--max-in-flight", max_in_flight)
         check_timeout(timeout)
         webhook = as_webhook(webhook_url, webhook_port)
+        path = journal_path(out, journal, no_journal=no_journal, again=again, sandbox=sandbox)
         session = None if sandbox else _new_session(webhook)
-        report = Report(as_output_folder(out), in_sandbox=sandbox)
+        folder = as_output_folder(out or Path())
+        report = Report(folder, in_sandbox=sandbox)
+        written = RunJournal(path, report, may_move=journal is None, again=again)
 
     async def job(vidgo: VidgoSession) -> None:
         batch = vidgo.generate_many(
-            requests, max_in_flight=max_in_flight, timeout=timeout, on_update=report.on_update
+            requests,
+            max_in_flight=max_in_flight,
+            timeout=timeout,
+            on_update=report.on_update,
+            journal=written.journal,
+            download_to=None if written.journal is None else folder,
         )
         async with batch, anyio.create_task_group() as downloads:
             async for outcome in batch:
-                downloads.start_soon(report.save_outcome, vidgo.download, outcome)
+                written.note(outcome)
+                if written.journal is None:
+                    downloads.start_soon(report.save_outcome, vidgo.download, outcome)
+                else:
+                    report.add_saved(outcome)
 
-    return run(job, report, session, webhook)
+    return run(job, report, session, webhook=webhook, journal=written)
+
+
+def resume(
+    file: Annotated[Path, Parameter(help="A journal.")],
+    /,
+    *,
+    out: Out = Path(),
+    max_in_flight: MaxInFlight = 16,
+    timeout: Timeout = 900.0,
+) -> int:
+    """Go on with all that is in a journal: send, wait and save what is missing."""
+    with usage_errors():
+        check_count("--max-in-flight", max_in_flight)
+        check_timeout(timeout)
+        known = as_journal(file)
+        session = _new_session()
+        folder = as_output_folder(out)
+        report = Report(folder)
+
+    async def job(vidgo: VidgoSession) -> None:
+        batch = vidgo.resume(
+            known,
+            max_in_flight=max_in_flight,
+            timeout=timeout,
+            on_update=report.on_update,
+            download_to=folder,
+        )
+        async with batch:
+            async for outcome in batch:
+                report.add_saved(outcome)
+
+    return run(job, report, session)
+
+
+def journal(
+    file: Annotated[Path, Parameter(help="A journal.")],
+    /,
+    *,
+    state: Annotated[EntryState | None, Parameter(help="Only the entries in this state.")] = None,
+    adopt: Annotated[
+        tuple[int, str] | None,
+        Parameter(help="Go on with a task that was found for an unknown entry: ENTRY TASK_ID."),
+    ] = None,
+    forget: Annotated[
+        int | None, Parameter(help="Send an unknown entry again: no task was found for it.")
+    ] = None,
+) -> int:
+    """Print what is in a journal, or settle an entry whose outcome is unknown."""
+    with usage_errors():
+        known = as_journal(file)
+        report = Report(Path())
+    return anyio.run(functools.partial(settle, known, report, state, adopt, forget))
 
 
 def wait(

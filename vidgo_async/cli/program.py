@@ -11,6 +11,8 @@ from vidgo_async._core.version import __version__
 
 COMMANDS = {
     "generate": "Generate a video for each prompt, and save them.",
+    "resume": "Go on with all that is in a journal.",
+    "journal": "Print what is in a journal; settle what is unknown.",
     "wait": "Wait for tasks that are under way, and save their files.",
     "download": "Save the files of tasks that finished.",
     "upload": "Upload pictures, and print their URLs; they are kept for 72 hours.",

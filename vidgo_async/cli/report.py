@@ -61,14 +61,21 @@ class Report:
         if task.failed:
             self._unsaved.remove(task.task_id)  # its credits are given back
 
+    def add_saved(self, outcome: Outcome) -> None:
+        """Add the rows of one request of a batch that saved its files itself."""
+        if outcome.error is not None:
+            self._add_failed(outcome.error, outcome)
+            return
+        for path in outcome.paths:
+            self._add_row(str(path), outcome.task.task_id)
+        self._unsaved.remove(outcome.task.task_id)
+
     async def save_outcome(self, download: Download, outcome: Outcome) -> None:
         """Save the files of one request of a batch, or print why there are none."""
         if outcome.error is None:
             await self.save(download, outcome.task)
         else:
-            task_id = outcome.error.task_id
-            about = task_id or repr(outcome.request.input["prompt"])
-            self.add_failure(task_id, outcome.error, about=about)
+            self._add_failed(outcome.error, outcome)
 
     async def save(self, download: Download, task: Task) -> None:
         """Save the files of a task that ended; one that is lost does not stop the others."""
@@ -86,6 +93,10 @@ class Report:
                 self.add_failure(task.task_id, result)
         if all(isinstance(result, Path) for result in results):
             self._unsaved.remove(task.task_id)
+
+    def _add_failed(self, error: VidgoError, outcome: Outcome) -> None:
+        about = error.task_id or repr(outcome.request.input.get("prompt", outcome.request.model))
+        self.add_failure(error.task_id, error, about=about)
 
     # --- Failures ---------------------------------------------------------------------------
 

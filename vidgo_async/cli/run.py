@@ -10,15 +10,18 @@ from typing import Any, TypeVar
 
 import anyio
 
+from vidgo_async._core.errors import JournalError
 from vidgo_async._polling.policies import FixedPolling
 from vidgo_async._session.session import VidgoSession
 from vidgo_async.cli.arguments import BAD_USAGE
 from vidgo_async.cli.console import print_line
+from vidgo_async.cli.journals import RunJournal
 from vidgo_async.cli.report import Report
 from vidgo_async.cli.retries import printed_retries
 from vidgo_async.cli.signals import Signals
 from vidgo_async.cli.webhooks import Webhook, session_settings
 
+FAILED = 1
 SIGNALLED = 128
 """What a shell adds to the number of the signal that ended a program."""
 
@@ -27,14 +30,22 @@ Job = Callable[[VidgoSession], Awaitable[None]]
 
 
 def run(
-    job: Job, report: Report, session: VidgoSession | None, webhook: Webhook | None = None
+    job: Job,
+    report: Report,
+    session: VidgoSession | None,
+    *,
+    webhook: Webhook | None = None,
+    journal: RunJournal | None = None,
 ) -> int:
     """Run a job on a session, or on a sandbox; return the exit status."""
     try:
-        received = anyio.run(functools.partial(_run, job, report, session, webhook))
+        received = anyio.run(functools.partial(_run, job, report, session, webhook, journal))
     except PortError as error:
         print_line(sys.stderr, f"vidgo-async: {error}")
         return BAD_USAGE
+    except JournalError as error:
+        print_line(sys.stderr, f"vidgo-async: {error}")
+        return FAILED
     if received is not None:
         return SIGNALLED + received
     return int(report.failed > 0)
@@ -58,7 +69,11 @@ class PortError(Exception):
 
 
 async def _run(
-    job: Job, report: Report, session: VidgoSession | None, webhook: Webhook | None
+    job: Job,
+    report: Report,
+    session: VidgoSession | None,
+    webhook: Webhook | None,
+    journal: RunJournal | None,
 ) -> int | None:
     """Run a job; return the number of the signal that ended it, if any."""
     signals = Signals()
@@ -68,12 +83,25 @@ async def _run(
         stack.callback(report.close)
         if webhook is not None:
             await _serve(stack, webhook)
+        if journal is not None:  # closed after the session, which writes into it until then
+            await stack.enter_async_context(journal)
         vidgo = session or await _sandbox_session(stack, webhook)
         # Read once the session is closed, which gives submits in flight some seconds.
         stack.callback(lambda: report.add_unclaimed(vidgo.unclaimed))
         await stack.enter_async_context(vidgo)
-        await signals.run(job(vidgo))
+        await signals.run(_unwrapped(job(vidgo)))
     return signals.received
+
+
+async def _unwrapped(job: Awaitable[None]) -> None:
+    """Await a job; of a task group that a journal failed in, raise the journal's error."""
+    try:
+        await job
+    except* JournalError as group:
+        failed = group.exceptions[0]
+    else:
+        return
+    raise failed
 
 
 async def _serve(stack: contextlib.AsyncExitStack, webhook: Webhook) -> None:

@@ -136,7 +136,7 @@ class Store:
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
                 msg = f"the journal {self.path} is in use by another run"
-                raise JournalError(msg) from None
+                raise JournalError(msg, "in_use") from None
             raise
 
     def _prepare(self, database: sqlite3.Connection) -> None:
@@ -154,7 +154,7 @@ class Store:
         (mode,) = database.execute("PRAGMA journal_mode = WAL").fetchone()
         if mode != "wal":
             msg = f"the journal {self.path} must lie on a local disk: locks do not work here"
-            raise JournalError(msg)
+            raise JournalError(msg, "no_locks")
         database.execute("PRAGMA synchronous = FULL")
         tables = database.execute("SELECT count(*) FROM sqlite_master").fetchone()
         if tables == (0,):
@@ -195,7 +195,8 @@ _REASONS = {
 def _failed(path: Path, error: sqlite3.Error) -> JournalError:
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # without what SQLite adds to it
     reason = _REASONS.get(code, f"{error}; it must lie on a local disk")
-    failure = JournalError(f"cannot use the journal {path}: {reason}")
+    kind: Any = None if code in _REASONS else "no_locks"
+    failure = JournalError(f"cannot use the journal {path}: {reason}", kind)
     failure.__cause__ = error
     return failure
 
