@@ -14,16 +14,18 @@ import vidgo_async.sandbox
 from tests.support.readme import ROOT, as_module, python_blocks
 from tests.support.servers import free_port
 from tests.support.uploads import PNG, picture
-from vidgo_async.sandbox import Sandbox
+from vidgo_async.sandbox import Sandbox, reset_before
 
 README = (ROOT / "README.md").read_text()
 SUITE = [
-    block for block in python_blocks() if "pytest_plugins" in block or "vidgo_sandbox:" in block
+    block
+    for block in python_blocks("vidgo_async/sandbox/README.md")
+    if "pytest_plugins" in block or "vidgo_sandbox:" in block
 ]
 """A conftest and the tests of an app."""
 APPS = [block for block in python_blocks() if "app = FastAPI" in block]
 """Apps, which `tests/webhooks/test_recipes.py` serves."""
-BLOCKS = [block for block in python_blocks() if block not in [*SUITE, *APPS]]
+BLOCKS = [block for block in python_blocks() if block not in APPS]
 
 
 @pytest.mark.virtual_time
@@ -35,6 +37,7 @@ async def test_each_python_block_runs(
     mains: list[Any] = []
     monkeypatch.setattr(anyio, "run", mains.append)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("builtins.input", lambda _: "")
     (tmp_path / "prompts.txt").write_text("a fox\n\na lake\n")
     (tmp_path / "pictures").mkdir()
     for name in ("fox.png", "lake.png"):
@@ -50,6 +53,8 @@ async def test_each_python_block_runs(
     async with Sandbox() as sandbox:
         monkeypatch.setenv("VIDGO_BASE_URL", sandbox.url)
         monkeypatch.setenv("VIDGO_API_KEY", sandbox.api_key)
+        if "Journal(" in block:
+            await leave_an_unknown_one(sandbox)
         await coroutine()
         assert sandbox.sold > 0 or "sandbox.sold" in block
         if "WebhookReceiver" in block:
@@ -59,6 +64,15 @@ async def test_each_python_block_runs(
     if "fox.mp4" in block:
         assert mains == [coroutine]
         assert (tmp_path / "fox.mp4").stat().st_size > 1000
+
+
+async def leave_an_unknown_one(sandbox: Sandbox) -> None:
+    """Begin the journal of README, with a request that was not sold and nobody knows it."""
+    sandbox.inject(reset_before)
+    async with vidgo_async.VidgoSession() as vidgo:
+        fox = vidgo_async.GrokImagine(prompt="a fox")
+        async for outcome in vidgo.generate_many([fox], journal="foxes.vidgo"):
+            assert isinstance(outcome.error, vidgo_async.SubmissionUnknownError)
 
 
 async def test_the_suite_of_an_app_runs_in_seconds(tmp_path: Path) -> None:
@@ -114,6 +128,7 @@ def test_every_fault_is_in_the_table() -> None:
     [
         "README.md",
         "benchmarks/README.md",
+        "vidgo_async/journal/README.md",
         "vidgo_async/sandbox/README.md",
         "vidgo_async/webhooks/README.md",
     ],

@@ -12,6 +12,7 @@ from tests.support.readme import ROOT, as_module, python_blocks
 READMES = [
     "README.md",
     "benchmarks/README.md",
+    "vidgo_async/journal/README.md",
     "vidgo_async/sandbox/README.md",
     "vidgo_async/webhooks/README.md",
 ]
