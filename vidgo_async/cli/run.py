@@ -15,7 +15,6 @@ from vidgo_async._polling.policies import FixedPolling
 from vidgo_async._session.session import VidgoSession
 from vidgo_async.cli.arguments import BAD_USAGE
 from vidgo_async.cli.console import print_line
-from vidgo_async.cli.journals import RunJournal
 from vidgo_async.cli.report import Report
 from vidgo_async.cli.retries import printed_retries
 from vidgo_async.cli.signals import Signals
@@ -35,7 +34,7 @@ def run(
     session: VidgoSession | None,
     *,
     webhook: Webhook | None = None,
-    journal: RunJournal | None = None,
+    journal: contextlib.AbstractAsyncContextManager[object] | None = None,
 ) -> int:
     """Run a job on a session, or on a sandbox; return the exit status."""
     try:
@@ -73,7 +72,7 @@ async def _run(
     report: Report,
     session: VidgoSession | None,
     webhook: Webhook | None,
-    journal: RunJournal | None,
+    journal: contextlib.AbstractAsyncContextManager[object] | None,
 ) -> int | None:
     """Run a job; return the number of the signal that ended it, if any."""
     signals = Signals()
