@@ -24,7 +24,7 @@ from vidgo_async.journal.ledger import Ledger
 if TYPE_CHECKING:
     from vidgo_async.journal.rows import Row
 
-REQUESTS = 4
+REQUESTS = 2
 
 
 class LedgerMachine(RuleBasedStateMachine):
@@ -66,8 +66,9 @@ class LedgerMachine(RuleBasedStateMachine):
     )
     def post(self, number: int, answer: str, retry_failed: bool) -> None:
         """Send what is to be sent, and let the server and the disk do what they do."""
-        row = self.rows.get(number)
-        if row is None or row.state not in {"planned", "ended"}:
+        self.claim(number)
+        row = self.rows[number]
+        if row.state not in {"planned", "ended"}:
             return
         try:
             if self.run(row.recall(retry_failed=retry_failed)) is not None:
@@ -172,5 +173,5 @@ class LedgerMachine(RuleBasedStateMachine):
 
 TestLedger = LedgerMachine.TestCase
 TestLedger.settings = settings(
-    max_examples=60 if "CI" in os.environ else 25, stateful_step_count=25, deadline=None
+    max_examples=200 if "CI" in os.environ else 60, stateful_step_count=20, deadline=None
 )
