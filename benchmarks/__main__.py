@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from types import ModuleType
 
 from benchmarks import (
+    chaos,
     faults_elsewhere,
+    journal,
     limits,
     long_batch,
     machine,
@@ -34,6 +36,8 @@ BENCHMARKS: dict[str, ModuleType] = {
     "rate": rate,
     "limits": limits,
     "webhooks": webhooks,
+    "journal": journal,
+    "chaos": chaos,
     "watching": watching,
     "long-batch": long_batch,
     "soak": soak,
