@@ -16,6 +16,7 @@ from vidgo_async import (
     VidgoSession,
     WebhookReceiver,
 )
+from vidgo_async._polling import callbacks
 from vidgo_async.sandbox import (
     Callbacks,
     Sandbox,
@@ -491,6 +492,34 @@ async def test_a_status_that_lags_for_long_is_no_missing_callback() -> None:
             group.start_soon(vidgo.wait, task)
             await anyio.sleep(35)
             assert sandbox.received["status"] == before
+
+
+async def test_more_tasks_than_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A task that was forgotten is polled all the same when it is reported, or late."""
+    monkeypatch.setattr(callbacks, "MAX_KNOWN", 2)
+    async with Sandbox(seconds=(20, 20)) as sandbox:
+        receiver, vidgo = told_session(sandbox)
+        async with vidgo, anyio.create_task_group() as group:
+            tasks = list[Task]()
+            for _ in range(4):
+                tasks.append(await vidgo.submit(FOX))
+                group.start_soon(vidgo.wait, tasks[-1])
+                await anyio.sleep(0.1)
+            await anyio.sleep(20)
+            for task in tasks[:3]:
+                await tell(receiver, task.task_id)
+            await anyio.sleep(1)
+            assert sandbox.received["status"] == 3
+        assert anyio.current_time() < 390
+
+
+async def test_nothing_is_polled_after_the_last_end() -> None:
+    """The silence after a batch means nothing."""
+    async with Sandbox(seconds=(5, 5)) as sandbox, called_back(sandbox) as vidgo:
+        await lateness(vidgo, sandbox, 10)
+        before = sandbox.received["status"]
+        await anyio.sleep(100)
+        assert sandbox.received["status"] == before
 
 
 # --- What is learned ------------------------------------------------------------------------

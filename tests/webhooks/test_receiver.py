@@ -168,6 +168,16 @@ async def test_hints_of_other_processes() -> None:
         assert unknown == []
 
 
+def _leaving(task_id: str) -> None:
+    raise SystemExit(task_id)
+
+
+async def test_an_on_unknown_that_ends_the_program() -> None:
+    """What is to end the program does."""
+    with pytest.raises(SystemExit):
+        await tell(WebhookReceiver(TOKEN, _leaving), "a")
+
+
 async def test_an_on_unknown_that_fails_costs_no_purchase() -> None:
     """It may be called when a submit was answered, whose task the caller gets all the same."""
     async with Sandbox() as sandbox:
