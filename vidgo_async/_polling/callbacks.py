@@ -16,8 +16,6 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable, Iterator
 from itertools import islice
 
-import attrs
-
 from vidgo_async._core.models import Task
 from vidgo_async._polling.reliance import Reliance
 from vidgo_async._polling.safety_net import SafetyNet
@@ -42,17 +40,19 @@ CERTAINTY = 3.0
 """How many ended tasks the probes of a silence are to find, on average: one in e^3 finds none."""
 
 
-@attrs.define(eq=False)
 class _Bought:
     """A task that was bought, with a callback to come."""
 
-    kind: Hashable
-    submitted_at: float
-    told_at: float | None = None
-    """The loop's time at which a callback came first, if one did."""
-    has_ended: bool = False
-    """Whether it was reported, or seen, to have ended, and no poll found otherwise since."""
-    is_judged: bool = False
+    __slots__ = ("has_ended", "is_judged", "kind", "submitted_at", "told_at")
+
+    def __init__(self, kind: Hashable, submitted_at: float, *, has_ended: bool) -> None:
+        self.kind = kind
+        self.submitted_at = submitted_at
+        self.told_at: float | None = None
+        """The loop's time at which a callback came first, if one did."""
+        self.has_ended = has_ended
+        """Whether it was reported, or seen, to have ended, and no poll found otherwise since."""
+        self.is_judged = False
 
 
 class Callbacks:

@@ -2,22 +2,22 @@
 
 from collections import OrderedDict
 
-import attrs
-
 MAX_EARLY = 1000
 """Callbacks that are remembered; of more the oldest is given up."""
 MAX_AGE = 60.0
 """Seconds after which a callback is given up."""
 
 
-@attrs.frozen
 class _Early:
-    at: float
-    """When it came."""
-    last_post: int
-    """The last POST that was sent then: the task is of this one or one before, or of none."""
-    is_hint: bool
-    """Whether another process has it, and nobody needs to be told of it."""
+    __slots__ = ("at", "is_hint", "last_post")
+
+    def __init__(self, at: float, last_post: int, *, is_hint: bool) -> None:
+        self.at = at
+        """When it came."""
+        self.last_post = last_post
+        """The last POST that was sent then: the task is of this one or one before, or of none."""
+        self.is_hint = is_hint
+        """Whether another process has it, and nobody needs to be told of it."""
 
 
 class EarlyCallbacks:
@@ -55,7 +55,7 @@ class EarlyCallbacks:
     def add(self, task_id: str, now: float, *, is_hint: bool = False) -> list[str]:
         """Remember an id, once; return those given up, perhaps this one, without hints."""
         if task_id not in self._callbacks:
-            self._callbacks[task_id] = _Early(now, self._last_post, is_hint)
+            self._callbacks[task_id] = _Early(now, self._last_post, is_hint=is_hint)
         return self._give_up(now)
 
     def _give_up(self, now: float) -> list[str]:
