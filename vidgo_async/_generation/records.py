@@ -91,20 +91,15 @@ class Recorder:
     def __init__(self, record: SubmitRecord | None) -> None:
         self._record = record
 
-    @property
-    def is_needed(self) -> bool:
-        """Whether there is a journal."""
-        return self._record is not None
-
-    async def before(self) -> None:
-        """Write down that a POST follows.
+    async def before(self) -> bool:
+        """Write down that a POST follows; tell whether there is a journal.
 
         Raises:
             JournalError: It could not be written: nothing may be sent.
             asyncio.CancelledError: Nothing is to be sent any more; that is written down too.
         """
         if self._record is None:
-            return
+            return False
         writing = asyncio.create_task(self._record.sending())
         try:
             await asyncio.shield(writing)
@@ -113,6 +108,7 @@ class Recorder:
             if not writing.cancelled() and writing.exception() is None:
                 await self.after(None)
             raise
+        return True
 
     async def after(self, result: Task | VidgoError | None) -> None:
         """Write down what came of it: a task, an error, or None if it was not sent.

@@ -222,9 +222,8 @@ class Submitter:
 
     async def _write_intent(self, submit: PendingSubmit) -> None:
         """Write down that it is sent next, if it still is by then."""
-        if not submit.recorder.is_needed:
+        if not await submit.recorder.before():
             return
-        await submit.recorder.before()
         try:
             self._permits.check_still_wanted(submit)
         except BaseException:

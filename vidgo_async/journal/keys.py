@@ -36,7 +36,7 @@ def _identity(source: Source) -> str:
             return source.file_url
         case Path():
             return f"sha256:{_digest_of(source)}"
-        case str():
+        case _:
             encoded = "".join(source.partition(",")[2].split())
             return f"sha256:{hashlib.sha256(_decoded(encoded)).hexdigest()}"
 

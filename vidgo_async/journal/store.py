@@ -171,7 +171,7 @@ class Store:
             results = [work(database) for work in works]
             database.execute("COMMIT")
         except BaseException:
-            if database.in_transaction:
+            with contextlib.suppress(sqlite3.OperationalError):  # SQLite may have done so itself
                 database.execute("ROLLBACK")
             raise
         return results
