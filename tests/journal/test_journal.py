@@ -358,6 +358,16 @@ async def test_an_unknown_state(path: Path) -> None:
         assert await journal.entries(EntryState.PLANNED) == []
 
 
+async def test_a_row_that_somebody_else_changed(path: Path) -> None:
+    """What is not planned any more is not sent: a compare-and-set."""
+    async with Journal(path) as journal:
+        row = await journal.ledger.claim(FOX)
+        await row.sending()
+        with pytest.raises(JournalError, match="not planned any more"):
+            await row.sending()
+        await row.not_sent(None)
+
+
 # --- A disk that fails ----------------------------------------------------------------------
 
 

@@ -11,6 +11,7 @@ from tests.support.webhooks import TOKEN, called_back, flat, tell, told_session
 from vidgo_async import (
     AdaptivePolling,
     FixedPolling,
+    GrokImagine,
     Task,
     TaskTimeoutError,
     VidgoSession,
@@ -511,6 +512,19 @@ async def test_more_tasks_than_are_remembered(monkeypatch: pytest.MonkeyPatch) -
             await anyio.sleep(1)
             assert sandbox.received["status"] == 3
         assert anyio.current_time() < 390
+
+
+async def test_no_probe_goes_to_a_task_without_callback() -> None:
+    """What is polled as usual needs no probe, however old it is."""
+    async with Sandbox(seconds=(5, 5)) as sandbox, called_back(sandbox) as vidgo:
+        slow_one = GrokImagine(prompt="slow")
+        sandbox.inject(changed(status="running"), call="status", times=40)
+        task = await vidgo.submit(slow_one, callback_url="https://elsewhere.example/")
+        async with anyio.create_task_group() as group:
+            group.start_soon(vidgo.wait, task)
+            await anyio.sleep(60)
+            await lateness(vidgo, sandbox, 12)
+            group.cancel_scope.cancel()
 
 
 async def test_nothing_is_polled_after_the_last_end() -> None:
