@@ -524,6 +524,9 @@ async def test_no_probe_goes_to_a_task_without_callback() -> None:
             group.start_soon(vidgo.wait, task)
             await anyio.sleep(60)
             await lateness(vidgo, sandbox, 12)
+            before = sandbox.received["status"]
+            await anyio.sleep(10)
+            assert sandbox.received["status"] - before <= 5  # every two seconds, as the policy says
             group.cancel_scope.cancel()
 
 
