@@ -518,8 +518,9 @@ async def test_no_probe_goes_to_a_task_without_callback() -> None:
     """What is polled as usual needs no probe, however old it is."""
     async with Sandbox(seconds=(5, 5)) as sandbox, called_back(sandbox) as vidgo:
         slow_one = GrokImagine(prompt="slow")
-        sandbox.inject(changed(status="running"), call="status", times=40)
         task = await vidgo.submit(slow_one, callback_url="https://elsewhere.example/")
+        running = changed(status="running")
+        sandbox.inject(running, call="status", task_id=task.task_id, times=None)
         async with anyio.create_task_group() as group:
             group.start_soon(vidgo.wait, task)
             await anyio.sleep(60)
