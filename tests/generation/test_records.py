@@ -106,3 +106,20 @@ async def test_what_is_not_wanted_any_more() -> None:
         with pytest.raises(InsufficientCreditsError):
             await submitter_of(vidgo).submit(FOX, {}, None, breaker=breaker, record=slate)
         assert (slate.words, sandbox.received) == (["sending", "not sent: None"], {})
+
+
+async def test_all_tasks_are_cancelled_at_once() -> None:
+    """As at the end of `asyncio.run`: what was bought is written all the same."""
+    slate = Slate()
+    async with Sandbox() as sandbox:
+        vidgo = await open_session(sandbox).__aenter__()
+        wait = asyncio.create_task(submitter_of(vidgo).submit(FOX, {}, None, record=slate))
+        while not sandbox.sold:  # noqa: ASYNC110 - it sets no event
+            await asyncio.sleep(0)
+        await asyncio.sleep(0.1)
+        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+            if "Recorder" in repr(task) or "bought" in repr(task):
+                task.cancel()
+        await wait
+        await vidgo.aclose()
+        assert slate.words == ["sending", "bought not_started"]

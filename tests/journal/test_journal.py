@@ -1,6 +1,7 @@
 """Batches with a journal: the same lines again buy only what is missing."""
 
 import asyncio
+import contextlib
 import logging
 import os
 from collections.abc import Iterable
@@ -8,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 from tests.support.sessions import FOX, foxes, open_session
+from tests.support.uploads import picture
 from vidgo_async import (
     Entry,
     EntryState,
@@ -249,16 +252,26 @@ async def test_unknown_outcomes_wait_for_a_word(path: Path) -> None:
             )
             await journal.adopt(one, task_id)
             await journal.forget(two)
-            for entry in (one, two):
-                with pytest.raises(JournalError, match="not unknown"):
-                    await journal.adopt(entry, "x")
-                with pytest.raises(JournalError, match="not unknown"):
-                    await journal.forget(entry)
+            with pytest.raises(JournalError, match="not unknown"):
+                await journal.adopt(two, "x")
+            with pytest.raises(JournalError, match="not unknown"):
+                await journal.forget(two)
             with pytest.raises(ValueError, match="empty"):
                 await journal.adopt(one, " ")
+            await journal.adopt(one, "a wrong one")  # which can be corrected
+            await journal.adopt(one, f" {task_id} \n")
         outcomes = await run(sandbox, requests, path)
         assert all(outcome.ok for outcome in outcomes.values())
         assert sandbox.sold == 3
+        async with Journal(path) as journal:
+            with pytest.raises(JournalError, match="not unknown"):
+                await journal.adopt(one, "too late")
+        async with Journal(path.with_name("other.vidgo")) as other:
+            row = await other.ledger.claim(FOX)
+            await row.sending()
+            await row.unknown(SubmissionUnknownError("a task may exist", FOX))
+            with pytest.raises(JournalError, match="not in the journal"):
+                await other.adopt(one, task_id)
 
 
 async def test_after_a_402_nothing_more_is_sent(path: Path) -> None:
@@ -362,10 +375,9 @@ async def test_a_row_that_somebody_else_changed(path: Path) -> None:
     """What is not planned any more is not sent: a compare-and-set."""
     async with Journal(path) as journal:
         row = await journal.ledger.claim(FOX)
-        await row.sending()
+        row.id = 99
         with pytest.raises(JournalError, match="not planned any more"):
             await row.sending()
-        await row.not_sent(None)
 
 
 # --- A disk that fails ----------------------------------------------------------------------
@@ -484,3 +496,122 @@ async def test_a_429_is_written_down(path: Path) -> None:
                 )
             assert await states(copy) == ["planned"]
         assert sandbox.sold == 1
+
+
+async def test_one_journal_and_two_servers(path: Path) -> None:
+    """An open journal is for one server too, whichever session came first."""
+    async with Sandbox() as one, Sandbox(seed=1) as two, Journal(path) as journal:
+        await run(one, [FOX], journal)
+        with pytest.raises(JournalError, match="made for the server"):
+            await run(two, [FOX], journal)
+        async with open_session(two) as vidgo:
+            with pytest.raises(JournalError, match="made for the server"):
+                await vidgo.generate(FOX, journal=journal)
+        assert two.received == {}
+
+
+async def test_closing_a_journal_while_a_post_is_open(path: Path) -> None:
+    """It is closed when the answer was written down; who is cancelled does not wait for that."""
+    async with Sandbox(seconds=(5, 5)) as sandbox, open_session(sandbox) as vidgo:
+        sandbox.inject(slow(5))
+        with anyio.move_on_after(2):
+            async with Journal(path) as journal:
+                await vidgo.generate(FOX, journal=journal)
+        assert anyio.current_time() < 3
+        with pytest.raises(JournalError, match="in use"):
+            await states(path)
+        await anyio.sleep(10)
+        assert await states(path) == ["bought"]
+        await asyncio.gather(journal.aclose(), journal.aclose())
+
+
+async def test_two_who_close_a_journal(path: Path) -> None:
+    """Both wait until it is closed; what comes after that is refused."""
+    journal = await Journal(path).__aenter__()
+    ledger = journal.ledger
+    writes = [asyncio.create_task(ledger.claim(fox)) for fox in foxes(50)]
+    await anyio.lowlevel.checkpoint()
+    await asyncio.gather(journal.aclose(), journal.aclose())
+    with pytest.raises(JournalError, match="closed"):
+        await ledger.claim(FOX)
+    assert len(await states(path)) == len(await asyncio.gather(*writes)) == 50
+
+
+async def test_an_id_that_is_no_text(path: Path) -> None:
+    """An id with half a character, as from a shell or a strange server, is kept as it is."""
+    async with Sandbox() as sandbox:
+        sandbox.inject(reset_after)
+        await run(sandbox, [FOX], path)
+    async with Journal(path) as journal:
+        (entry,) = await journal.entries()
+        await journal.adopt(entry, "task-\udcff")
+        (entry,) = await journal.entries()
+        assert entry.task is not None
+        assert entry.task.task_id == "task-\udcff"
+
+
+async def test_links_lead_to_one_journal(path: Path) -> None:
+    """A journal that is open under one name is in use under every other."""
+    link = path.with_name("link.vidgo")
+    async with Journal(path):
+        os.symlink(path, link)  # noqa: PTH211
+        with pytest.raises(JournalError, match="in use"):
+            await states(link)
+
+
+async def test_what_is_opened_and_cancelled(path: Path) -> None:
+    """Whoever is cancelled while a journal opens leaves it closed."""
+    for steps in range(12):
+        opening = asyncio.create_task(Journal(path).__aenter__())
+        for _ in range(steps):
+            await anyio.lowlevel.checkpoint()
+        opening.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await (await opening).aclose()
+        assert await states(path) == []
+
+
+def test_all_tasks_are_cancelled_at_once(path: Path) -> None:
+    """A program whose `main` returns in the middle of a batch ends, and loses nothing."""
+
+    async def main() -> None:
+        sandbox = await Sandbox(seconds=(0.2, 0.3)).__aenter__()
+        batch = asyncio.create_task(run(sandbox, foxes(200), path, max_in_flight=100))
+        await asyncio.sleep(0.2)
+        assert not batch.done()
+
+    asyncio.run(main())
+    assert set(asyncio.run(states(path))) <= {"planned", "unknown", "bought", "ended"}
+
+
+async def test_a_journal_that_was_deleted(path: Path) -> None:
+    """Nothing more is sent once the file is gone, or another took its place."""
+    async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
+        async with Journal(path) as journal:
+            await vidgo.generate(FOX, journal=journal)
+            await anyio.Path(path).unlink()
+            with pytest.raises(JournalError, match="deleted or replaced"):
+                await vidgo.generate(FOX, journal=journal)
+        assert sandbox.sold == 1
+
+
+async def test_another_working_folder(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A picture named by a relative path is found again, and a folder that is gone is no matter."""
+    folders = [tmp_path / "one", tmp_path / "two"]
+    for folder in folders:
+        folder.mkdir()
+    picture(folders[1], "fox.png")
+    monkeypatch.chdir(folders[0])
+    async with Sandbox() as sandbox:
+        async with Journal(path) as journal, open_session(sandbox) as vidgo:
+            monkeypatch.chdir(folders[1])
+            fox = GrokImagine("a", image_urls=[Path("fox.png")])
+            await vidgo.generate(fox, journal=journal)
+            (entry,) = await journal.entries()
+        assert entry.request.input["image_urls"] == [folders[1] / "fox.png"]
+        monkeypatch.chdir(folders[0])
+        folders[0].rmdir()
+        assert await states(path) == ["ended"]
+        monkeypatch.chdir(tmp_path)

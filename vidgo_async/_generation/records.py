@@ -119,6 +119,9 @@ class Recorder:
             return
         writing = asyncio.create_task(self._written(self._record, result))
         await _to_its_end(writing)
+        if writing.cancelled():  # with all tasks at once, as at the end of `asyncio.run`
+            writing = asyncio.create_task(self._written(self._record, result))
+            await _to_its_end(writing)
         error = None if writing.cancelled() else writing.exception()
         if error is not None:
             what = result.task_id if isinstance(result, Task) else result

@@ -35,7 +35,7 @@ class RunJournal:
     async def __aenter__(self) -> Self:
         if self._path is not None:
             if self._again:
-                _put_aside(self._path, self._report)
+                await self._put_aside(self._path)
             self.journal = await self._open(self._path)
         return self
 
@@ -59,6 +59,13 @@ class RunJournal:
         bought_at = None if outcome.task is None else outcome.task.submitted_at
         self._known += bought_at is not None and bought_at < self._started_at
 
+    async def _put_aside(self, path: Path) -> None:
+        """Rename a journal, so that all is bought anew and nothing is forgotten."""
+        if path.exists():  # noqa: ASYNC240 - nothing else runs yet
+            # That leaves one file, even after a crash, and shows that it is not in use.
+            await (await self._open(path)).aclose()
+            self._report.print(f"the journal before is {_rename(path)}")
+
     async def _open(self, path: Path) -> Journal:
         try:
             return await Journal(path).__aenter__()
@@ -66,7 +73,8 @@ class RunJournal:
             if error.reason == "in_use":
                 msg = f"{error.message}; --no-journal does without"
                 raise error.own_copy(msg) from None
-            if error.reason != "no_locks" or not self._may_move:
+            is_new = not path.is_file() or not path.stat().st_size  # noqa: ASYNC240 - as above
+            if error.reason != "no_locks" or not self._may_move or not is_new:
                 raise
         elsewhere = _state_folder() / f"{_digest(path)}.vidgo"
         elsewhere.parent.mkdir(parents=True, exist_ok=True)
@@ -143,14 +151,10 @@ def _print(entries: Iterable[Entry], state: EntryState | None, report: Report) -
             report.print(f"{entry.id:>5}  {entry.state:<8}  {task_id:<40}  {about[:60]}")
 
 
-def _put_aside(path: Path, report: Report) -> None:
-    """Rename a journal, so that all is bought anew and nothing is forgotten."""
-    if not path.exists():
-        return
+def _rename(path: Path) -> Path:
     names = (path.with_name(f"{path.name}-{number}") for number in itertools.count(1))
     aside = next(name for name in names if not name.exists())
-    path.rename(aside)
-    report.print(f"the journal before is {aside}")
+    return path.rename(aside)
 
 
 def _state_folder() -> Path:

@@ -1,5 +1,6 @@
 """`Journal`: what was bought for a batch, in a file, so that no run buys it again."""
 
+import asyncio
 import os
 from pathlib import Path
 from types import TracebackType
@@ -10,6 +11,9 @@ from vidgo_async.journal.entries import Entry, EntryState
 
 if TYPE_CHECKING:
     from vidgo_async.journal.ledger import Ledger
+
+_closings: "set[asyncio.Task[None]]" = set()
+"""Journals that are being closed: asyncio itself keeps no task alive."""
 
 
 class Journal:
@@ -35,6 +39,7 @@ class Journal:
         self._new_key = new_key
         self._ledger: Ledger | None = None
         self._has_batch = False
+        self._closing: asyncio.Task[None] | None = None
 
     def __repr__(self) -> str:
         return f"<Journal {self.path}>"
@@ -60,10 +65,21 @@ class Journal:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Close the file, once the POSTs in flight are written down; it may be called again."""
-        if self._ledger is not None:
-            await self._ledger.close()
-            self._ledger = None
+        """Close the file, once the POSTs in flight are written down; it may be called again.
+
+        Who is cancelled meanwhile leaves at once, and it is closed behind them.
+        """
+        if self._ledger is None:
+            return
+        if self._closing is None:
+            self._closing = asyncio.create_task(self._close(self._ledger))
+            _closings.add(self._closing)
+            self._closing.add_done_callback(_closings.discard)
+        await asyncio.shield(self._closing)
+
+    async def _close(self, ledger: "Ledger") -> None:
+        await ledger.close()
+        self._ledger = self._closing = None
 
     async def entries(self, state: str | None = None) -> list[Entry]:
         """Return all entries, or those in a state, in the order of their first reading.
@@ -77,11 +93,14 @@ class Journal:
     async def adopt(self, entry: Entry, task_id: str) -> None:
         """Go on with a task that was found for an entry whose outcome is unknown.
 
+        A wrong id can be corrected, until a poll has seen the task.
+
         Raises:
-            JournalError: The entry is not `unknown`.
+            JournalError: The entry is not `unknown`, or of another journal.
             ValueError: The id is empty.
         """
-        if not task_id.strip():
+        task_id = task_id.strip()
+        if not task_id:
             msg = "the task id is empty"
             raise ValueError(msg)
         await self.ledger.adopt(entry, task_id)
@@ -90,7 +109,7 @@ class Journal:
         """Let the next run send an entry whose outcome is unknown: no task was found for it.
 
         Raises:
-            JournalError: The entry is not `unknown`.
+            JournalError: The entry is not `unknown`, or of another journal.
         """
         await self.ledger.forget(entry)
 

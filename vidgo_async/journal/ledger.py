@@ -7,6 +7,7 @@ one: so a hundred equal requests are a hundred purchases, and their order does n
 import asyncio
 import hashlib
 import hmac
+import os
 import secrets
 from collections.abc import AsyncGenerator, Callable
 from datetime import datetime
@@ -20,7 +21,7 @@ from vidgo_async._core.models import UNSEEN, Request, Task
 from vidgo_async.journal.entries import Entry, EntryState
 from vidgo_async.journal.keys import request_key
 from vidgo_async.journal.records import Records, dump_task, load_error, load_task
-from vidgo_async.journal.rows import Fields, Row, now, update
+from vidgo_async.journal.rows import Fields, Row, now, shown, update
 from vidgo_async.journal.store import Store
 from vidgo_async.requests import sources_of
 
@@ -29,6 +30,12 @@ _Value = TypeVar("_Value")
 PAGE = 1000
 """Rows that are read at a time."""
 _COLUMNS = "id, state, task, error, paths, changed"
+_UNDECIDED = """
+SELECT 1 FROM request WHERE id = ? AND request = ? AND (
+    state = 'unknown' OR (state = 'bought' AND task LIKE '%"status":"unknown"%')
+)
+"""
+"""An entry of which only the user can tell; or told, and no poll has seen its task yet."""
 Stored = tuple[Any, ...]
 """What SQLite returns for a row: the columns above, perhaps with the request after them."""
 
@@ -42,7 +49,8 @@ class Ledger:
         self._new_key = new_key
         self._store: Store
         self._threads = Threads()
-        self._is_bound = False
+        self._origin: tuple[str, str] | None = None
+        """The server and the key that it was found to be for."""
         self._run = 0
         self._posts = 0
         self._no_posts = asyncio.Event()
@@ -53,11 +61,14 @@ class Ledger:
         Raises:
             JournalError: It is in use, no journal, of a newer format, or cannot be used.
         """
-        here = await self._threads.run(Path.cwd)  # as it is now: it may change
-        self.records = Records(here, self.path)
+        self.records = Records(await self._threads.run(_here), self.path)
         self._store = Store(self.records.journal)
         await self._store.open()
-        self._run = await self.write(_next_run)
+        try:
+            self._run = await self.write(_begin_run)
+        except BaseException:
+            await self._store.close()
+            raise
 
     async def close(self) -> None:
         """Close the file, once the POSTs in flight are written down."""
@@ -82,15 +93,21 @@ class Ledger:
     async def adopt(self, entry: Entry, task_id: str) -> None:
         """Give an unknown entry its task."""
         task = dump_task(Task(task_id, UNSEEN, model=entry.request.model))
-        await self._decide(entry, "bought", task_id=task_id, task=task)
+        await self._decide(entry, "bought", task_id=shown(task_id), task=task)
 
     async def forget(self, entry: Entry) -> None:
         """Let an unknown entry be sent."""
-        await self._decide(entry, "planned")
+        await self._decide(entry, "planned", task_id=None, task=None)
 
     async def _decide(self, entry: Entry, state: str, **fields: str | None) -> None:
-        work = update(entry.id, state, {**fields, "error": None}, "id = ? AND state = 'unknown'")
-        if not await self.write(work):
+        text = self.records.dump_request(entry.request)
+
+        def decide(database: Connection) -> bool:
+            found = database.execute(_UNDECIDED, (entry.id, text)).fetchone()
+            work = update(entry.id, state, {**fields, "error": None}, "id = ?")
+            return found is not None and work(database)
+
+        if not await self.write(decide):
             msg = f"entry {entry.id} is not unknown, or not in the journal {self.path}"
             raise JournalError(msg)
 
@@ -116,7 +133,7 @@ class Ledger:
         Raises:
             JournalError: It is another.
         """
-        if self._is_bound:
+        if self._origin == (base_url, api_key):
             return
 
         def check(database: Connection) -> str | None:
@@ -126,7 +143,7 @@ class Ledger:
         if problem is not None:
             msg = f"the journal {self.path} {problem}"
             raise JournalError(msg)
-        self._is_bound = True
+        self._origin = (base_url, api_key)
 
     async def claim(self, request: Request) -> Row:
         """Take the next row of a request that this run has not taken, or add one.
@@ -136,6 +153,7 @@ class Ledger:
             JournalError: The file cannot be written.
         """
         if sources_of(request):
+            self.records = self.records.at(await self._threads.run(_here))
             key = await self._threads.run(request_key, request)
         else:  # in the order of reading, which threads would not keep
             key = request_key(request)
@@ -147,7 +165,7 @@ class Ledger:
         return Row(self, request, Fields(*await self.write(take)))
 
     async def rows(self) -> AsyncGenerator[Row]:
-        """Give all rows, in their order, as those of this run."""
+        """Give the rows that this run has not taken, in their order, and take them."""
         last = 0
         while page := await self._claim_page(last):
             for *fields, text in page:
@@ -185,23 +203,33 @@ class Ledger:
             self._no_posts.set()
 
 
+def _here() -> Path:
+    """Return the working folder, which may be gone."""
+    try:
+        return Path.cwd()
+    except OSError:
+        return Path(os.sep)
+
+
 # --- Statements -----------------------------------------------------------------------------
 
 
-def _next_run(database: Connection) -> int:
+def _begin_run(database: Connection) -> int:
+    """Number a new run. What is still `sending` was sent by one that died before the answer."""
+    database.execute("UPDATE request SET state = 'unknown' WHERE state = 'sending'")
     run: int = database.execute("SELECT coalesce(max(run), 0) + 1 FROM request").fetchone()[0]
     return run
 
 
 def _claim(database: Connection, key: str, run: int, text: str) -> Stored:
-    found = database.execute(
+    found: Stored | None = database.execute(
         f"SELECT {_COLUMNS} FROM request WHERE key = ? AND run < ? ORDER BY ordinal LIMIT 1",  # noqa: S608
         (key, run),
     ).fetchone()
     if found is None:
         return _add(database, key, run, text)
     database.execute("UPDATE request SET run = ? WHERE id = ?", (run, found[0]))
-    return _interrupted(database, found)
+    return found
 
 
 def _add(database: Connection, key: str, run: int, text: str) -> Stored:
@@ -217,21 +245,11 @@ def _add(database: Connection, key: str, run: int, text: str) -> Stored:
 
 def _claim_page(database: Connection, last: int, run: int) -> list[Stored]:
     page = database.execute(
-        f"SELECT {_COLUMNS}, request FROM request WHERE id > ? ORDER BY id LIMIT {PAGE}",  # noqa: S608
-        (last,),
+        f"SELECT {_COLUMNS}, request FROM request WHERE id > ? AND run < ? ORDER BY id LIMIT {PAGE}",  # noqa: S608
+        (last, run),
     ).fetchall()
-    for row in page:
-        database.execute("UPDATE request SET run = ? WHERE id = ?", (run, row[0]))
-    return [(*_interrupted(database, row[:-1]), row[-1]) for row in page]
-
-
-def _interrupted(database: Connection, found: Stored) -> Stored:
-    """Make what an earlier run left `sending` unknown: its process died before the answer."""
-    id_, state, *others = found
-    if state != "sending":
-        return found
-    database.execute("UPDATE request SET state = 'unknown' WHERE id = ?", (id_,))
-    return (id_, "unknown", *others)
+    database.executemany("UPDATE request SET run = ? WHERE id = ?", [(run, row[0]) for row in page])
+    return page
 
 
 def _check_origin(

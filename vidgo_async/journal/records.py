@@ -36,6 +36,10 @@ class Records:
         self.journal: Path = self._absolute(journal)
         self._folder = self.journal.parent
 
+    def at(self, here: Path) -> "Records":
+        """Return what reads and writes in another working folder."""
+        return self if here == self._here else Records(here, self.journal)
+
     # --- Requests ---------------------------------------------------------------------------
 
     def dump_request(self, request: Request) -> str:

@@ -63,7 +63,7 @@ class Writer(Protocol):
 class Row:
     """One request of a run."""
 
-    __slots__ = ("_error", "_writer", "id", "paths", "request", "state", "task")
+    __slots__ = ("_error", "_is_posting", "_writer", "id", "paths", "request", "state", "task")
 
     def __init__(self, writer: Writer, request: Request, fields: Fields) -> None:
         self._writer = writer
@@ -73,6 +73,7 @@ class Row:
         self.task: Task | None = load_task(fields.task)
         self.paths: tuple[Path, ...] = writer.records.load_paths(fields.paths)
         self._error = fields.error
+        self._is_posting = False
 
     @property
     def has_ended(self) -> bool:
@@ -90,7 +91,7 @@ class Row:
             SubmissionUnknownError: Only the user can tell.
             TaskFailedError: It failed, and is not to be tried again.
         """
-        if self.state in {EntryState.SENDING, EntryState.UNKNOWN}:
+        if self.state is EntryState.UNKNOWN:
             raise load_error(self._error, self.request) or SubmissionUnknownError(
                 INTERRUPTED, self.request
             )
@@ -111,12 +112,17 @@ class Row:
         Raises:
             JournalError: That could not be written, or another process has it: do not send it.
         """
-        await self._move("sending", "planned", error=None)
+        self._is_posting = True
         self._writer.post_began()
+        try:
+            await self._move("sending", "planned", error=None)
+        except BaseException:
+            self._end_post()
+            raise
 
     async def bought(self, task: Task) -> None:
         """Write down what was bought, whatever was known before."""
-        fields = {"task_id": task.task_id, "task": dump_task(task), "error": None}
+        fields = {"task_id": shown(task.task_id), "task": dump_task(task), "error": None}
         await self._after_post(self._set("bought", **fields))
 
     async def not_sent(self, error: VidgoError | None) -> None:
@@ -132,13 +138,18 @@ class Row:
         try:
             await write
         finally:
+            self._end_post()
+
+    def _end_post(self) -> None:
+        if self._is_posting:
+            self._is_posting = False
             self._writer.post_ended()
 
     # --- After that -------------------------------------------------------------------------
 
     async def ended(self, task: Task) -> None:
         """Write down how its task ended."""
-        await self._set("ended", task_id=task.task_id, task=dump_task(task))
+        await self._set("ended", task_id=shown(task.task_id), task=dump_task(task))
 
     async def saved(self, paths: tuple[Path, ...]) -> None:
         """Write down where its files are."""
@@ -175,6 +186,11 @@ def update(
         return database.execute(statement, (*values.values(), id_)).rowcount == 1
 
     return work
+
+
+def shown(task_id: str) -> str:
+    """Return an id as SQLite takes it; as it is, it stands in the task."""
+    return task_id.encode("utf-8", "backslashreplace").decode()
 
 
 def now() -> str:

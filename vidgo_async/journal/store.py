@@ -7,16 +7,15 @@ it, which the system lets go of however this process ends.
 
 import asyncio
 import contextlib
+import functools
 import os
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
-import anyio
-import anyio.to_thread
-
-from vidgo_async._core.concurrency import TaskSet, run_shielded
+from vidgo_async._core.concurrency import run_shielded
 from vidgo_async._core.errors import JournalError
 
 APPLICATION_ID = 0x76696467
@@ -55,12 +54,17 @@ class Store:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._limiter = anyio.CapacityLimiter(1)
+        self._loop = asyncio.get_running_loop()
+        # Jobs of an executor are futures, not tasks: whoever cancels all tasks loses no write.
+        self._executor = ThreadPoolExecutor(1, "vidgo-journal")
         self._waiting: list[tuple[Work, asyncio.Future[Any]]] = []
-        self._writers = TaskSet()
         self._is_writing = False
+        self._is_closed = False
+        self._idle = asyncio.Event()
         self._database: sqlite3.Connection
-        self._connections: contextlib.ExitStack
+        self._file: tuple[int, int]
+        """The device and number of the file, to notice that another took its place."""
+        self._connections = contextlib.ExitStack()
         """Closes the database, and then lets go of the lock."""
 
     async def open(self) -> None:
@@ -69,12 +73,20 @@ class Store:
         Raises:
             JournalError: It is in use, no journal, of a newer format, or cannot be used.
         """
-        await run_shielded(anyio.to_thread.run_sync(self._open, limiter=self._limiter))
+        try:
+            await self._in_thread(self._open)
+        except BaseException:  # cancelled, too
+            await self.close()
+            raise
 
     async def close(self) -> None:
-        """Write what is left, and let go of the file."""
-        await self._writers.wait()
-        await run_shielded(anyio.to_thread.run_sync(self._close, limiter=self._limiter))
+        """Write what is left, and let go of the file; it may be called again."""
+        self._is_closed = True
+        while self._is_writing:
+            self._idle.clear()
+            await run_shielded(self._idle.wait())
+        await self._in_thread(self._close)
+        self._executor.shutdown(wait=False)
 
     async def run(self, work: Callable[[sqlite3.Connection], _Value]) -> _Value:
         """Run statements in a transaction that is on disk when this returns.
@@ -82,34 +94,55 @@ class Store:
         Raises:
             JournalError: They could not be written; none of them took effect.
         """
-        future: asyncio.Future[_Value] = asyncio.get_running_loop().create_future()
+        if self._is_closed:
+            msg = f"the journal {self.path} is closed"
+            raise JournalError(msg)
+        future: asyncio.Future[_Value] = self._loop.create_future()
         self._waiting.append((work, future))
         if not self._is_writing:
-            self._is_writing = True
-            _ = self._writers.start(self._write())
+            self._write()
         return await future
 
-    async def _write(self) -> None:
-        while self._waiting:
-            taken, self._waiting = self._waiting, []
-            works = [work for work, _ in taken]
-            try:
-                results = await anyio.to_thread.run_sync(
-                    self._transact, works, limiter=self._limiter
-                )
-            except sqlite3.Error as error:
-                results = [_failed(self.path, error) for _ in taken]
-            for (_, future), result in zip(taken, results, strict=True):
-                _resolve(future, result)
+    async def _in_thread(self, work: Callable[[], None]) -> None:
+        """Run a function to its end, and only then let a cancellation through."""
+        job = self._loop.run_in_executor(self._executor, work)
+        await run_shielded(_result_of(job))
+
+    def _write(self) -> None:
+        """Write what waits, in one transaction."""
+        self._is_writing = True
+        taken, self._waiting = self._waiting, []
+        works = [work for work, _ in taken]
+        job = self._loop.run_in_executor(self._executor, self._transact, works)
+        job.add_done_callback(functools.partial(self._written, [future for _, future in taken]))
+
+    def _written(
+        self, futures: "list[asyncio.Future[Any]]", job: "asyncio.Future[list[Any]]"
+    ) -> None:
+        error = job.exception()
+        if error is None:
+            results = job.result()
+        else:
+            failure = _failed(self.path, error) if isinstance(error, sqlite3.Error) else error
+            results = [failure] * len(futures)
+        for future, result in zip(futures, results, strict=True):
+            _resolve(future, result)
         self._is_writing = False
+        if self._waiting:
+            self._write()
+        else:
+            self._idle.set()
 
     # --- In the thread ----------------------------------------------------------------------
 
     def _open(self) -> None:
         with contextlib.ExitStack() as stack:
             try:
-                self._connect(self.path.with_name(self.path.name + "-lock"), stack, self._acquire)
+                real = Path(os.path.realpath(self.path))  # one lock, whatever links lead there
+                self._connect(real.with_name(real.name + "-lock"), stack, self._acquire)
                 self._database = self._connect(self.path, stack, self._prepare)
+                stack.callback(_checkpoint, self._database)
+                self._file = _identity(self.path)
             except sqlite3.Error as error:
                 raise _failed(self.path, error) from error
             except OSError as error:
@@ -140,12 +173,11 @@ class Store:
             raise
 
     def _prepare(self, database: sqlite3.Connection) -> None:
-        if not self.path.stat().st_size:
-            database.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-            database.execute(f"PRAGMA user_version = {FORMAT}")
         (application,) = database.execute("PRAGMA application_id").fetchone()
         (version,) = database.execute("PRAGMA user_version").fetchone()
-        if application != APPLICATION_ID:
+        (tables,) = database.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        is_new = not application and not tables  # or left so by a crash
+        if application != APPLICATION_ID and not is_new:
             msg = f"{self.path} is no journal of vidgo_async"
             raise JournalError(msg)
         if version > FORMAT:
@@ -156,25 +188,58 @@ class Store:
             msg = f"the journal {self.path} must lie on a local disk: locks do not work here"
             raise JournalError(msg, "no_locks")
         database.execute("PRAGMA synchronous = FULL")
-        tables = database.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        if tables == (0,):
+        if is_new:
+            database.execute(f"PRAGMA user_version = {FORMAT}")
+            database.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        if not tables:
             database.executescript(f"BEGIN; {SCHEMA} COMMIT;")
 
     def _close(self) -> None:
-        with self._connections, contextlib.suppress(sqlite3.Error):  # all is on disk in any case
-            self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        self._connections.close()
 
     def _transact(self, works: list[Work]) -> list[Any]:
         database = self._database
+        if _identity(self.path) != self._file:
+            msg = f"the journal {self.path} was deleted or replaced while it was open"
+            raise JournalError(msg)
         database.execute("BEGIN IMMEDIATE")
         try:
-            results = [work(database) for work in works]
+            results = [_run(database, work) for work in works]
             database.execute("COMMIT")
         except BaseException:
             with contextlib.suppress(sqlite3.OperationalError):  # SQLite may have done so itself
                 database.execute("ROLLBACK")
             raise
         return results
+
+
+def _run(database: sqlite3.Connection, work: Work) -> Any:
+    """Run one part of a transaction; a value that cannot be written fails no other part."""
+    database.execute("SAVEPOINT part")
+    try:
+        result = work(database)
+    except sqlite3.Error:
+        raise  # of the disk, which is everybody's
+    except Exception as error:  # noqa: BLE001 - it is raised where it belongs
+        database.execute("ROLLBACK TO part")
+        result = error
+    database.execute("RELEASE part")
+    return result
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    """Return what tells a file from another of its name; zeros where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return 0, 0
+    return found.st_dev, found.st_ino
+
+
+def _checkpoint(database: sqlite3.Connection) -> None:
+    """Leave one file; all is on disk in any case."""
+    with contextlib.suppress(sqlite3.Error):
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def _make_private(path: Path) -> None:
@@ -192,19 +257,48 @@ _REASONS = {
 }
 
 
+_LOCKING = frozenset(
+    {
+        sqlite3.SQLITE_PROTOCOL,
+        sqlite3.SQLITE_NOLFS,
+        sqlite3.SQLITE_IOERR_LOCK,
+        sqlite3.SQLITE_IOERR_UNLOCK,
+        sqlite3.SQLITE_IOERR_RDLOCK,
+        sqlite3.SQLITE_IOERR_CHECKRESERVEDLOCK,
+        sqlite3.SQLITE_IOERR_SHMLOCK,
+        sqlite3.SQLITE_IOERR_SHMMAP,
+        sqlite3.SQLITE_IOERR_SHMOPEN,
+    }
+)
+"""The errors of drives on which locks do not work."""
+
+
 def _failed(path: Path, error: sqlite3.Error) -> JournalError:
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # without what SQLite adds to it
-    reason = _REASONS.get(code, f"{error}; it must lie on a local disk")
-    kind: Any = None if code in _REASONS else "no_locks"
-    failure = JournalError(f"cannot use the journal {path}: {reason}", kind)
+    reason = _REASONS.get(code, str(error))
+    if _kind(error) == "no_locks":
+        reason = f"{error}: it must lie on a local disk"
+    failure = JournalError(f"cannot use the journal {path}: {reason}", _kind(error))
     failure.__cause__ = error
     return failure
+
+
+def _kind(error: sqlite3.Error) -> Literal["in_use", "no_locks"] | None:
+    code = getattr(error, "sqlite_errorcode", 0)
+    if code & 0xFF in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+        return "in_use"
+    return "no_locks" if code in _LOCKING or code & 0xFF in _LOCKING else None
 
 
 def _resolve(future: "asyncio.Future[Any]", result: Any) -> None:
     if future.done():  # whoever waited was cancelled
         return
-    if isinstance(result, JournalError):
-        future.set_exception(result)
+    if isinstance(result, BaseException):
+        own = result.own_copy() if isinstance(result, JournalError) else result
+        future.set_exception(own)
     else:
         future.set_result(result)
+
+
+async def _result_of(job: Awaitable[None]) -> None:
+    await job
