@@ -82,9 +82,8 @@ class Sessions:
                 self._on_unknown(task_id)
 
     def _is_known(self, task_id: str) -> bool:
-        known = [
-            session.poll_now(task_id) for session in self._sessions
-        ]  # by more than one, perhaps
+        # All are asked: one may have bought a task that another watches.
+        known = [session.poll_now(task_id) for session in self._sessions]
         return any(known)
 
 
