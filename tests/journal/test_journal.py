@@ -15,6 +15,7 @@ import pytest
 from tests.support.sessions import FOX, foxes, open_session
 from tests.support.uploads import picture
 from vidgo_async import (
+    DownloadError,
     Entry,
     EntryState,
     GrokImagine,
@@ -297,6 +298,35 @@ async def test_a_file_that_was_deleted_is_fetched_again(path: Path, tmp_path: Pa
         assert second[0].paths[0].exists()
         await run(sandbox, foxes(2), path)
         assert sandbox.received["file"] == 3
+
+
+async def test_a_download_that_fails_is_made_in_the_next_run(path: Path, tmp_path: Path) -> None:
+    """The task is bought and ended; only its file is missing."""
+    async with Sandbox() as sandbox:
+        sandbox.inject(answer(404), call="file", times=None)
+        first = await run(sandbox, [FOX], path, download_to=tmp_path / "videos")
+        assert isinstance(first[0].error, DownloadError)
+        assert await states(path) == ["ended"]
+        sandbox._faults.all.clear()
+        second = await run(sandbox, [FOX], path, download_to=tmp_path / "videos")
+        assert second[0].paths
+        assert sandbox.sold == 1
+
+
+async def test_a_loop_that_is_stopped(path: Path) -> None:
+    """A process that slept between its write and its POST sends it then: the row is still its own."""
+    async with Sandbox() as sandbox:
+        async with Journal(path) as journal, open_session(sandbox) as vidgo:
+            real = journal.ledger.write
+
+            async def slow_write(work: Any) -> Any:
+                result = await real(work)
+                await anyio.sleep(20)
+                return result
+
+            journal.ledger.write = slow_write  # type: ignore[method-assign]
+            assert (await vidgo.generate(FOX, journal=journal)).finished
+        assert sandbox.sold == 1
 
 
 async def test_journal_and_videos_can_be_moved(path: Path, tmp_path: Path) -> None:
