@@ -6,11 +6,13 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 
 from tests.support.program import FOX, Program, Start, ended, of, read_until, started
+from vidgo_async import Journal
 from vidgo_async.cli.journals import NAME
-from vidgo_async.sandbox import Sandbox, answer, reset_after
+from vidgo_async.sandbox import Sandbox, after, answer, reset_after, slow
 
 HARE = "a hare"
 
@@ -97,6 +99,43 @@ async def test_an_interrupted_run_goes_on(tmp_path: Path) -> None:
         assert run.status == 0
         assert sandbox.sold == 2
     assert len(list((tmp_path / "films").glob("*.mp4"))) == 2
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGINT"])
+async def test_a_signal_leaves_nothing_unknown(name: str) -> None:
+    """POSTs in flight are answered and written down before the program ends."""
+    async with Sandbox(seconds=(1.0, 1.0)) as sandbox:
+        sandbox.inject(after(slow(1)), times=2)
+        command = ("generate", FOX, HARE, "--out", "films")
+        environment = {**of(sandbox), "VIDGO_POLL_INTERVAL": "0.1"}
+        async with started(*command, environment=environment) as process:
+            while sandbox.sold < 2:  # noqa: ASYNC110 - it sets no event
+                await anyio.sleep(0.01)
+            process.send_signal(getattr(signal, name))
+            run = await ended(process)
+        assert run.status == 128 + getattr(signal, name)
+        async with Journal(Path("films", NAME)) as journal:
+            assert [entry.state for entry in await journal.entries()] == ["bought", "bought"]
+        async with started(*command, environment=environment) as process:
+            run = await ended(process)
+        assert (run.status, sandbox.sold) == (0, 2)
+
+
+async def test_a_process_that_is_stopped() -> None:
+    """A laptop that sleeps in the middle of submits buys nothing twice."""
+    async with Sandbox(seconds=(1.0, 1.0)) as sandbox:
+        command = ("generate", FOX, HARE, "a lake", "--out", "films")
+        environment = {**of(sandbox), "VIDGO_POLL_INTERVAL": "0.1"}
+        async with started(*command, environment=environment) as process:
+            while not sandbox.received["submit"]:  # noqa: ASYNC110 - it sets no event
+                await anyio.sleep(0.001)
+            process.send_signal(signal.SIGSTOP)
+            await anyio.sleep(5)
+            process.send_signal(signal.SIGCONT)
+            first = await ended(process)
+        async with started(*command, environment=environment) as process:
+            second = await ended(process)
+        assert (first.status, second.status, sandbox.sold) == (0, 0, 3)
 
 
 async def test_a_second_run_at_once(tmp_path: Path) -> None:
