@@ -8,10 +8,13 @@ from vidgo_async import (
     Balance,
     Batch,
     Completions,
+    Entry,
+    EntryState,
     Failure,
     FixedPolling,
     GenerationRequest,
     GrokImagine,
+    Journal,
     MediaFile,
     Outcome,
     Pending,
@@ -25,6 +28,8 @@ from vidgo_async import (
     UploadedFile,
     VidgoError,
     VidgoSession,
+    WebhookReceiver,
+    parse_webhook,
 )
 
 
@@ -90,6 +95,37 @@ async def buy(vidgo: VidgoSession) -> None:
     assert_type(await vidgo.submit_many(GrokImagine(p) for p in ("a", "b")), list[Task])
     assert_type(await vidgo.generate(request, timeout=None, on_update=print), Task)
     await vidgo.submit("a fox")  # type: ignore[arg-type]
+
+
+def unknown(task_id: str) -> None:
+    raise RuntimeError(task_id)
+
+
+async def unknown_later(task_id: str) -> None:
+    raise RuntimeError(task_id)
+
+
+async def be_called_back(body: bytes) -> None:
+    receiver = WebhookReceiver("a-token-of-16-characters", on_unknown=unknown)
+    receiver.on_unknown = unknown_later
+    assert_type(receiver.callback_url("https://example.com"), str)
+    assert_type(await receiver.handle(body, None), Task)
+    assert_type(parse_webhook(body), Task)
+    assert_type(VidgoSession(webhooks=receiver, callback_url="https://example.com"), VidgoSession)
+    VidgoSession(webhooks="a-token-of-16-characters")  # type: ignore[arg-type]
+
+
+async def outlive(vidgo: VidgoSession) -> None:
+    request = GrokImagine("a fox")
+    assert_type(vidgo.generate_many([request], journal="foxes.vidgo"), Batch)
+    assert_type(vidgo.resume(Path("foxes.vidgo"), retry_failed=False), Batch)
+    async with Journal("foxes.vidgo") as journal:
+        assert_type(await vidgo.generate(request, journal=journal), Task)
+        for entry in await journal.entries(state=EntryState.UNKNOWN):
+            assert_type(entry, Entry)
+            assert_type(entry.task, Task | None)
+            await journal.adopt(entry, "task-1")
+    await vidgo.generate(request, journal="foxes.vidgo")  # type: ignore[arg-type]
 
 
 async def wait(vidgo: VidgoSession, task: Task) -> None:
