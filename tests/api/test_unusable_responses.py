@@ -71,7 +71,7 @@ async def test_messages_say_what_is_wrong(sent: bytes, words: str) -> None:
         with pytest.raises(SubmissionUnknownError, match=words) as unknown:
             await vidgo.submit(REQUEST)
     for message in (str(caught.value), str(unknown.value)):
-        assert "400" not in message
+        assert "400" not in message.replace(url, "")  # whose port may hold it
         assert "RawResponseMessage" not in message
     assert unknown.value.status in {None, 200}
 
@@ -127,7 +127,7 @@ async def test_a_file_host_is_described_alike(tmp_path: Path) -> None:
     async with raw_server(serve) as url, session(url) as vidgo:
         with pytest.raises(DownloadError, match=r"not valid HTTP: .*SSH-2\.0") as caught:
             await vidgo.download(MediaFile(f"{url}/fox.mp4"), tmp_path / "fox.mp4")
-    assert "400" not in str(caught.value)
+    assert "400" not in str(caught.value).replace(url, "")  # whose port may hold it
 
 
 @pytest.mark.parametrize(
