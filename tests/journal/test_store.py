@@ -200,3 +200,63 @@ async def test_a_journal_that_is_not_open(tmp_path: Path) -> None:
         await journal.entries()
     await journal.aclose()
     assert "foxes.vidgo" in repr(journal)
+
+
+async def test_what_cannot_be_written_fails_alone(tmp_path: Path) -> None:
+    """A part of a commit that raises takes back what it did, and no other part."""
+    opened = Store(tmp_path / "foxes.vidgo")
+    await opened.open()
+
+    def half(database: sqlite3.Connection) -> None:
+        database.execute("CREATE TABLE half (id)")
+        raise UnicodeEncodeError("utf-8", "x", 0, 1, "no text")
+
+    def whole(database: sqlite3.Connection) -> None:
+        database.execute("CREATE TABLE whole (id)")
+
+    results = await asyncio.gather(
+        opened.run(half), opened.run(whole), opened.run(half), return_exceptions=True
+    )
+    tables = "SELECT name FROM sqlite_master WHERE name IN ('half', 'whole')"
+    found = await opened.run(lambda database: database.execute(tables).fetchall())
+    await opened.close()
+
+    assert [type(result) for result in results] == [
+        UnicodeEncodeError,
+        type(None),
+        UnicodeEncodeError,
+    ]
+    assert found == [("whole",)]
+
+
+async def test_a_journal_that_cannot_begin_is_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What fails after the file was opened leaves it for the next."""
+    path = tmp_path / "foxes.vidgo"
+
+    async def fail(self: Store, work: Any) -> None:
+        raise JournalError(f"cannot use the journal {path}: the disk is full")
+
+    monkeypatch.setattr(Store, "run", fail)
+    assert "disk is full" in await refused(path)
+    monkeypatch.undo()
+    async with Journal(path) as journal:
+        assert await journal.entries() == []
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        (sqlite3.SQLITE_BUSY, "in_use"),
+        (sqlite3.SQLITE_BUSY_SNAPSHOT, "in_use"),
+        (sqlite3.SQLITE_IOERR_LOCK, "no_locks"),
+        (sqlite3.SQLITE_IOERR_READ, None),
+        (sqlite3.SQLITE_FULL, None),
+    ],
+)
+def test_only_locks_that_fail_say_so(tmp_path: Path, code: int, reason: str | None) -> None:
+    """A file that another program locks for a moment is in use, not on a bad drive."""
+    error = sqlite3.OperationalError("no")
+    error.sqlite_errorcode = code
+    assert store._failed(tmp_path, error).reason == reason
