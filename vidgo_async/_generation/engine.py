@@ -144,7 +144,7 @@ class Engine:
         self._ready.clear()
         self._consumers.close()
         self._stop_reading()
-        if self.options.run is not None:  # nobody may be there to wait for it
+        if self.options.run is not None:  # a dropped batch has no caller to wait for it
             _ = self.submitter.background.start(self.wait_closed())
 
     async def wait_closed(self) -> None:

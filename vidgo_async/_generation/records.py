@@ -30,7 +30,7 @@ class SubmitRecord(Protocol):
         ...
 
     async def unknown(self, error: SubmissionUnknownError) -> None:
-        """Nobody knows."""
+        """Its outcome is unknown: a task may exist."""
         ...
 
 
@@ -86,7 +86,7 @@ class RunRecord(Protocol):
 
 
 class Recorder:
-    """Writes down each POST of one submit; whoever is cancelled meanwhile loses nothing."""
+    """Writes down each POST of one submit; a cancelled caller loses nothing."""
 
     def __init__(self, record: SubmitRecord | None) -> None:
         self._record = record

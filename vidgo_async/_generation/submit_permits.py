@@ -80,7 +80,7 @@ class SubmitPermits:
         return permit
 
     def check_still_wanted(self, submit: PendingSubmit) -> None:
-        """Refuse to send what nobody waits for, or what cannot be polled.
+        """Refuse to send what no caller waits for, or what cannot be polled.
 
         Raises:
             VidgoError: So it is.

@@ -125,7 +125,7 @@ class Poller:
     def poll_now(self, task_id: str) -> bool:
         """Poll a task that is said to have ended; tell whether this session knows it.
 
-        One that nobody watches is polled as soon as somebody does.
+        A task without subscribers is polled when the next one subscribes.
         """
         is_known = self.callbacks.told(task_id)
         watch = self._watches.get(task_id)

@@ -45,7 +45,7 @@ class Journal:
         return f"<Journal {self.path}>"
 
     async def __aenter__(self) -> Self:
-        # Imported late: without a journal nobody needs SQLite.
+        # Imported late: only a journal needs SQLite.
         from vidgo_async.journal.ledger import Ledger  # noqa: PLC0415
 
         if self._ledger is not None:
@@ -67,7 +67,7 @@ class Journal:
     async def aclose(self) -> None:
         """Close the file, once the POSTs in flight are written down; it may be called again.
 
-        Who is cancelled meanwhile leaves at once, and it is closed behind them.
+        A caller that is cancelled meanwhile leaves at once; closing goes on in the background.
         """
         if self._ledger is None:
             return

@@ -131,7 +131,7 @@ class Row:
         await self._after_post(self._move("planned", "sending", error=text))
 
     async def unknown(self, error: SubmissionUnknownError) -> None:
-        """Write down that nobody knows."""
+        """Write down that its outcome is unknown: a task may exist."""
         await self._after_post(self._move("unknown", "sending", error=dump_error(error)))
 
     async def _after_post(self, write: Any) -> None:

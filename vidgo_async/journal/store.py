@@ -55,7 +55,7 @@ class Store:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._loop = asyncio.get_running_loop()
-        # Jobs of an executor are futures, not tasks: whoever cancels all tasks loses no write.
+        # Jobs of an executor are futures: `asyncio.run`, which cancels all tasks at its end, stops none.
         self._executor = ThreadPoolExecutor(1, "vidgo-journal")
         self._waiting: list[tuple[Work, asyncio.Future[Any]]] = []
         self._is_writing = False
@@ -68,7 +68,7 @@ class Store:
         """Closes the database, and then lets go of the lock."""
 
     async def open(self) -> None:
-        """Open the file, or make it; nobody else may have it open.
+        """Open the file, or make it; no other run may have it open.
 
         Raises:
             JournalError: It is in use, no journal, of a newer format, or cannot be used.
@@ -291,7 +291,7 @@ def _kind(error: sqlite3.Error) -> Literal["in_use", "no_locks"] | None:
 
 
 def _resolve(future: "asyncio.Future[Any]", result: Any) -> None:
-    if future.done():  # whoever waited was cancelled
+    if future.done():  # its caller was cancelled
         return
     if isinstance(result, BaseException):
         own = result.own_copy() if isinstance(result, JournalError) else result

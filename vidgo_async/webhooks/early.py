@@ -17,7 +17,7 @@ class _Early:
         self.last_post = last_post
         """The last POST that was sent then: the task is of this one or one before, or of none."""
         self.is_hint = is_hint
-        """Whether another process has it, and nobody needs to be told of it."""
+        """Whether another process has it, so that the app is not told of it."""
 
 
 class EarlyCallbacks:

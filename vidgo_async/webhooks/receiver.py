@@ -114,7 +114,7 @@ class WebhookReceiver:
             token: The parameter `vidgo_token` of the query.
 
         Returns:
-            What the body says of the task, which nobody vouches for.
+            What the body says of the task, which is not verified.
 
         Raises:
             WebhookError: The token is wrong (401), or the body has more than 1 MiB (413), or is no

@@ -63,7 +63,7 @@ class Sessions:
 
         Args:
             task_id: The task that is said to have ended.
-            is_hint: Whether it comes from the app, which need not be told if nobody knows it.
+            is_hint: Whether it comes from the app, which need not be told if no session knows it.
         """
         loop = self._sessions[0].loop if self._sessions else None
         if loop is None or loop is asyncio.get_running_loop():
