@@ -23,7 +23,7 @@ from vidgo_async import (
 from vidgo_async.journal.records import Records, dump_error, dump_task, load_error, load_task
 
 HERE = Path("/home/fox")
-RECORDS = Records(HERE, Path("work/foxes.vidgo"))
+RECORDS = Records(HERE, HERE / "work")
 FOX = GrokImagine("a fox")
 
 json_values = st.recursive(
@@ -73,7 +73,7 @@ def test_media_come_back() -> None:
 def test_paths_move_with_the_journal(path: str, written: str) -> None:
     """What lies under the journal's folder is named from there, and anything else in full."""
     assert RECORDS.dump_path(Path(path)) == written
-    moved = Records(Path("/moved"), Path("foxes.vidgo"))
+    moved = Records(Path("/moved"), Path("/moved"))
     expected = written if written.startswith("/") else f"/moved/{written}"
     assert moved.load_paths(moved.dump_paths(())) == ()
     assert moved.load_path(written) == Path(expected)

@@ -5,7 +5,7 @@ import contextlib
 import logging
 from collections.abc import Coroutine
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from vidgo_async._core.concurrency import mark_retrieved
 from vidgo_async._core.errors import JournalError, SubmissionUnknownError, VidgoError
@@ -16,6 +16,11 @@ logger: logging.Logger = logging.getLogger("vidgo_async")
 
 class SubmitRecord(Protocol):
     """Where one request is written down; each call is on disk when it returns."""
+
+    @property
+    def hands_over(self) -> bool:
+        """Whether another process goes on with what was bought, and so is given it."""
+        ...
 
     async def sending(self) -> None:
         """It is about to be sent; raises a `JournalError` if it may not be."""
@@ -69,6 +74,15 @@ class RequestRecord(SubmitRecord, Protocol):
         ...
 
 
+@runtime_checkable
+class RequestLog(Protocol):
+    """Where single requests are written down: an open `Journal`, or an entry of a queue."""
+
+    async def record(self, request: Request, base_url: str, api_key: str) -> RequestRecord:
+        """Return the record of a request to this server, by the account of this key."""
+        ...
+
+
 class RunRecord(Protocol):
     """Where one batch is written down."""
 
@@ -90,6 +104,11 @@ class Recorder:
 
     def __init__(self, record: SubmitRecord | None) -> None:
         self._record = record
+
+    @property
+    def hands_over(self) -> bool:
+        """Whether another process is given what was bought."""
+        return self._record is not None and self._record.hands_over
 
     async def before(self) -> bool:
         """Write down that a POST follows; tell whether there is a journal.

@@ -6,6 +6,7 @@ again.
 """
 
 import asyncio
+import functools
 import logging
 import math
 from collections.abc import Callable
@@ -268,10 +269,10 @@ class Submitter:
         submit.abandoned = True
         if not submit.state.started:
             job.cancel()
-        job.add_done_callback(self._record)
+        job.add_done_callback(functools.partial(self._record, submit))
 
-    def _record(self, job: "asyncio.Task[Task]") -> None:
-        if job.cancelled():
+    def _record(self, submit: PendingSubmit, job: "asyncio.Task[Task]") -> None:
+        if job.cancelled() or submit.recorder.hands_over:
             return
         error = job.exception()
         if error is None:

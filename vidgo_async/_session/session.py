@@ -23,7 +23,7 @@ from vidgo_async._files.downloads import Folder
 from vidgo_async._files.resumable import OnProgress
 from vidgo_async._generation.batch import Batch
 from vidgo_async._generation.engine import Engine
-from vidgo_async._generation.records import RequestRecord
+from vidgo_async._generation.records import RequestLog, RequestRecord
 from vidgo_async._generation.request_source import Requests
 from vidgo_async._generation.runner import BatchOptions, save
 from vidgo_async._generation.single import Single
@@ -237,7 +237,7 @@ class VidgoSession:
         *,
         timeout: float | None = 900.0,
         on_update: OnUpdate | None = None,
-        journal: Journal | None = None,
+        journal: RequestLog | None = None,
         download_to: str | os.PathLike[str] | None = None,
     ) -> Task:
         """Buy one task and wait until it finished.
@@ -285,8 +285,9 @@ class VidgoSession:
                 await self._call(runtime, save(folder, ended, single.record))
         except BaseException as error:
             names_it = isinstance(error, VidgoError) and error.task_id == task.task_id
+            is_kept = single.record is not None and single.record.hands_over
             # A task that goes on after the session is named wherever its caller may look.
-            if not names_it or isinstance(error, SessionClosedError):
+            if not is_kept and (not names_it or isinstance(error, SessionClosedError)):
                 runtime.submitter.add_unclaimed(task)
             raise
         if ended.failed:
@@ -456,6 +457,13 @@ class VidgoSession:
         check_timeout(timeout)
         return Completions(runtime.poller, as_tasks(tasks_or_ids), timeout)
 
+    def hint(self, task_id: str) -> bool:
+        """Poll a task at once that is said to have ended; tell whether this session knows it.
+
+        As `WebhookReceiver.hint`, for what another process or another system tells.
+        """
+        return self._open().poller.poll_now(as_task(task_id).task_id)
+
     # --- The rest ---------------------------------------------------------------------------
 
     async def upload(
@@ -557,16 +565,17 @@ class VidgoSession:
         return Run(journal, self._settings.base_url, self._settings.api_key)
 
     async def _record(
-        self, runtime: Runtime, journal: Journal | None, request: Request
+        self, runtime: Runtime, journal: RequestLog | None, request: Request
     ) -> RequestRecord | None:
         if journal is None:
             return None
         given: Any = journal
-        if not isinstance(given, Journal):
+        if not isinstance(given, RequestLog):
             msg = f"journal must be an open Journal here, not {type(given).__name__}"
             raise TypeError(msg)
-        await journal.ledger.bind(self._settings.base_url, self._settings.api_key)
-        return await self._call(runtime, journal.ledger.claim(request))
+        settings = self._settings
+        record = journal.record(request, settings.base_url, settings.api_key)
+        return await self._call(runtime, record)
 
     def _batch_options(
         self,

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from vidgo_async._core.errors import JournalError
-from vidgo_async._generation.batch import Outcome
+from vidgo_async._generation.outcome import Outcome
 from vidgo_async.cli.report import Report
 from vidgo_async.journal import Entry, EntryState, Journal
 

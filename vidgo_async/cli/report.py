@@ -16,7 +16,7 @@ from vidgo_async._core.errors import (
 )
 from vidgo_async._core.models import MediaFile, Task
 from vidgo_async._files.downloads import save_files
-from vidgo_async._generation.batch import Outcome
+from vidgo_async._generation.outcome import Outcome
 from vidgo_async.cli.console import print_line, print_table
 from vidgo_async.cli.unsaved import Unsaved
 

@@ -11,6 +11,7 @@ After a crash the same lines again: what was bought is not bought again.
 - `rows`: one of them, as a run writes it
 - `keys`: what is the same request
 - `records`: values as JSON
+- `origin`: for which server and account it is
 - `store`: SQLite in a thread of its own
 """
 

@@ -27,6 +27,8 @@ class EntryState(StrEnum):
     """Nothing was bought for it; the next run sends it."""
     SENDING = "sending"
     """It is being sent; where its process died meanwhile, the next run makes it `unknown`."""
+    REFUSED = "refused"
+    """In a queue, which has no next run: nothing was bought for it, and `BatchQueue.retry` sends it."""
     UNKNOWN = "unknown"
     """A task may exist; it is never sent again by itself: see `Journal.adopt` and `forget`."""
     BOUGHT = "bought"
@@ -39,10 +41,12 @@ class EntryState(StrEnum):
 
 @attrs.frozen(kw_only=True)
 class Entry:
-    """One request in a journal, as it was when it was read."""
+    """One request in a journal or a queue, as it was when it was read."""
 
     id: int
-    """Its number in the journal, in the order in which requests were first read."""
+    """Its number there, in the order in which requests were first read."""
+    batch: str | None = None
+    """In a queue: its batch."""
     request: Request
     """What is generated."""
     state: EntryState

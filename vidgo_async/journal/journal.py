@@ -7,10 +7,12 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from vidgo_async._core.errors import JournalError
+from vidgo_async._core.models import Request
 from vidgo_async.journal.entries import Entry, EntryState
 
 if TYPE_CHECKING:
     from vidgo_async.journal.ledger import Ledger
+    from vidgo_async.journal.rows import Row
 
 _closings: "set[asyncio.Task[None]]" = set()
 """Journals that are being closed: asyncio itself keeps no task alive."""
@@ -126,6 +128,15 @@ class Journal:
             msg = f"the journal {self.path} is not open: use `async with Journal(path) as journal:`"
             raise JournalError(msg)
         return self._ledger
+
+    async def record(self, request: Request, base_url: str, api_key: str) -> "Row":
+        """Return the row of a request, for one server and account.
+
+        Raises:
+            JournalError: It is not open, or for another server or account.
+        """
+        await self.ledger.bind(base_url, api_key)
+        return await self.ledger.claim(request)
 
     def begin_batch(self) -> None:
         """Refuse a second batch at once: each would take the other's requests for its own.

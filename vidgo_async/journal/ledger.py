@@ -5,10 +5,7 @@ one: so a hundred equal requests are a hundred purchases, and their order does n
 """
 
 import asyncio
-import hashlib
-import hmac
 import os
-import secrets
 from collections.abc import AsyncGenerator, Callable
 from datetime import datetime
 from pathlib import Path
@@ -20,7 +17,8 @@ from vidgo_async._core.errors import JournalError
 from vidgo_async._core.models import UNSEEN, Request, Task
 from vidgo_async.journal.entries import Entry, EntryState
 from vidgo_async.journal.keys import request_key
-from vidgo_async.journal.records import Records, dump_task, load_error, load_task
+from vidgo_async.journal.origin import Origin, check_origin
+from vidgo_async.journal.records import Records, absolute_path, dump_task, load_error, load_task
 from vidgo_async.journal.rows import Fields, Row, now, shown, update
 from vidgo_async.journal.store import Store
 from vidgo_async.requests import sources_of
@@ -61,8 +59,10 @@ class Ledger:
         Raises:
             JournalError: It is in use, no journal, of a newer format, or cannot be used.
         """
-        self.records = Records(await self._threads.run(_here), self.path)
-        self._store = Store(self.records.journal)
+        here = await self._threads.run(_here)
+        file = absolute_path(here, self.path)
+        self.records = Records(here, file.parent)
+        self._store = Store(file)
         await self._store.open()
         try:
             self._run = await self.write(_begin_run)
@@ -136,13 +136,11 @@ class Ledger:
         if self._origin == (base_url, api_key):
             return
 
-        def check(database: Connection) -> str | None:
-            return _check_origin(database, base_url, api_key, may_change=self._new_key)
+        def bind(database: Connection) -> None:
+            what = f"the journal {self.path}"
+            _bind(database, base_url, api_key, new_key=self._new_key, what=what)
 
-        problem = await self.write(check)
-        if problem is not None:
-            msg = f"the journal {self.path} {problem}"
-            raise JournalError(msg)
+        await self.write(bind)
         self._origin = (base_url, api_key)
 
     async def claim(self, request: Request) -> Row:
@@ -252,30 +250,10 @@ def _claim_page(database: Connection, last: int, run: int) -> list[Stored]:
     return page
 
 
-def _check_origin(
-    database: Connection, base_url: str, api_key: str, *, may_change: bool
-) -> str | None:
-    """Return what is wrong with using a journal for this server and account."""
+def _bind(database: Connection, base_url: str, api_key: str, *, new_key: bool, what: str) -> None:
     found = database.execute("SELECT base_url, salt, account FROM origin").fetchone()
-    if found is None:
-        salt = secrets.token_hex(16)
-        account = _account(salt, api_key)
-        database.execute("INSERT INTO origin VALUES (?, ?, ?)", (base_url, salt, account))
-        return None
-    known_url, salt, known_account = found
-    if base_url != known_url:
-        return f"was made for the server {known_url}, and this session talks to {base_url}"
-    account = _account(salt, api_key)
-    if hmac.compare_digest(account, known_account):
-        return None
-    if not may_change:
-        return (
-            "was made with another API key: if only the key was changed, and not the account, "
-            "use Journal(path, new_key=True)"
-        )
-    database.execute("UPDATE origin SET account = ?", (account,))
-    return None
-
-
-def _account(salt: str, api_key: str) -> str:
-    return hmac.new(salt.encode(), api_key.encode(), hashlib.sha256).hexdigest()
+    known = None if found is None else Origin(*found)
+    origin = check_origin(known, base_url, api_key, new_key=new_key, what=what)
+    if origin != known:
+        database.execute("DELETE FROM origin")
+        database.execute("INSERT INTO origin VALUES (?, ?, ?)", origin)

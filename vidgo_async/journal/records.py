@@ -10,8 +10,17 @@ import attrs
 import cattrs
 
 from vidgo_async._core import errors
-from vidgo_async._core.errors import APIError, SubmissionUnknownError, VidgoError
-from vidgo_async._core.models import Request, Task, UploadedFile
+from vidgo_async._core.errors import (
+    APIError,
+    DownloadError,
+    NotSentError,
+    SubmissionUnknownError,
+    TaskTimeoutError,
+    TransportError,
+    TransportTimeoutError,
+    VidgoError,
+)
+from vidgo_async._core.models import MediaFile, Request, Task, UploadedFile
 from vidgo_async.requests import GenerationRequest
 
 if TYPE_CHECKING:
@@ -22,23 +31,25 @@ PATH, UPLOADED, PLAIN = "$path", "$uploaded", "$object"
 MAX_BODY = 4096
 """Characters of an answer that are kept with an error."""
 
+_PLAIN = frozenset({TransportError, TransportTimeoutError, NotSentError, TaskTimeoutError})
+"""Kinds of errors whose message says it all."""
+
 _converter = cattrs.Converter(omit_if_default=True)
 _converter.register_unstructure_hook(datetime, datetime.isoformat)
 _converter.register_structure_hook(datetime, lambda text, _: datetime.fromisoformat(text))
 
 
 class Records:
-    """Reads and writes values; files are named by their way from the journal's folder."""
+    """Reads and writes values; files in the folder are named by their way from there."""
 
-    def __init__(self, here: Path, journal: Path) -> None:
+    def __init__(self, here: Path, folder: Path | None = None) -> None:
         self._here = here
         """What relative paths begin at."""
-        self.journal: Path = self._absolute(journal)
-        self._folder = self.journal.parent
+        self._folder = folder
 
     def at(self, here: Path) -> "Records":
         """Return what reads and writes in another working folder."""
-        return self if here == self._here else Records(here, self.journal)
+        return self if here == self._here else Records(here, self._folder)
 
     # --- Requests ---------------------------------------------------------------------------
 
@@ -87,8 +98,10 @@ class Records:
     # --- Paths ------------------------------------------------------------------------------
 
     def dump_path(self, path: Path) -> str:
-        """Write a path: relative where it lies under the journal's folder, so that both can move."""
-        absolute = self._absolute(path)
+        """Write a path: relative where it lies under the folder, so that both can move."""
+        absolute = absolute_path(self._here, path)
+        if self._folder is None:
+            return str(absolute)
         try:
             return absolute.relative_to(self._folder).as_posix()
         except ValueError:
@@ -96,11 +109,7 @@ class Records:
 
     def load_path(self, text: str) -> Path:
         """Read a path."""
-        return self._folder / text
-
-    def _absolute(self, path: Path) -> Path:
-        # Links stay as they are: where they lead may change.
-        return Path(os.path.normpath(self._here / path))
+        return Path(text) if self._folder is None else self._folder / text
 
     def dump_paths(self, paths: tuple[Path, ...]) -> str:
         """Write the paths of saved files."""
@@ -109,6 +118,11 @@ class Records:
     def load_paths(self, text: str | None) -> tuple[Path, ...]:
         """Read the paths of saved files."""
         return tuple(self.load_path(path) for path in json.loads(text or "[]"))
+
+
+def absolute_path(here: Path, path: Path) -> Path:
+    """Return a path from the root; links stay as they are: where they lead may change."""
+    return Path(os.path.normpath(here / path))
 
 
 # --- Tasks ----------------------------------------------------------------------------------
@@ -133,19 +147,32 @@ def dump_error(error: VidgoError) -> str:
     if isinstance(error, APIError):
         fields |= {"status": error.status, "code": error.code, "type": error.type}
         fields |= {"body": error.body[:MAX_BODY], "documented": error.documented}
+    elif isinstance(error, DownloadError):
+        fields |= {"file": _converter.unstructure(error.file)}
     elif isinstance(error, SubmissionUnknownError):
         fields |= {"status": error.status, "body": (error.body or "")[:MAX_BODY] or None}
         fields |= {"sent_at": error.sent_at and error.sent_at.isoformat()}
     return _dump(fields)
 
 
-def load_error(text: str | None, request: Request) -> VidgoError | None:
+def load_error(text: str | None, request: Request, task: Task | None = None) -> VidgoError | None:
     """Read an error; one of a kind that needs more than this becomes a plain `VidgoError`."""
     if text is None:
         return None
-    fields = json.loads(text)
+    error = _load_error(json.loads(text), request)
+    if task is not None:
+        error.about(task)
+    return error
+
+
+def _load_error(fields: dict[str, Any], request: Request) -> VidgoError:
     kind: type[Any] = getattr(errors, fields["kind"], VidgoError)
     message = fields["message"]
+    if kind in _PLAIN:
+        plain: type[VidgoError] = kind
+        return plain(message)
+    if kind is DownloadError:
+        return DownloadError(message, _converter.structure(fields["file"], MediaFile))
     if kind is SubmissionUnknownError:
         sent_at = fields.get("sent_at")
         return SubmissionUnknownError(

@@ -80,6 +80,11 @@ class Row:
         """Whether its task was seen to end."""
         return self.state in {EntryState.ENDED, EntryState.SAVED}
 
+    @property
+    def hands_over(self) -> bool:
+        """False: only this process has the file."""
+        return False
+
     async def has_files(self) -> bool:
         """Tell whether its files were saved, and are still there."""
         return self.state is EntryState.SAVED and await self._writer.exist(self.paths)

@@ -1,0 +1,217 @@
+"""Connections to PostgreSQL, and what to do while there is none.
+
+What was bought must be written down, so a statement waits for the database for as long as anybody
+uses the queue, and a moment longer.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable, Generator, Mapping
+from typing import Any, LiteralString, TypeVar
+
+import psycopg
+import psycopg_pool
+from psycopg import errors
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.rows import TupleRow
+
+from vidgo_async._core.errors import JournalError
+
+logger: logging.Logger = logging.getLogger("vidgo_async")
+
+_Value = TypeVar("_Value")
+Connection = psycopg.AsyncConnection[TupleRow]
+
+SCHEMA = "vidgo"
+"""The schema of all tables, so that a procrastinate of the user's own is left alone."""
+MIN_VERSION = 13
+MAX_CONNECTIONS = 8
+POOL_TIMEOUT = 5.0
+"""Seconds to wait for a connection, before that counts as the database being away."""
+RETRY = 0.5
+"""Seconds between two tries while it is away."""
+PATIENCE = 5.0
+"""Seconds to wait for it where nobody uses the queue any more."""
+
+AWAY = (psycopg.OperationalError, psycopg.InterfaceError, errors.ReadOnlySqlTransaction)
+"""What passes when the database is back; also of a pool that got no connection."""
+
+
+class Database:
+    """A pool of connections, open in one event loop."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.shown: str = _shown(url)
+        """Where it is, without the password."""
+        self.pool: psycopg_pool.AsyncConnectionPool[Connection]
+        self._users = 0
+        self._is_away = False
+
+    async def open(self) -> None:
+        """Connect.
+
+        Raises:
+            JournalError: It cannot be reached, or is too old.
+        """
+        # Tried out on one connection first: the pool tells of a wrong password in its log only.
+        with self.translated():
+            async with await self.connect() as connection:
+                version = connection.info.server_version // 10_000
+        if version < MIN_VERSION:
+            msg = f"PostgreSQL {version} at {self.shown} is too old: {MIN_VERSION} is the least"
+            raise JournalError(msg)
+        self.pool = psycopg_pool.AsyncConnectionPool(
+            self.url,
+            min_size=1,
+            max_size=MAX_CONNECTIONS,
+            timeout=POOL_TIMEOUT,
+            configure=configure,
+            open=False,
+        )
+        await self.pool.open()
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self.pool.close()
+
+    async def connect(self) -> Connection:
+        """Make a connection beside the pool, such as one that listens or holds a lock."""
+        connection = await psycopg.AsyncConnection.connect(self.url, connect_timeout=10)
+        try:
+            await configure(connection)
+        except BaseException:
+            await connection.close()
+            raise
+        return connection
+
+    # --- Statements -------------------------------------------------------------------------
+
+    async def run(
+        self, statement: LiteralString, parameters: Mapping[str, Any] | None = None
+    ) -> list[Any]:
+        """Run a statement, and return its rows; wait for the database while it is away.
+
+        It may run twice, where the connection broke before its result came.
+
+        Raises:
+            JournalError: It cannot be run, or nobody waits for it any more.
+        """
+
+        async def work(connection: Connection) -> list[Any]:
+            cursor = await connection.execute(statement, parameters)
+            return [] if cursor.description is None else await cursor.fetchall()
+
+        return await self.patiently(lambda: self._with_connection(work))
+
+    async def transact(self, work: Callable[[Connection], Awaitable[_Value]]) -> _Value:
+        """Run statements in one transaction; wait for the database while it is away.
+
+        Raises:
+            JournalError: They cannot be run, or nobody waits for them any more; none took effect.
+        """
+
+        async def in_transaction(connection: Connection) -> _Value:
+            async with connection.transaction():
+                return await work(connection)
+
+        return await self.patiently(lambda: self._with_connection(in_transaction))
+
+    async def _with_connection(self, work: Callable[[Connection], Awaitable[_Value]]) -> _Value:
+        async with self.pool.connection() as connection:
+            return await work(connection)
+
+    async def patiently(self, call: Callable[[], Awaitable[_Value]]) -> _Value:
+        """Make a call, again and again while the database is away.
+
+        Raises:
+            JournalError: It cannot be made, or nobody waits for it any more.
+        """
+        waited = 0.0
+        while True:
+            try:
+                with self.translated():
+                    result = await call()
+            except _AwayError as away:
+                waited = waited + RETRY if not self._users else 0.0
+                if waited > PATIENCE or self.pool.closed:
+                    raise JournalError(away.message) from away.__cause__
+                self._went_away(away)
+                await asyncio.sleep(RETRY)
+            else:
+                self._came_back()
+                return result
+
+    # --- While it is away -------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def used(self) -> Generator[None]:
+        """Let all statements wait for the database for as long as it takes."""
+        self._users += 1
+        try:
+            yield
+        finally:
+            self._users -= 1
+
+    @contextlib.contextmanager
+    def translated(self) -> Generator[None]:
+        """Turn errors of the database into a `JournalError` that says what to do."""
+        try:
+            yield
+        except AWAY as error:
+            msg = f"the database at {self.shown} cannot be used now: {_first_line(error)}"
+            raise _AwayError(msg) from error
+        except (errors.UndefinedTable, errors.UndefinedFunction, errors.InvalidSchemaName) as error:
+            msg = (
+                f"the database at {self.shown} has no tables for this yet: call "
+                "`await queue.install()` once, or run `vidgo-async queue install URL`"
+            )
+            raise JournalError(msg) from error
+        except psycopg.Error as error:
+            msg = f"the database at {self.shown} refuses: {_first_line(error)}"
+            raise JournalError(msg) from error
+
+    def _went_away(self, error: JournalError) -> None:
+        if not self._is_away:
+            self._is_away = True
+            logger.warning("%s; nothing is sent until it is back", error)
+
+    def _came_back(self) -> None:
+        if self._is_away:
+            self._is_away = False
+            logger.warning("the database at %s is back", self.shown)
+
+
+class _AwayError(JournalError):
+    """The database is away."""
+
+
+async def configure(connection: Connection) -> None:
+    """Let a new connection find the tables, and commit each statement by itself."""
+    await connection.set_autocommit(True)
+    await connection.execute(f"SET search_path TO {SCHEMA}".encode())
+
+
+def check_url(url: str) -> None:
+    """Refuse what is no address of a database.
+
+    Raises:
+        ValueError: So it is.
+    """
+    try:
+        conninfo_to_dict(url)
+    except psycopg.ProgrammingError as error:
+        msg = f"a queue's address is one of PostgreSQL, as postgresql://host/name: {error}"
+        raise ValueError(msg) from None
+
+
+def _shown(url: str) -> str:
+    parts = conninfo_to_dict(url)
+    host = parts.get("host") or parts.get("hostaddr") or "localhost"
+    return f"{host}/{parts.get('dbname') or parts.get('user') or ''}".rstrip("/")
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

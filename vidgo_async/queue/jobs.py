@@ -1,0 +1,149 @@
+"""One job for each entry, by procrastinate, which runs it at least once.
+
+Nothing outside this file knows procrastinate, but for `schema.py` and what `worker.py` asks it.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any, cast
+
+import procrastinate
+from procrastinate import exceptions, jobs, manager
+from psycopg.errors import RaiseException
+
+from vidgo_async.queue.database import Connection, Database, configure, logger
+
+QUEUE = "vidgo"
+TASK = "vidgo.generate"
+AT_ONCE = datetime.fromtimestamp(0, UTC)
+"""Not the time now: clocks of machines differ."""
+
+RunEntry = Callable[[int], Awaitable[None]]
+"""Runs the entry of a job."""
+
+
+class AgainError(Exception):
+    """The job is to run again, a while later."""
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__(seconds)
+        self.seconds = seconds
+
+
+class Jobs:
+    """The jobs in a database."""
+
+    def __init__(self, database: Database) -> None:
+        connector = procrastinate.PsycopgConnector(configure=configure)  # of the one that listens
+        self.app = procrastinate.App(connector=connector)
+        self.app.job_manager = _PatientManager(connector, database)
+        self.app.task(name=TASK, queue=QUEUE, pass_context=True, retry=_HandOver())(_run)
+        self._database = database
+
+    async def open(self) -> None:
+        """Use the connections of an open database."""
+        await self.app.open_async(self._database.pool)
+
+    async def defer(self, connection: Connection, entry_ids: Sequence[int]) -> None:
+        """Make a job for each of these entries, in a transaction."""
+        if entry_ids:
+            deferrer = self.app.configure_task(TASK, connection=connection)
+            arguments: list[dict[str, Any]] = [{"entry_id": each} for each in entry_ids]
+            await deferrer.batch_defer_async(*arguments)
+
+    async def work(
+        self, run: RunEntry, *, max_in_flight: int, until_none: bool, dead_after: float
+    ) -> None:
+        """Run jobs until this is cancelled, or there are none, or the connection broke."""
+        await self.app.run_worker_async(
+            queues=[QUEUE],
+            name=QUEUE,
+            concurrency=max_in_flight,
+            wait=not until_none,
+            install_signal_handlers=False,
+            shutdown_graceful_timeout=0.0,
+            delete_jobs=jobs.DeleteJobCondition.SUCCESSFUL,
+            update_heartbeat_interval=dead_after / 3,
+            stalled_worker_timeout=dead_after,
+            additional_context={"run": run},
+        )
+
+    async def rescue(self, dead_after: float, *, only_left: bool) -> None:
+        """Let jobs run again whose worker has left, or was not seen for a while.
+
+        Args:
+            dead_after: Seconds.
+            only_left: Whether those not seen may be alive all the same.
+        """
+        of_the_dead = await self.app.job_manager.get_stalled_jobs(
+            queue=QUEUE, seconds_since_heartbeat=dead_after
+        )
+        for job in of_the_dead:
+            if job.worker_id is None or not only_left:
+                await self.app.job_manager.retry_job(job, retry_at=AT_ONCE)
+                logger.info("job %s of a dead worker runs again", job.id)
+
+
+async def _run(context: procrastinate.JobContext, entry_id: int) -> None:
+    given = cast("dict[str, RunEntry]", context.additional_context)  # pyright: ignore[reportUnknownMemberType] - no type is told
+    await given["run"](entry_id)
+
+
+class _HandOver(procrastinate.BaseRetryStrategy):
+    """A worker that leaves hands its jobs over; nothing else runs again, but what asks for it."""
+
+    def get_retry_decision(
+        self, *, exception: BaseException, job: jobs.Job
+    ) -> procrastinate.RetryDecision | None:
+        """Tell whether a job that ended so runs again."""
+        _ = job
+        match exception:
+            case AgainError():
+                return procrastinate.RetryDecision(retry_in={"seconds": exception.seconds})
+            case asyncio.CancelledError() | exceptions.JobAborted():
+                return procrastinate.RetryDecision(retry_at=AT_ONCE)
+            case _:
+                return None
+
+
+class _PatientManager(manager.JobManager):
+    """Waits for the database before it gives a job up: no other worker would find it.
+
+    Where another has the job by now, since this process had slept, that is no error: entries are
+    fenced by their claims.
+    """
+
+    def __init__(self, connector: procrastinate.PsycopgConnector, database: Database) -> None:
+        super().__init__(connector)
+        self._database = database
+
+    async def finish_job(self, *arguments: Any, **named: Any) -> None:
+        """End a job."""
+        finish = super().finish_job
+        await self._patiently(lambda: finish(*arguments, **named))
+
+    async def retry_job(self, *arguments: Any, **named: Any) -> None:
+        """Let a job run again."""
+        retry = super().retry_job
+        await self._patiently(lambda: retry(*arguments, **named))
+
+    async def unregister_worker(self, worker_id: int) -> None:
+        """Leave."""
+        unregister = super().unregister_worker
+        await self._patiently(lambda: unregister(worker_id))
+
+    async def _patiently(self, call: Callable[[], Awaitable[None]]) -> None:
+        async def unwrapped() -> None:
+            try:
+                await call()
+            except exceptions.ConnectorException as error:
+                match error.__cause__:
+                    case RaiseException() as refusal:
+                        logger.debug("a job is another worker's by now: %s", refusal)
+                    case None:
+                        raise
+                    case cause:
+                        raise cause from error
+
+        await self._database.patiently(unwrapped)
