@@ -1,25 +1,442 @@
 """Batches in a database: added from anywhere, run by any worker, followed by anybody."""
 
 import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
 
-from tests.support.sessions import foxes, open_session
-from vidgo_async import FixedPolling, Outcome
+import anyio
+import anyio.lowlevel
+import pytest
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from tests.support.queues import (
+    PATIENCE,
+    followed,
+    ran,
+    run_all,
+    states,
+    until,
+    worker_session,
+    working,
+)
+from tests.support.sessions import FOX, foxes
+from tests.support.uploads import picture
+from vidgo_async import (
+    DownloadError,
+    EntryState,
+    FixedPolling,
+    GrokImagine,
+    InsufficientCreditsError,
+    InvalidRequestError,
+    JournalError,
+    RetryPolicy,
+    SessionClosedError,
+    SubmissionUnknownError,
+    TaskFailedError,
+    TaskTimeoutError,
+    WebhookReceiver,
+)
 from vidgo_async.queue import BatchQueue
-from vidgo_async.sandbox import Sandbox
+from vidgo_async.sandbox import (
+    Fault,
+    Sandbox,
+    answer,
+    failed_at_once,
+    refusal,
+    reset_after,
+    slow,
+)
+
+# --- Adding -----------------------------------------------------------------------------------
 
 
-async def followed(queue: BatchQueue, batch: str = "foxes") -> list[Outcome]:
-    """Return all outcomes of a batch."""
-    return [outcome async for outcome in queue.outcomes(batch)]
-
-
-async def test_a_batch_runs(queue: BatchQueue, sandbox: Sandbox) -> None:
-    """What is added is bought by a worker, and followed to its end."""
+async def test_a_batch_runs(queue: BatchQueue, sandbox: Sandbox, tmp_path: Path) -> None:
+    """What is added is bought by a worker, saved, and followed to its end."""
     assert await queue.add("foxes", foxes(5)) == 5
-    async with open_session(sandbox, polling=FixedPolling(0.05)) as vidgo:
-        async with asyncio.timeout(20):
-            await queue.work(vidgo, until_empty=True)
-        outcomes = await followed(queue)
-    assert sorted(outcome.index for outcome in outcomes) == [0, 1, 2, 3, 4]
-    assert all(outcome.ok for outcome in outcomes)
+    outcomes = await ran(queue, sandbox, download_to=tmp_path / "videos")
+
+    assert [outcome.index for outcome in outcomes] == [0, 1, 2, 3, 4]
+    assert [outcome.request.input["prompt"] for outcome in outcomes] == [
+        f"fox {number}" for number in range(5)
+    ]
+    for outcome in outcomes:
+        assert outcome.error is None
+        assert outcome.task.finished
+        (path,) = outcome.paths
+        assert path.read_bytes()[4:8] == b"ftyp"
     assert sandbox.sold == 5
+    assert await states(queue) == ["saved"] * 5
+
+
+async def test_what_is_known_is_not_added_again(queue: BatchQueue, sandbox: Sandbox) -> None:
+    """Equal requests are counted; their order, and other requests, do not matter."""
+    assert await queue.add("foxes", [FOX] * 3) == 3
+    assert await queue.add("foxes", [FOX] * 3) == 0
+    assert await queue.add("foxes", [*foxes(2), FOX, FOX, FOX, FOX]) == 3
+    await run_all(queue, sandbox)
+    assert await queue.add("foxes", [FOX] * 4) == 0
+    assert await queue.add("others", [FOX]) == 1  # another batch is another matter
+    await run_all(queue, sandbox)
+    assert sandbox.sold == 7
+    entries = await queue.entries("foxes")
+    assert [entry.batch for entry in entries] == ["foxes"] * 6
+    outcomes = await followed(queue)
+    assert [outcome.index for outcome in outcomes] == list(range(6))
+
+
+async def test_any_source_of_requests(queue: BatchQueue) -> None:
+    """A generator, an async generator and an empty list."""
+
+    async def stream() -> AsyncIterator[GrokImagine]:
+        for fox in foxes(3):
+            await anyio.lowlevel.checkpoint()
+            yield fox
+
+    assert await queue.add("foxes", (fox for fox in foxes(2))) == 2
+    assert await queue.add("foxes", stream()) == 1
+    assert await queue.add("none", []) == 0
+    assert await followed(queue, "none") == []
+
+
+async def test_more_than_one_page(queue: BatchQueue) -> None:
+    """A long batch is added in several transactions, in its order."""
+    assert await queue.add("foxes", foxes(2500)) == 2500
+    assert await queue.add("foxes", foxes(2501)) == 1
+    entries = await queue.entries("foxes")
+    assert [entry.request.input["prompt"] for entry in entries] == [
+        f"fox {number}" for number in range(2501)
+    ]
+
+
+async def test_a_picture_travels_as_bytes(
+    queue: BatchQueue, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """A path leads to the same file for the worker; one that is gone is refused, and costs nothing."""
+    fox = picture(tmp_path)
+    lost = picture(tmp_path, "lost.png")
+    lost.write_bytes(lost.read_bytes() + b"another")
+    await queue.add("foxes", [GrokImagine(prompt="a fox", image_urls=[fox])])
+    await queue.add("foxes", [GrokImagine(prompt="lost", image_urls=[lost])])
+    lost.unlink()
+
+    found, gone = await ran(queue, sandbox)
+    assert found.ok
+    assert gone.error is not None
+    assert "FileNotFoundError" in str(gone.error)
+    assert (sandbox.sold, await states(queue)) == (1, ["ended", "refused"])
+
+
+# --- Following --------------------------------------------------------------------------------
+
+
+async def test_followers(url: str, sandbox: Sandbox) -> None:
+    """From another process, as often as one likes: live, again, and from now on."""
+    async with BatchQueue(url) as queue, BatchQueue(url) as other:
+        await queue.add("foxes", foxes(3))
+        live = asyncio.create_task(followed(other))
+        await run_all(queue, sandbox)
+        first = await live
+        assert len(first) == 3
+        assert await followed(queue) == first
+        assert await followed(queue, from_now=True) == []
+
+        await queue.add("foxes", foxes(4))
+        later = asyncio.create_task(followed(other, from_now=True))
+        await run_all(queue, sandbox)
+        assert [outcome.index for outcome in await later] == [3]
+
+
+async def test_outcomes_come_as_they_complete(queue: BatchQueue, sandbox: Sandbox) -> None:
+    """The first is there before the last is bought."""
+    await queue.add("foxes", foxes(3))
+    async with worker_session(sandbox) as vidgo, working(queue, vidgo, max_in_flight=1):
+        async with asyncio.timeout(PATIENCE):
+            async for outcome in queue.outcomes("foxes"):
+                assert outcome.ok
+                assert sandbox.sold <= outcome.index + 2
+
+
+async def test_a_follower_may_leave(queue: BatchQueue, sandbox: Sandbox) -> None:
+    """A `break` leaves nothing behind."""
+    await queue.add("foxes", foxes(3))
+    await run_all(queue, sandbox)
+    async for outcome in queue.outcomes("foxes"):
+        assert outcome.ok
+        break
+
+
+# --- What goes wrong --------------------------------------------------------------------------
+
+
+async def test_a_refused_request(queue: BatchQueue, sandbox: Sandbox) -> None:
+    """It costs nothing, and is sent again by `retry` only."""
+    sandbox.inject(refusal(400, message="no such ratio"))
+    await queue.add("foxes", foxes(1))
+    (outcome,) = await ran(queue, sandbox)
+    assert isinstance(outcome.error, InvalidRequestError)
+    assert "no such ratio" in str(outcome.error)
+    await run_all(queue, sandbox)
+    assert (sandbox.sold, sandbox.received["submit"]) == (0, 1)
+    (entry,) = await queue.entries("foxes", "refused")
+    assert (entry.state, entry.task) == (EntryState.REFUSED, None)
+    assert isinstance(entry.error, InvalidRequestError)
+
+    assert await queue.retry("foxes") == 1
+    (outcome,) = await ran(queue, sandbox)
+    assert outcome.ok
+    assert await queue.retry("foxes") == 0
+    assert sandbox.sold == 1
+
+
+async def test_a_failed_task(queue: BatchQueue, sandbox: Sandbox) -> None:
+    """Its credits came back: `retry` buys another."""
+    sandbox.inject(failed_at_once("rejected"))
+    await queue.add("foxes", foxes(1))
+    (outcome,) = await ran(queue, sandbox)
+    assert isinstance(outcome.error, TaskFailedError)
+    assert outcome.task is not None
+    assert outcome.task.failed
+    await run_all(queue, sandbox)
+    assert sandbox.sold == 1
+    assert await queue.retry("foxes") == 1
+    (again,) = await ran(queue, sandbox)
+    assert again.ok
+    assert sandbox.sold == 2
+
+
+async def test_an_unknown_outcome(queue: BatchQueue, sandbox: Sandbox) -> None:
+    """It is never sent again by itself; the user says what is in the console."""
+    sandbox.inject(reset_after, times=2)
+    await queue.add("foxes", foxes(2))
+    for _ in range(2):
+        outcomes = await ran(queue, sandbox)
+        assert all(isinstance(outcome.error, SubmissionUnknownError) for outcome in outcomes)
+        assert await queue.retry("foxes") == 0
+    assert sandbox.received["submit"] == sandbox.sold == 2
+
+    first, second = await queue.entries("foxes", "unknown")
+    found = {task.input["prompt"]: task.task_id for task in sandbox.tasks.values()}
+    await queue.adopt(first, "no-such-task")
+    await queue.adopt(first, found["fox 0"])  # a wrong id can be corrected
+    await queue.forget(second)
+    with pytest.raises(JournalError, match=f"entry {second.id} is not unknown"):
+        await queue.forget(second)
+    outcomes = await ran(queue, sandbox)
+    assert [outcome.error for outcome in outcomes] == [None, None]
+    assert outcomes[0].task is not None
+    assert outcomes[0].task.task_id == found["fox 0"]
+    assert sandbox.sold == 3
+    with pytest.raises(JournalError, match=f"entry {first.id} is not unknown"):
+        await queue.adopt(first, "another")
+    with pytest.raises(ValueError, match="empty"):
+        await queue.adopt(first, " ")
+
+
+async def test_a_task_that_takes_too_long(queue: BatchQueue) -> None:
+    """Its outcome says so; `retry` waits for the same task."""
+    async with Sandbox(seconds=(1.0, 1.1)) as sandbox:
+        await queue.add("foxes", foxes(1))
+        (outcome,) = await ran(queue, sandbox, timeout=0.2)
+        assert isinstance(outcome.error, TaskTimeoutError)
+        assert outcome.task is not None
+
+        assert await queue.retry("foxes") == 1
+        (again,) = await ran(queue, sandbox)
+        assert again.error is None
+        assert again.task.task_id == outcome.task.task_id
+        assert sandbox.sold == 1
+
+
+async def test_a_file_that_is_no_video(queue: BatchQueue, sandbox: Sandbox, tmp_path: Path) -> None:
+    """The task is known; `retry` fetches its file, and buys nothing."""
+    await queue.add("foxes", foxes(1))
+    sandbox.inject(answer(404), call="file", times=None)
+    retry = RetryPolicy(timeout=0.3, initial_delay=0.1)
+    async with worker_session(sandbox, retry=retry) as vidgo:
+        await queue.work(vidgo, until_empty=True, download_to=tmp_path)
+    (outcome,) = await followed(queue)
+    sandbox._faults.all.clear()
+    assert isinstance(outcome.error, DownloadError)
+    assert outcome.task is not None
+    assert outcome.error.task_id == outcome.task.task_id
+
+    assert await queue.retry("foxes") == 1
+    (again,) = await ran(queue, sandbox, download_to=tmp_path)
+    assert again.error is None
+    assert again.paths[0].is_file()
+    assert sandbox.sold == 1
+
+
+async def test_no_credits_stop_the_worker(queue: BatchQueue, sandbox: Sandbox) -> None:
+    """What was not sent stays in the queue, for when there are credits."""
+    sandbox.inject(refusal(402), times=1, skip=2)
+    await queue.add("foxes", foxes(10))
+    with pytest.raises(InsufficientCreditsError):
+        await run_all(queue, sandbox, max_in_flight=1)
+    assert sandbox.received["submit"] == 3
+    assert (await states(queue)).count("planned") == 7
+    outcomes = await ran(queue, sandbox)
+    assert [outcome.ok for outcome in outcomes].count(True) == 9
+    assert await queue.retry("foxes") == 1
+    assert all(outcome.ok for outcome in await ran(queue, sandbox))
+    assert sandbox.sold == 10
+
+
+async def test_a_folder_that_takes_no_files(
+    queue: BatchQueue, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """Nothing is bought for a worker that could not save it."""
+    (tmp_path / "file").touch()
+    await queue.add("foxes", foxes(2))
+    with pytest.raises(OSError, match="file"):
+        await run_all(queue, sandbox, download_to=tmp_path / "file")
+    assert sandbox.sold == 0
+    assert await states(queue) == ["planned"] * 2
+
+
+async def test_a_folder_that_goes_away(queue: BatchQueue, sandbox: Sandbox, tmp_path: Path) -> None:
+    """The worker stops; what it had is for one with a disk."""
+    folder = tmp_path / "videos"
+    sandbox.inject(_swap(folder), call="status", times=1)
+    await queue.add("foxes", foxes(6))
+    with pytest.raises((OSError, DownloadError)):
+        await run_all(queue, sandbox, download_to=folder, max_in_flight=2)
+    assert sandbox.sold < 6
+    outcomes = await ran(queue, sandbox, download_to=tmp_path / "others")
+    assert all(outcome.ok for outcome in outcomes)
+    assert sandbox.sold == 6
+
+
+def _swap(folder: Path) -> Fault:
+    """Put a file in the place of a folder when a request comes."""
+
+    def do() -> None:
+        folder.rmdir()
+        folder.touch()
+
+    async def swap(request: web.Request, handler: Handler) -> web.StreamResponse:
+        await asyncio.to_thread(do)
+        return await handler(request)
+
+    return swap
+
+
+async def test_what_passes_is_tried_again(
+    queue: BatchQueue, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that is away for longer than the retry policy costs no request its place."""
+    monkeypatch.setattr("vidgo_async.queue.worker.TRY_AGAIN", 0)
+    sandbox.inject(refusal(503), times=4)
+    await queue.add("foxes", foxes(1))
+    async with worker_session(sandbox, retry=RetryPolicy(initial_delay=0.05, timeout=0.1)) as vidgo:
+        async with asyncio.timeout(PATIENCE):
+            await queue.work(vidgo, until_empty=True)
+    (outcome,) = await followed(queue)
+    assert outcome.ok
+    assert (sandbox.sold, sandbox.received["submit"]) == (1, 5)
+
+
+# --- Workers ----------------------------------------------------------------------------------
+
+
+async def test_workers_share_a_batch(url: str, sandbox: Sandbox) -> None:
+    """Each request is run by one of them."""
+    async with BatchQueue(url) as queue, BatchQueue(url) as other:
+        await queue.add("foxes", foxes(20))
+        async with anyio.create_task_group() as group:
+            for each in (queue, other):
+                group.start_soon(run_all, each, sandbox)
+        outcomes = await followed(queue)
+    assert len({outcome.task and outcome.task.task_id for outcome in outcomes}) == 20
+    assert sandbox.sold == 20
+
+
+async def test_a_worker_that_leaves_hands_over(
+    url: str, sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    """At any moment: nothing is bought twice, nothing unknown, and nothing unclaimed."""
+    sandbox.inject(slow(0.2), times=None)  # some are cancelled in their POST
+    async with BatchQueue(url) as queue:
+        await queue.add("foxes", foxes(30))
+        for _ in range(4):
+            async with (
+                BatchQueue(url) as leaving,
+                worker_session(sandbox) as vidgo,
+                working(leaving, vidgo, max_in_flight=4),
+            ):
+                enough = sandbox.sold + 2
+                await until(lambda enough=enough: sandbox.sold >= enough)
+            assert vidgo.unclaimed == ()
+        outcomes = await ran(queue, sandbox)
+    assert all(outcome.ok for outcome in outcomes)
+    assert sandbox.sold == sandbox.received["submit"] == 30
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
+async def test_a_closed_session_stops_the_worker(queue: BatchQueue, sandbox: Sandbox) -> None:
+    """It says why, and hands over."""
+    await queue.add("foxes", foxes(2))
+    async with worker_session(sandbox) as vidgo, working(queue, vidgo) as work:
+        await vidgo.aclose()
+        with pytest.raises(SessionClosedError):
+            await work
+    assert all(outcome.ok for outcome in await ran(queue, sandbox))
+
+
+async def test_a_hint_from_anywhere(url: str, sandbox: Sandbox) -> None:
+    """A callback that arrives at any host lets the worker poll that has the task."""
+    async with BatchQueue(url) as queue, BatchQueue(url) as elsewhere:
+        receiver = WebhookReceiver(on_unknown=elsewhere.hint)
+        await queue.add("foxes", foxes(1))
+        # On its own it would poll in an hour.
+        session = worker_session(sandbox, polling=FixedPolling(3600.0))
+        async with session as vidgo, working(queue, vidgo):
+            await until(lambda: sandbox.sold)
+            (task,) = sandbox.tasks.values()
+            await until(lambda: time.monotonic() > task.ends_at)
+            while await states(elsewhere) != ["bought"]:  # noqa: ASYNC110 - nobody tells
+                await anyio.sleep(0.02)
+            receiver.sessions.report(task.task_id, is_hint=False)
+            (outcome,) = await followed(elsewhere)
+    assert outcome.ok
+    assert sandbox.received["status"] == 1
+
+
+async def test_another_engine(queue: BatchQueue, sandbox: Sandbox, tmp_path: Path) -> None:
+    """`generate` may be called any number of times, also at once, and buys once."""
+    await queue.add("foxes", foxes(2))
+    first, second = await queue.entries("foxes")
+    async with worker_session(sandbox) as vidgo:
+        for _ in range(2):
+            tasks = await asyncio.gather(
+                *(queue.generate(vidgo, first.id, download_to=tmp_path) for _ in range(3))
+            )
+            assert len({task.task_id for task in tasks}) == 1
+        assert sandbox.sold == sandbox.received["file"] == 1
+
+        sandbox.inject(refusal(422))
+        for _ in range(2):
+            with pytest.raises(InvalidRequestError):
+                await queue.generate(vidgo, second.id)
+        assert sandbox.received["submit"] == 2
+        with pytest.raises(JournalError, match="no entry 12345"):
+            await queue.generate(vidgo, 12345)
+    assert len(await followed(queue)) == 2
+
+
+async def test_a_generate_that_is_cancelled(queue: BatchQueue, sandbox: Sandbox) -> None:
+    """The next call goes on with what it bought."""
+    await queue.add("foxes", foxes(1))
+    (entry,) = await queue.entries("foxes")
+    sandbox.inject(slow(0.3), times=1)
+    async with worker_session(sandbox) as vidgo:
+        with anyio.move_on_after(0.15) as scope:
+            await queue.generate(vidgo, entry.id)
+        assert scope.cancelled_caught
+        async with asyncio.timeout(PATIENCE):
+            task = await queue.generate(vidgo, entry.id)
+        assert vidgo.unclaimed == ()
+    assert list(sandbox.tasks) == [task.task_id]

@@ -222,4 +222,9 @@ class Folder:
     async def _keep(self, file: MediaFile, path: Path) -> Path:
         if await self._downloads.services.threads.run(path.is_file):
             return path
-        return await self._download(file, path)
+        try:
+            return await self._download(file, path)
+        except DownloadError as error:
+            if isinstance(error.__cause__, FileExistsError):  # another saved it meanwhile
+                return path
+            raise

@@ -53,7 +53,7 @@ class Breaker:
 
     def record(self, error: VidgoError) -> None:
         """Open for good, if the other requests of the batch would fail like this too."""
-        if self._reason is None and _is_final(error):
+        if self._reason is None and is_final(error):
             self._reason = error.without_task()
             self._opened.set()
 
@@ -97,7 +97,7 @@ class Breaker:
             await self._running.wait()
 
 
-def _is_final(error: VidgoError) -> bool:
+def is_final(error: VidgoError) -> bool:
     """Tell of an error of one request whether the rest of its batch need not be sent."""
     if isinstance(error, DownloadError):  # what cannot be saved need not be bought
         cause = error.__cause__

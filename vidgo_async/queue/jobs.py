@@ -52,15 +52,12 @@ class Jobs:
             arguments: list[dict[str, Any]] = [{"entry_id": each} for each in entry_ids]
             await deferrer.batch_defer_async(*arguments)
 
-    async def work(
-        self, run: RunEntry, *, max_in_flight: int, until_none: bool, dead_after: float
-    ) -> None:
-        """Run jobs until this is cancelled, or there are none, or the connection broke."""
+    async def work(self, run: RunEntry, *, max_in_flight: int, dead_after: float) -> None:
+        """Run jobs until this is cancelled, or the connection broke."""
         await self.app.run_worker_async(
             queues=[QUEUE],
             name=QUEUE,
             concurrency=max_in_flight,
-            wait=not until_none,
             install_signal_handlers=False,
             shutdown_graceful_timeout=0.0,
             delete_jobs=jobs.DeleteJobCondition.SUCCESSFUL,

@@ -91,17 +91,10 @@ class Ledger:
 
     # --- Reading ----------------------------------------------------------------------------
 
-    async def row(self, entry_id: int, *, owner: UUID, saves: bool) -> Row:
-        """Return an entry for a process that runs it.
-
-        Raises:
-            JournalError: There is none.
-        """
+    async def row(self, entry_id: int, *, owner: UUID, saves: bool) -> Row | None:
+        """Return an entry for a process that runs it; None if there is none."""
         found = await self._database.run(statements.ROW, {"id": entry_id})
-        if not found:
-            msg = f"there is no entry {entry_id} in {self._database.shown}"
-            raise JournalError(msg)
-        return Row(self, Fields(*found[0]), owner=owner, saves=saves)
+        return Row(self, Fields(*found[0]), owner=owner, saves=saves) if found else None
 
     async def entries(self, batch: str, state: EntryState | None) -> list[Entry]:
         """Return the entries of a batch, or those in a state."""

@@ -19,7 +19,7 @@ from vidgo_async.queue.database import Database, check_url
 from vidgo_async.queue.jobs import Jobs
 from vidgo_async.queue.ledger import Ledger
 from vidgo_async.queue.listener import Listener
-from vidgo_async.queue.runner import Runner
+from vidgo_async.queue.runner import Runner, RunOptions
 from vidgo_async.queue.senders import Sender
 from vidgo_async.queue.statements import OUTCOMES
 from vidgo_async.queue.worker import Worker, WorkOptions
@@ -302,7 +302,8 @@ class BatchQueue:
         as_folder("download_to", download_to)
         await self._check()
         with self._database.used():
-            return await self._runner.run(vidgo, entry_id, timeout=timeout, download_to=download_to)
+            options = RunOptions(timeout=timeout, download_to=download_to)
+            return await self._runner.run(vidgo, entry_id, options)
 
     async def hint(self, *task_ids: str) -> None:
         """Let the workers that watch these tasks poll them now; others do nothing.

@@ -106,6 +106,12 @@ class Row:
         self._owner = owner
         self._claim = fields.claim
         self._saves = saves
+        self._is_settled = self.has_outcome
+
+    @property
+    def has_outcome(self) -> bool:
+        """Whether it had its outcome when it was read."""
+        return self.fields.outcome is not None
 
     @property
     def error(self) -> VidgoError | None:
@@ -189,9 +195,12 @@ class Row:
 
     async def ended(self, task: Task) -> None:
         """Write down how its task ended."""
-        is_settled = task.failed or not self._saves
         fields = {"task_id": shown(task.task_id), "task": dump_task(task)}
-        await self._write(ENDED_FOR_GOOD if is_settled else ENDED, **fields)
+        if task.finished and self._saves:
+            await self._write(ENDED, **fields)
+        else:
+            await self._write(ENDED_FOR_GOOD, **fields)
+            self._is_settled = True
         self.state = EntryState.ENDED
 
     async def saved(self, paths: tuple[Path, ...]) -> None:
@@ -201,6 +210,13 @@ class Row:
             await self._write(SAVED_AGAIN, paths=text)
         self.paths = paths
         self.state = EntryState.SAVED
+        self._is_settled = True
+
+    async def settle(self, task: Task) -> None:
+        """Give it its outcome, where an earlier run had seen its end, or the database was away."""
+        if not self._is_settled:
+            self._saves = False
+            await self.ended(task)
 
     async def cannot(self, error: VidgoError) -> None:
         """Write down why it cannot be done, unless it has its outcome."""

@@ -2,8 +2,12 @@
 
 import asyncio
 import os
+from pathlib import Path
 from typing import Protocol
 
+import attrs
+
+from vidgo_async._core.concurrency import Threads
 from vidgo_async._core.errors import (
     JournalError,
     NotSentError,
@@ -14,17 +18,38 @@ from vidgo_async._core.errors import (
     VidgoError,
 )
 from vidgo_async._core.models import Request, Task
+from vidgo_async._files.part_file import try_folder
+from vidgo_async._generation.breaker import is_final
 from vidgo_async._generation.records import RequestLog
 from vidgo_async.journal.entries import EntryState
 from vidgo_async.queue.ledger import Ledger
 from vidgo_async.queue.rows import Row, TakenError
 from vidgo_async.queue.senders import Sender
 
+_threads = Threads()
+
 LOOK_AGAIN = 1.0
 """Seconds to wait for an entry that another process is just sending."""
 
 PASSING = (TransportError, RateLimitError, ServerError, NotSentError, SessionClosedError)
 """Errors that say nothing of the request: it stays as it is, to be tried again."""
+
+
+@attrs.frozen(kw_only=True)
+class RunOptions:
+    """How an entry is run; see `VidgoSession.generate`."""
+
+    timeout: float | None
+    download_to: str | os.PathLike[str] | None
+
+    async def check_folder(self) -> None:
+        """Try the folder out.
+
+        Raises:
+            OSError: It takes no files.
+        """
+        if self.download_to is not None:
+            await _threads.run(try_folder, Path(self.download_to))
 
 
 class Session(Protocol):
@@ -53,51 +78,67 @@ class Runner:
         self._ledger = ledger
         self._sender = sender
 
-    async def run(
-        self,
-        vidgo: Session,
-        entry_id: int,
-        *,
-        timeout: float | None,
-        download_to: str | os.PathLike[str] | None,
-    ) -> Task:
+    async def run(self, vidgo: Session, entry_id: int, options: RunOptions) -> Task:
         """Run one to its end, from wherever it is.
 
         Raises:
             VidgoError: As in `VidgoSession.generate`; what is final is written down.
         """
+        row = await self.row(entry_id, options)
+        if row is None:
+            msg = f"there is no entry {entry_id}"
+            raise JournalError(msg)
+        return await self.go_on(vidgo, row, options)
+
+    async def row(self, entry_id: int, options: RunOptions) -> Row | None:
+        """Return an entry as it is now; None if it is not there any more."""
+        saves = options.download_to is not None
+        return await self._ledger.row(entry_id, owner=self._sender.id, saves=saves)
+
+    async def go_on(self, vidgo: Session, row: Row, options: RunOptions) -> Task:
+        """Run an entry to its end, from where it is."""
         await self._sender.show()
         while True:
-            row = await self.ready(entry_id, saves=download_to is not None)
-            try:
-                return await vidgo.generate(
-                    row.request, timeout=timeout, journal=row, download_to=download_to
-                )
-            except TakenError:
-                continue
-            except (*PASSING, JournalError):
-                raise
-            except VidgoError as error:
-                await row.cannot(error)
-                raise
-            except (OSError, ValueError, TypeError) as error:  # of a picture, or of the folder
-                await row.cannot(VidgoError.wrapping(error))
-                raise
+            await self._wait_for_others(row)
+            if row.state is not EntryState.SENDING:
+                try:
+                    return await self._generate(vidgo, row, options)
+                except TakenError:
+                    pass
+            found = await self.row(row.fields.id, options)
+            if found is None:
+                msg = f"entry {row.fields.id} was deleted"
+                raise JournalError(msg)
+            row = found
 
-    async def ready(self, entry_id: int, *, saves: bool) -> Row:
-        """Return an entry that this process may go on with.
+    async def _wait_for_others(self, row: Row) -> None:
+        """Give another process that sends it a second, unless it is dead.
 
         Raises:
             SubmissionUnknownError: Only the user can tell.
             APIError: The server refused it before.
-            JournalError: There is no such entry.
         """
-        while True:
-            row = await self._ledger.row(entry_id, owner=self._sender.id, saves=saves)
-            if row.state is EntryState.SENDING:
-                if not await row.is_lost(self._sender.dead_after):
-                    await asyncio.sleep(LOOK_AGAIN)
-                continue
-            if row.state in {EntryState.UNKNOWN, EntryState.REFUSED}:
-                raise row.error or JournalError(f"entry {entry_id} is {row.state}")
-            return row
+        if row.state is EntryState.SENDING and not await row.is_lost(self._sender.dead_after):
+            await asyncio.sleep(LOOK_AGAIN)
+        elif row.state in {EntryState.UNKNOWN, EntryState.REFUSED}:
+            raise row.error or JournalError(f"entry {row.fields.id} is {row.state}")
+
+    async def _generate(self, vidgo: Session, row: Row, options: RunOptions) -> Task:
+        try:
+            task = await vidgo.generate(
+                row.request,
+                timeout=options.timeout,
+                journal=row,
+                download_to=options.download_to,
+            )
+            await row.settle(task)
+        except VidgoError as error:
+            if not is_final(error) and not isinstance(error, PASSING):
+                await row.cannot(error)
+            raise
+        except Exception as error:
+            if isinstance(error, OSError):
+                await options.check_folder()  # whose fault is not the entry's
+            await row.cannot(VidgoError.wrapping(error))
+            raise
+        return task

@@ -41,6 +41,7 @@ CREATE TABLE request (
 );
 CREATE INDEX request_task ON request (task_id);
 CREATE INDEX request_outcome ON request (batch, outcome);
+CREATE INDEX request_open ON request (batch) WHERE outcome IS NULL;
 """
 # Of `json`, not `jsonb`, which refuses U+0000 and lone surrogates: an answer may hold them.
 # `owner` sends the request, and `claim` is new with each try. `outcome` is its number among the

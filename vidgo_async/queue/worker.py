@@ -3,26 +3,19 @@
 import asyncio
 import contextlib
 import logging
-import os
 from typing import LiteralString
 
 import attrs
 from procrastinate.exceptions import ConnectorException
 
 from vidgo_async._core.concurrency import wait_shielded
-from vidgo_async._core.errors import (
-    AuthenticationError,
-    InsufficientCreditsError,
-    JournalError,
-    NotSentError,
-    SessionClosedError,
-    VidgoError,
-)
+from vidgo_async._core.errors import JournalError, SessionClosedError, VidgoError
+from vidgo_async._generation.breaker import is_final
 from vidgo_async.queue.database import AWAY, Connection, Database
 from vidgo_async.queue.jobs import AgainError, Jobs
 from vidgo_async.queue.ledger import Ledger
 from vidgo_async.queue.listener import Listener
-from vidgo_async.queue.runner import PASSING, Runner, Session
+from vidgo_async.queue.runner import PASSING, Runner, RunOptions, Session
 from vidgo_async.queue.statements import HINTS, IS_YOUNG, TRY_LOCK
 
 logger: logging.Logger = logging.getLogger("vidgo_async")
@@ -36,23 +29,12 @@ TRY_AGAIN = 60
 LOOK = 0.5
 """Seconds between two looks for what others still work on."""
 
-_FINAL = (
-    AuthenticationError,
-    InsufficientCreditsError,
-    JournalError,
-    NotSentError,
-    SessionClosedError,
-)
-"""Errors with which the next request would end as well."""
-
 
 @attrs.frozen(kw_only=True)
-class WorkOptions:
+class WorkOptions(RunOptions):
     """How a worker runs entries; see `BatchQueue.work`."""
 
     max_in_flight: int
-    timeout: float | None
-    download_to: str | os.PathLike[str] | None
     until_empty: bool
     dead_after: float
 
@@ -68,7 +50,7 @@ class Worker:
         self._ledger = ledger
         self._runner = runner
         self._listener = listener
-        self._failure: VidgoError | None = None
+        self._failure: VidgoError | OSError | None = None
         self._failed = asyncio.Event()
 
     async def run(self, vidgo: Session, options: WorkOptions) -> None:
@@ -76,23 +58,28 @@ class Worker:
 
         Raises:
             VidgoError: Why it cannot go on.
+            OSError: The folder takes no files.
         """
+        await options.check_folder()
 
         def hint(task_id: str | None) -> None:
             if task_id is not None:
                 with contextlib.suppress(SessionClosedError):
                     vidgo.hint(task_id)
 
-        working = asyncio.create_task(self._work(vidgo, options))
         parts = {
-            working,
-            asyncio.create_task(self._rescue(options.dead_after)),
-            asyncio.create_task(self._failed.wait()),
+            asyncio.create_task(part)
+            for part in (
+                self._work(vidgo, options),
+                self._rescue(options.dead_after),
+                self._until_empty(options),
+                self._failed.wait(),
+            )
         }
         try:
             with self._database.used(), self._listener.subscribed(HINTS, hint):
                 await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
-        finally:  # nobody uses the database any more: jobs are handed over if it is there
+        finally:  # nobody waits for the database any more: jobs are handed over if it is there
             for part in parts:
                 part.cancel()
             await wait_shielded(parts)
@@ -109,39 +96,57 @@ class Worker:
             await self._run_entry(vidgo, entry_id, options)
 
         while True:
-            with contextlib.suppress(ConnectorException, *AWAY):
+            with contextlib.suppress(ConnectorException, JournalError, *AWAY):
                 await self._jobs.work(
-                    run,
-                    max_in_flight=options.max_in_flight,
-                    until_none=options.until_empty,
-                    dead_after=options.dead_after,
+                    run, max_in_flight=options.max_in_flight, dead_after=options.dead_after
                 )
-                if options.until_empty and not await self._ledger.is_open(None):
-                    return
-            await asyncio.sleep(LOOK if options.until_empty else RESTART)
+            await asyncio.sleep(RESTART)
+
+    async def _until_empty(self, options: WorkOptions) -> None:
+        """Return when all entries have an outcome, if that is the end."""
+        while not options.until_empty or await self._ledger.is_open(None):  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(LOOK)
 
     async def _run_entry(self, vidgo: Session, entry_id: int, options: WorkOptions) -> None:
         """Run an entry; whatever happens is written down, or its job runs again."""
+        row = await self._runner.row(entry_id, options)
+        if row is None or row.has_outcome:  # its worker died before it ended the job
+            return
         try:
-            await self._runner.run(
-                vidgo, entry_id, timeout=options.timeout, download_to=options.download_to
-            )
-        except _FINAL as error:
-            self._fail(error)
-            if isinstance(error, (*PASSING, JournalError)):
-                raise AgainError(0) from None
-        except PASSING as error:
-            logger.warning("entry %d is tried again in %d s: %s", entry_id, TRY_AGAIN, error)
-            raise AgainError(TRY_AGAIN) from None
+            await self._runner.go_on(vidgo, row, options)
         except VidgoError as error:
+            self._failed_with(error, entry_id)
+        except OSError as error:
+            await self._check_folder(options)
             logger.info("entry %d: %s", entry_id, error)
         except Exception:
             logger.exception("entry %d failed", entry_id)
 
-    def _fail(self, error: VidgoError) -> None:
-        """Stop, since the next request would end so as well."""
+    def _failed_with(self, error: VidgoError, entry_id: int) -> None:
+        """Stop, let the job run again, or neither.
+
+        Raises:
+            AgainError: It is to run again.
+        """
+        if is_final(error) or isinstance(error, SessionClosedError):
+            self._stop(error.own_copy())
+            raise AgainError(0) from None
+        if isinstance(error, PASSING):
+            logger.warning("entry %d is tried again in %d s: %s", entry_id, TRY_AGAIN, error)
+            raise AgainError(TRY_AGAIN) from None
+        logger.info("entry %d: %s", entry_id, error)
+
+    async def _check_folder(self, options: WorkOptions) -> None:
+        try:
+            await options.check_folder()
+        except OSError as error:
+            self._stop(error)
+            raise AgainError(0) from None
+
+    def _stop(self, error: VidgoError | OSError) -> None:
+        """Run no more, since the next request would end so as well."""
         if self._failure is None:
-            self._failure = error.own_copy()
+            self._failure = error
             self._failed.set()
 
     # --- Of others --------------------------------------------------------------------------
