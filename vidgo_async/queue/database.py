@@ -38,6 +38,24 @@ AWAY = (psycopg.OperationalError, psycopg.InterfaceError, errors.ReadOnlySqlTran
 """What passes when the database is back; also of a pool that got no connection."""
 
 
+class Pool(psycopg_pool.AsyncConnectionPool[Connection]):
+    """A pool whose callers can be cancelled at any time.
+
+    Before Python 3.12 `asyncio.wait_for` forgets a cancellation that comes together with what it
+    waits for, here a connection: a worker would never end.
+    """
+
+    async def getconn(self, timeout: float | None = None) -> Connection:
+        """Obtain a connection."""
+        task = asyncio.current_task()
+        before = 0 if task is None else task.cancelling()
+        connection = await super().getconn(timeout)
+        if task is not None and task.cancelling() > before:
+            await self.putconn(connection)
+            raise asyncio.CancelledError
+        return connection
+
+
 class Database:
     """A pool of connections, open in one event loop."""
 
@@ -45,7 +63,7 @@ class Database:
         self.url = url
         self.shown: str = _shown(url)
         """Where it is, without the password."""
-        self.pool: psycopg_pool.AsyncConnectionPool[Connection]
+        self.pool: Pool
         self._users = 0
         self._is_away = False
 
@@ -62,7 +80,7 @@ class Database:
         if version < MIN_VERSION:
             msg = f"PostgreSQL {version} at {self.shown} is too old: {MIN_VERSION} is the least"
             raise JournalError(msg)
-        self.pool = psycopg_pool.AsyncConnectionPool(
+        self.pool = Pool(
             self.url,
             min_size=1,
             max_size=MAX_CONNECTIONS,

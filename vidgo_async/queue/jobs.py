@@ -19,6 +19,9 @@ TASK = "vidgo.generate"
 AT_ONCE = datetime.fromtimestamp(0, UTC)
 """Not the time now: clocks of machines differ."""
 
+LOOK = 1.0
+"""Seconds between two looks for jobs."""
+
 RunEntry = Callable[[int], Awaitable[None]]
 """Runs the entry of a job."""
 
@@ -37,7 +40,7 @@ class Jobs:
     def __init__(self, database: Database) -> None:
         connector = procrastinate.PsycopgConnector(configure=configure)  # of the one that listens
         self.app = procrastinate.App(connector=connector)
-        self.app.job_manager = _PatientManager(connector, database)
+        self.app.job_manager = PatientManager(connector, database)
         self.app.task(name=TASK, queue=QUEUE, pass_context=True, retry=_HandOver())(_run)
         self._database = database
 
@@ -59,6 +62,7 @@ class Jobs:
             name=QUEUE,
             concurrency=max_in_flight,
             install_signal_handlers=False,
+            fetch_job_polling_interval=LOOK,  # no notification tells of jobs that run again
             shutdown_graceful_timeout=0.0,
             delete_jobs=jobs.DeleteJobCondition.SUCCESSFUL,
             update_heartbeat_interval=dead_after / 3,
@@ -104,7 +108,7 @@ class _HandOver(procrastinate.BaseRetryStrategy):
                 return None
 
 
-class _PatientManager(manager.JobManager):
+class PatientManager(manager.JobManager):
     """Waits for the database before it gives a job up: no other worker would find it.
 
     Where another has the job by now, since this process had slept, that is no error: entries are

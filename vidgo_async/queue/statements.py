@@ -181,6 +181,9 @@ SELECT pg_postmaster_start_time() > now() - make_interval(secs => %(seconds)s)
 """
 ORIGIN: LiteralString = "SELECT base_url, salt, account FROM origin"
 NEW_ORIGIN: LiteralString = "INSERT INTO origin VALUES (%(base_url)s, %(salt)s, %(account)s)"
-TRY_LOCK: LiteralString = "SELECT pg_try_advisory_lock(%(lock)s)"
+END_IF_IDLE: LiteralString = """
+SELECT set_config('idle_in_transaction_session_timeout', %(milliseconds)s, true)
+"""
+TRY_LOCK: LiteralString = "SELECT pg_try_advisory_xact_lock(%(lock)s)"
 NO_ORIGIN: LiteralString = "DELETE FROM origin"
 LOCK_ORIGIN: LiteralString = "LOCK TABLE origin IN EXCLUSIVE MODE"

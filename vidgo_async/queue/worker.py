@@ -16,7 +16,7 @@ from vidgo_async.queue.jobs import AgainError, Jobs
 from vidgo_async.queue.ledger import Ledger
 from vidgo_async.queue.listener import Listener
 from vidgo_async.queue.runner import PASSING, Runner, RunOptions, Session
-from vidgo_async.queue.statements import HINTS, IS_YOUNG, TRY_LOCK
+from vidgo_async.queue.statements import END_IF_IDLE, HINTS, IS_YOUNG, TRY_LOCK
 
 logger: logging.Logger = logging.getLogger("vidgo_async")
 
@@ -52,6 +52,7 @@ class Worker:
         self._listener = listener
         self._failure: VidgoError | OSError | None = None
         self._failed = asyncio.Event()
+        self._is_leaving = False
 
     async def run(self, vidgo: Session, options: WorkOptions) -> None:
         """Run jobs until this is cancelled, or the next would fail too.
@@ -80,6 +81,7 @@ class Worker:
             with self._database.used(), self._listener.subscribed(HINTS, hint):
                 await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
         finally:  # nobody waits for the database any more: jobs are handed over if it is there
+            self._is_leaving = True
             for part in parts:
                 part.cancel()
             await wait_shielded(parts)
@@ -95,12 +97,16 @@ class Worker:
         async def run(entry_id: int) -> None:
             await self._run_entry(vidgo, entry_id, options)
 
-        while True:
-            with contextlib.suppress(ConnectorException, JournalError, *AWAY):
+        while not self._is_leaving:
+            try:
                 await self._jobs.work(
                     run, max_in_flight=options.max_in_flight, dead_after=options.dead_after
                 )
-            await asyncio.sleep(RESTART)
+            except (ConnectorException, JournalError, *AWAY) as error:
+                # While it leaves this may come in the place of the cancellation.
+                logger.debug("a worker ended: %r", error)
+            if not self._is_leaving:
+                await asyncio.sleep(RESTART)
 
     async def _until_empty(self, options: WorkOptions) -> None:
         """Return when all entries have an outcome, if that is the end."""
@@ -152,18 +158,22 @@ class Worker:
     # --- Of others --------------------------------------------------------------------------
 
     async def _rescue(self, dead_after: float) -> None:
-        """Be the one that gives the jobs of the dead to the living, or wait to be it."""
+        """Give the jobs of the dead to the living, again and again."""
         while True:
             with contextlib.suppress(ConnectorException, JournalError, *AWAY):
-                async with await self._database.connect() as connection:
-                    while not await _first(connection, TRY_LOCK, {"lock": RESCUE_LOCK}):  # noqa: ASYNC110 - nobody tells
-                        await asyncio.sleep(dead_after / 6)
-                    while True:
-                        # After a restart of the server nobody was seen for a while.
-                        is_young = await _first(connection, IS_YOUNG, {"seconds": dead_after})
-                        await self._jobs.rescue(dead_after, only_left=is_young)
-                        await asyncio.sleep(dead_after / 6)
-            await asyncio.sleep(RESTART)
+                async with self._database.pool.connection() as connection:
+                    await self._rescue_alone(connection, dead_after)
+            await asyncio.sleep(dead_after / 6)
+
+    async def _rescue_alone(self, connection: Connection, dead_after: float) -> None:
+        """Do it, unless another is just doing so."""
+        async with connection.transaction():
+            # Who falls asleep here must not keep the lock.
+            await connection.execute(END_IF_IDLE, {"milliseconds": str(round(dead_after * 1000))})
+            if await _first(connection, TRY_LOCK, {"lock": RESCUE_LOCK}):
+                # After a restart of the server nobody was seen for a while.
+                is_young = await _first(connection, IS_YOUNG, {"seconds": dead_after})
+                await self._jobs.rescue(dead_after, only_left=is_young)
 
 
 async def _first(
