@@ -67,7 +67,7 @@ class Postgres:
     def _run(self, command: list[str | Path]) -> "subprocess.Popen[bytes]":
         user, group = self._user or (None, None)
         with (self._root / "log").open("ab") as log:
-            return subprocess.Popen(
+            return subprocess.Popen(  # noqa: S603 - the paths are ours
                 command,
                 cwd="/",
                 env=ENVIRONMENT,

@@ -7,6 +7,8 @@ uses the queue, and a moment longer.
 import asyncio
 import contextlib
 import logging
+import math
+import time
 from collections.abc import Awaitable, Callable, Generator, Mapping
 from typing import Any, LiteralString, TypeVar
 
@@ -29,10 +31,12 @@ MIN_VERSION = 13
 MAX_CONNECTIONS = 8
 POOL_TIMEOUT = 5.0
 """Seconds to wait for a connection, before that counts as the database being away."""
+AWAY_TIMEOUT = 1.0
+"""Seconds to wait for one while it is known to be away."""
 RETRY = 0.5
 """Seconds between two tries while it is away."""
 PATIENCE = 5.0
-"""Seconds to wait for it where nobody uses the queue any more."""
+"""Seconds that it may be away where nobody uses the queue any more."""
 
 AWAY = (psycopg.OperationalError, psycopg.InterfaceError, errors.ReadOnlySqlTransaction)
 """What passes when the database is back; also of a pool that got no connection."""
@@ -45,11 +49,14 @@ class Pool(psycopg_pool.AsyncConnectionPool[Connection]):
     waits for, here a connection: a worker would never end.
     """
 
+    is_away: bool = False
+    """Whether the database is known to be away, so that waiting long is of no use."""
+
     async def getconn(self, timeout: float | None = None) -> Connection:
         """Obtain a connection."""
         task = asyncio.current_task()
         before = 0 if task is None else task.cancelling()
-        connection = await super().getconn(timeout)
+        connection = await super().getconn(AWAY_TIMEOUT if self.is_away else timeout)
         if task is not None and task.cancelling() > before:
             await self.putconn(connection)
             raise asyncio.CancelledError
@@ -65,7 +72,8 @@ class Database:
         """Where it is, without the password."""
         self.pool: Pool
         self._users = 0
-        self._is_away = False
+        self._away_since = math.inf
+        """When it was first seen to be away; infinite while it is there."""
 
     async def open(self) -> None:
         """Connect.
@@ -85,6 +93,7 @@ class Database:
             min_size=1,
             max_size=MAX_CONNECTIONS,
             timeout=POOL_TIMEOUT,
+            reconnect_timeout=0.1,  # else it waits longer each time, and is late when it is back
             configure=configure,
             open=False,
         )
@@ -146,16 +155,15 @@ class Database:
         Raises:
             JournalError: It cannot be made, or nobody waits for it any more.
         """
-        waited = 0.0
         while True:
             try:
                 with self.translated():
                     result = await call()
             except _AwayError as away:
-                waited = waited + RETRY if not self._users else 0.0
-                if waited > PATIENCE or self.pool.closed:
-                    raise JournalError(away.message) from away.__cause__
                 self._went_away(away)
+                is_over = not self._users and time.monotonic() > self._away_since + PATIENCE
+                if is_over or self.pool.closed:
+                    raise JournalError(away.message) from away.__cause__
                 await asyncio.sleep(RETRY)
             else:
                 self._came_back()
@@ -191,13 +199,15 @@ class Database:
             raise JournalError(msg) from error
 
     def _went_away(self, error: JournalError) -> None:
-        if not self._is_away:
-            self._is_away = True
+        if self._away_since == math.inf:
+            self._away_since = time.monotonic()
+            self.pool.is_away = True
             logger.warning("%s; nothing is sent until it is back", error)
 
     def _came_back(self) -> None:
-        if self._is_away:
-            self._is_away = False
+        if self._away_since < math.inf:
+            self._away_since = math.inf
+            self.pool.is_away = False
             logger.warning("the database at %s is back", self.shown)
 
 

@@ -1,7 +1,10 @@
 """The tables, and how they are made: in a schema of their own, beside those of procrastinate."""
 
+from typing import LiteralString
+
 from procrastinate.schema import SchemaManager
 
+from vidgo_async._core.concurrency import Threads
 from vidgo_async._core.errors import JournalError
 from vidgo_async.queue.database import SCHEMA, Connection, Database
 
@@ -54,7 +57,8 @@ async def install(database: Database) -> None:
     Raises:
         JournalError: This user may not, or the tables are newer.
     """
-    await database.transact(_install)
+    jobs = await Threads().run(SchemaManager.get_schema)  # it reads a file
+    await database.transact(lambda connection: _install(connection, jobs))
 
 
 async def check(database: Database) -> None:
@@ -63,10 +67,11 @@ async def check(database: Database) -> None:
     Raises:
         JournalError: So they are.
     """
-    _check_format(database.shown, await database.run("SELECT version FROM format"))
+    # Named in full: a schema that this user may not use is not searched, and seems to be empty.
+    _check_format(database.shown, await database.run("SELECT version FROM vidgo.format"))
 
 
-async def _install(connection: Connection) -> None:
+async def _install(connection: Connection, jobs: LiteralString) -> None:
     await connection.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
     await connection.execute(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}".encode())
     if await _is_missing(connection, "format"):
@@ -75,7 +80,7 @@ async def _install(connection: Connection) -> None:
         cursor = await connection.execute("SELECT version FROM format")
         _check_format(connection.info.host, await cursor.fetchall())
     if await _is_missing(connection, "procrastinate_jobs"):
-        await connection.execute(SchemaManager.get_schema())
+        await connection.execute(jobs)
 
 
 async def _is_missing(connection: Connection, table: str) -> bool:

@@ -1,8 +1,10 @@
 """Who sends requests, and is alive: a process that was not seen for a while counts as dead."""
 
 import asyncio
+import contextlib
 import uuid
 
+from vidgo_async._core.errors import JournalError
 from vidgo_async.queue.database import Database
 from vidgo_async.queue.statements import LEFT, LONG_GONE, SEEN
 
@@ -35,10 +37,11 @@ class Sender:
         self._beating.cancel()
         await asyncio.wait({self._beating})
         self._beating = None
-        await self._database.run(LEFT, {"id": self.id})
+        with contextlib.suppress(JournalError):  # it will be taken for dead
+            await self._database.run(LEFT, {"id": self.id})
 
     async def _beat(self) -> None:
         while True:
             await asyncio.sleep(self.dead_after / BEATS)
-            with self._database.used():
+            with contextlib.suppress(JournalError):  # the next one will tell
                 await self._database.run(SEEN, {"id": self.id})

@@ -1,0 +1,289 @@
+"""The database: wrong, away, too old, without rights, newer, of another server; and stopped."""
+
+import asyncio
+import logging
+import signal
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import anyio
+import psycopg
+import psycopg_pool
+import pytest
+
+from tests.support.postgres import Postgres, private_postgres
+from tests.support.queues import PATIENCE, followed, ran, run_all, states, worker_session, working
+from tests.support.sessions import FOX, foxes, open_session
+from vidgo_async import JournalError
+from vidgo_async.queue import BatchQueue, database
+from vidgo_async.queue.database import Database, Pool
+from vidgo_async.sandbox import Sandbox, slow
+
+# --- What is wrong from the beginning ---------------------------------------------------------
+
+
+@pytest.mark.parametrize("url", ["postgresql://[", "nothing", "mysql://host/name"])
+def test_no_address(url: str) -> None:
+    """It is refused where it is given."""
+    with pytest.raises(ValueError, match="postgresql://host/name"):
+        BatchQueue(url)
+
+
+def test_dead_after_is_positive() -> None:
+    """Zero would take every worker for dead."""
+    with pytest.raises(ValueError, match="dead_after"):
+        BatchQueue("postgresql://host/name", dead_after=0)
+
+
+async def test_a_database_that_is_away() -> None:
+    """It says where, and not the password."""
+    with pytest.raises(JournalError, match=r"127\.0\.0\.1/videos cannot be used now") as caught:
+        async with BatchQueue("postgresql://me:secret@127.0.0.1:9/videos"):
+            pass
+    assert "secret" not in str(caught.value)
+    assert "refused" in str(caught.value)
+
+
+async def test_a_database_that_is_not_there(postgres: Postgres) -> None:
+    """The server is; the message is its own."""
+    with pytest.raises(JournalError, match='database "nowhere" does not exist'):
+        async with BatchQueue(postgres.url("nowhere")):
+            pass
+
+
+async def test_a_server_that_is_too_old(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its version, and the least."""
+    monkeypatch.setattr(database, "MIN_VERSION", 99)
+    with pytest.raises(JournalError, match="is too old: 99 is the least"):
+        async with BatchQueue(url):
+            pass
+
+
+async def test_without_tables(empty_url: str, sandbox: Sandbox) -> None:
+    """Each call names `install`, which may be called any number of times, and by several at once."""
+    async with BatchQueue(empty_url) as queue, BatchQueue(empty_url) as other:
+        with pytest.raises(JournalError, match=r"queue\.install"):
+            await queue.add("foxes", foxes(1))
+        async with open_session(sandbox) as vidgo:
+            with pytest.raises(JournalError, match=r"queue\.install"):
+                await queue.work(vidgo, until_empty=True)
+        await asyncio.gather(queue.install(), other.install())
+        await queue.install()
+        assert await queue.add("foxes", foxes(1)) == 1
+
+
+async def test_newer_tables(url: str) -> None:
+    """An older version leaves them alone."""
+    execute(url, "UPDATE vidgo.format SET version = 2")
+    async with BatchQueue(url) as queue:
+        for call in (queue.install, queue.counts):
+            with pytest.raises(JournalError, match="newer format 2: update vidgo_async"):
+                await call()
+
+
+async def test_without_rights(empty_url: str) -> None:
+    """What the user may not is said, at once."""
+    execute(empty_url, "DROP ROLE IF EXISTS nobody")
+    execute(empty_url, "CREATE ROLE nobody LOGIN")
+    as_nobody = empty_url.replace("vidgo@", "nobody@")
+    async with BatchQueue(as_nobody) as queue:
+        with pytest.raises(JournalError, match="permission denied for database"):
+            await queue.install()
+    async with BatchQueue(empty_url) as owner:
+        await owner.install()
+    async with BatchQueue(as_nobody) as queue:
+        with pytest.raises(JournalError, match=r"refuses: .*permission denied"):
+            await queue.add("foxes", foxes(1))
+
+
+async def test_beside_another_procrastinate(empty_url: str) -> None:
+    """A procrastinate of the user's own, in the same database, is left alone."""
+    execute(empty_url, "CREATE TABLE public.procrastinate_jobs (id int)")
+    async with BatchQueue(empty_url) as queue:
+        await queue.install()
+        await queue.add("foxes", foxes(1))
+    with psycopg.connect(empty_url) as connection:
+        assert connection.execute("SELECT * FROM public.procrastinate_jobs").fetchall() == []
+        jobs = connection.execute("SELECT task_name FROM vidgo.procrastinate_jobs").fetchall()
+    assert jobs == [("vidgo.generate",)]
+
+
+# --- For one server and account ---------------------------------------------------------------
+
+
+async def test_another_server_or_account(queue: BatchQueue, url: str, sandbox: Sandbox) -> None:
+    """The first worker decides; others are refused before anything is sent."""
+    await queue.add("foxes", foxes(1))
+    await run_all(queue, sandbox)
+    await queue.add("foxes", foxes(2))
+    async with BatchQueue(url) as fresh, Sandbox() as other, open_session(other) as vidgo:
+        with pytest.raises(JournalError, match="was made for the server"):
+            await fresh.work(vidgo, until_empty=True)
+        assert other.received["submit"] == 0
+    async with Sandbox(api_key="another-key") as twin:
+        execute(url, "UPDATE vidgo.origin SET base_url = %s", twin.url)
+        async with BatchQueue(url) as fresh:
+            with pytest.raises(JournalError, match="new_key=True"):
+                await run_all(fresh, twin)
+        async with BatchQueue(url, new_key=True) as fresh:
+            assert len(await ran(fresh, twin)) == 2
+
+
+# --- Wrong arguments --------------------------------------------------------------------------
+
+
+async def test_wrong_arguments(queue: BatchQueue, sandbox: Sandbox) -> None:
+    """They are refused by name, before anything is written."""
+    for name in ("", " ", "x" * 201, "a\0b"):
+        with pytest.raises(ValueError, match="1 to 200 characters"):
+            await queue.add(name, foxes(1))
+    with pytest.raises(TypeError, match="a batch has a name, not int"):
+        await queue.add(7, foxes(1))  # type: ignore[arg-type] - that is the point
+    with pytest.raises(TypeError, match="requests"):
+        await queue.add("foxes", FOX)  # type: ignore[arg-type] - as above
+    for call in (queue.entries, queue.retry, queue.counts):
+        with pytest.raises(JournalError, match="there is no batch 'foxes'"):
+            await call("foxes")
+    with pytest.raises(JournalError, match="there is no batch 'foxes'"):
+        await followed(queue)
+    with pytest.raises(ValueError, match="nonsense"):
+        await queue.entries("foxes", "nonsense")
+    async with open_session(sandbox) as vidgo:
+        with pytest.raises(ValueError, match="max_in_flight"):
+            await queue.work(vidgo, max_in_flight=0)
+        with pytest.raises(ValueError, match="timeout"):
+            await queue.work(vidgo, timeout=-1)
+
+
+async def test_not_open(url: str) -> None:
+    """Before and after, and twice."""
+    queue = BatchQueue(url)
+    with pytest.raises(JournalError, match="async with BatchQueue"):
+        await queue.counts()
+    async with queue:
+        with pytest.raises(JournalError, match="open already"):
+            await queue.__aenter__()
+        assert "test" in repr(queue)
+    await queue.aclose()
+    with pytest.raises(JournalError, match="async with BatchQueue"):
+        await queue.install()
+
+
+async def test_odd_texts(queue: BatchQueue, sandbox: Sandbox) -> None:
+    """What JSON can carry, and PostgreSQL's `jsonb` cannot."""
+    prompt = "a fox \0 \ud800 in snow"
+    await queue.add("füchse 'x' %s", [FOX.__class__(prompt=prompt)])
+    (outcome,) = await ran(queue, sandbox, "füchse 'x' %s")
+    assert outcome.request.input["prompt"] == prompt
+    assert outcome.ok
+
+
+# --- A database that stops --------------------------------------------------------------------
+
+
+@pytest.fixture
+def own_postgres() -> Iterator[Postgres]:
+    """A PostgreSQL that may be stopped."""
+    with private_postgres() as server:
+        yield server
+
+
+@pytest.fixture
+async def own_queue(
+    own_postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[BatchQueue]:
+    """A queue on it, which soon notices that it is away."""
+    monkeypatch.setattr(database, "POOL_TIMEOUT", 0.5)
+    monkeypatch.setattr(database, "PATIENCE", 2.0)
+    async with BatchQueue(own_postgres.url(), dead_after=1.0) as queue:
+        await queue.install()
+        yield queue
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGQUIT])
+async def test_a_database_that_stops(
+    how: signal.Signals,
+    own_postgres: Postgres,
+    own_queue: BatchQueue,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """In the middle, for longer than workers count as alive: all end, and each was bought once."""
+    async with Sandbox(seconds=(0.3, 1.0)) as sandbox:
+        sandbox.inject(slow(0.1), times=None)
+        await own_queue.add("foxes", foxes(30))
+        following = asyncio.create_task(followed(own_queue))
+        async with worker_session(sandbox) as vidgo:
+            work = own_queue.work(vidgo, until_empty=True, download_to=tmp_path, max_in_flight=10)
+            working = asyncio.create_task(work)
+            while sandbox.sold < 8:  # noqa: ASYNC110 - it tells nobody
+                await anyio.sleep(0.01)
+            await asyncio.to_thread(own_postgres.stop, how)
+            stopped_at = sandbox.sold
+            await anyio.sleep(2.5)
+            assert sandbox.sold <= stopped_at + 10  # what was claimed before
+            await asyncio.to_thread(own_postgres.start)
+            async with asyncio.timeout(PATIENCE):
+                await working
+        outcomes = await following
+        assert [outcome.error for outcome in outcomes] == [None] * 30
+        assert sandbox.sold == sandbox.received["submit"] == 30
+        assert vidgo.unclaimed == ()
+    messages = [record.getMessage() for record in caplog.records if record.name == "vidgo_async"]
+    assert any("nothing is sent until it is back" in message for message in messages)
+    assert any("is back" in message for message in messages)
+
+
+async def test_leaving_while_the_database_is_away(
+    own_postgres: Postgres, own_queue: BatchQueue, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It does not wait for ever, and what it could not write down is named."""
+    async with Sandbox(seconds=(5, 6)) as sandbox:
+        sandbox.inject(slow(1.0), times=None)
+        await own_queue.add("foxes", foxes(2))
+        async with worker_session(sandbox) as vidgo:
+            async with working(own_queue, vidgo):
+                while sandbox.received["submit"] < 2:  # noqa: ASYNC110 - it tells nobody
+                    await anyio.sleep(0.01)
+                await asyncio.to_thread(own_postgres.stop)
+                while sandbox.sold < 2:  # noqa: ASYNC110 - it tells nobody
+                    await anyio.sleep(0.01)
+            began = time.monotonic()
+        assert time.monotonic() - began < 10
+        bought = set(sandbox.tasks)
+    known = {task.task_id for task in vidgo.unclaimed if not isinstance(task, Exception)}
+    assert known == bought
+    errors = [r.getMessage() for r in caplog.records if r.levelno == logging.ERROR]
+    for task_id in bought:
+        assert any(task_id in message for message in errors)
+    await asyncio.to_thread(own_postgres.start)
+    async with Sandbox() as sandbox:
+        assert await states(own_queue) == ["sending"] * 2
+
+
+async def test_a_cancellation_is_not_forgotten(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that comes together with a connection, as `asyncio.wait_for` of Python 3.11 loses it."""
+    real = psycopg_pool.AsyncConnectionPool.getconn
+
+    async def forgetting(pool: Pool, timeout: float | None = None) -> object:
+        try:
+            await asyncio.sleep(10)
+        except asyncio.CancelledError:
+            return await real(pool, timeout)
+
+    db = Database(url)
+    await db.open()
+    monkeypatch.setattr(psycopg_pool.AsyncConnectionPool, "getconn", forgetting)
+    task = asyncio.create_task(db.run("SELECT 1"))
+    await asyncio.sleep(0.01)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await db.close()
+
+
+def execute(url: str, statement: str, *values: str) -> None:
+    """Run a statement."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(statement.encode(), values)
