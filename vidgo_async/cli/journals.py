@@ -146,9 +146,7 @@ def _find(entries: dict[int, Entry], number: int) -> Entry:
 def _print(entries: Iterable[Entry], state: EntryState | None, report: Report) -> None:
     for entry in entries:
         if state in {None, entry.state}:
-            task_id = "-" if entry.task is None else entry.task.task_id
-            about = str(entry.request.input.get("prompt", entry.request.model))
-            report.print(f"{entry.id:>5}  {entry.state:<8}  {task_id:<40}  {about[:60]}")
+            report.print_entry(entry)
 
 
 def _rename(path: Path) -> Path:

@@ -9,7 +9,7 @@ from cyclopts import App
 
 from vidgo_async._core.version import __version__
 
-COMMANDS = {
+COMMANDS: dict[str, str] = {
     "generate": "Generate a video for each prompt, and save them.",
     "resume": "Go on with all that is in a journal.",
     "journal": "Print what is in a journal; settle what is unknown.",
@@ -17,6 +17,15 @@ COMMANDS = {
     "download": "Save the files of tasks that finished.",
     "upload": "Upload pictures, and print their URLs; they are kept for 72 hours.",
     "balance": "Print the credits that are left.",
+}
+
+QUEUE: dict[str, str] = {
+    "install": "Make the tables, if they are not there.",
+    "add": "Add a request for each prompt to a batch.",
+    "status": "Print how far all batches are, or the entries of one.",
+    "retry": "Send what failed or was refused.",
+    "adopt": "Go on with a task that was found for an unknown entry.",
+    "forget": "Send an unknown entry: no task was found for it.",
 }
 
 app: App = App(
@@ -27,6 +36,10 @@ app: App = App(
 for _name, _help in COMMANDS.items():
     # By name, so that the command and all that it needs are imported only when it runs.
     app.command(f"vidgo_async.cli.commands:{_name}", help=_help)
+app.command("vidgo_async.cli.queues:work", help="Run requests of a queue until a signal comes.")
+app.command(queue := App(name="queue", help="What is in a queue on PostgreSQL."))
+for _name, _help in QUEUE.items():
+    queue.command(f"vidgo_async.cli.queues:{_name}", help=_help)
 
 
 def main() -> None:

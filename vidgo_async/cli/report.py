@@ -19,6 +19,7 @@ from vidgo_async._files.downloads import save_files
 from vidgo_async._generation.outcome import Outcome
 from vidgo_async.cli.console import print_line, print_table
 from vidgo_async.cli.unsaved import Unsaved
+from vidgo_async.journal import Entry
 
 Download = Callable[[MediaFile, Path], Awaitable[Path]]
 """Saves a file to a path: `VidgoSession.download`."""
@@ -95,31 +96,36 @@ class Report:
             self._unsaved.remove(task.task_id)
 
     def _add_failed(self, error: VidgoError, outcome: Outcome) -> None:
-        about = error.task_id or repr(outcome.request.input.get("prompt", outcome.request.model))
-        self.add_failure(error.task_id, error, about=about)
+        self.add_failure(error.task_id, error, about=about(outcome))
 
     # --- Failures ---------------------------------------------------------------------------
 
     def add_failure(self, task_id: str | None, error: VidgoError, about: str | None = None) -> None:
         """Print an error about a request, and add a row to the table."""
         self._add_row("failed", task_id)
-        text = str(error).removeprefix(f"task {task_id}: ")  # once is enough
-        self.print_error(about or str(task_id), text)
+        self.print_error(about or str(task_id), error)
         if isinstance(error, SubmissionUnknownError):
             self._unsaved.add_unknown(error)
         if isinstance(error, NotFoundError) and task_id is not None:
             self._unsaved.remove(task_id)
 
-    def print_error(self, about: str, error: Exception | str) -> None:
+    def print_error(self, about: str, error: Exception) -> None:
         """Print an error, and count it."""
         self.failed += 1
-        print_line(sys.stderr, f"{about}: {error}")
+        text = str(error).removeprefix(f"task {about}: ")  # once is enough
+        print_line(sys.stderr, f"{about}: {text}")
 
     # --- Output -----------------------------------------------------------------------------
 
     def print(self, line: str) -> None:
         """Print a line on standard output."""
         print_line(sys.stdout, line)
+
+    def print_entry(self, entry: Entry) -> None:
+        """Print a line about an entry of a journal or a queue."""
+        task_id = "-" if entry.task is None else entry.task.task_id
+        prompt = str(entry.request.input.get("prompt", entry.request.model))
+        self.print(f"{entry.id:>5}  {entry.state:<8}  {task_id:<40}  {prompt[:60]}")
 
     def close(self) -> None:
         """Print the table, and what is paid for and not saved."""
@@ -132,6 +138,14 @@ class Report:
         started = self._started.get(task_id or "")
         seconds = "-" if started is None else f"{time.monotonic() - started:.1f}"
         self._rows.append((result, seconds, task_id or "-"))
+
+
+def about(outcome: Outcome) -> str:
+    """Return what an outcome is about: its task, or the prompt of its request."""
+    if outcome.error is None:
+        return outcome.task.task_id
+    request = outcome.request
+    return outcome.error.task_id or repr(request.input.get("prompt", request.model))
 
 
 async def _download(download: Download, file: MediaFile, path: Path) -> Path:

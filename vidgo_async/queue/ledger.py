@@ -134,6 +134,12 @@ class Ledger:
         rows = [Fields(*columns) for columns in found]
         return [(row.outcome or 0, self._outcome(row)) for row in rows]
 
+    async def outcome(self, entry_id: int) -> Outcome | None:
+        """Return what became of an entry; None while it is under way."""
+        found = await self._database.run(statements.ROW, {"id": entry_id})
+        rows = [Fields(*columns) for columns in found]
+        return self._outcome(rows[0]) if rows and rows[0].outcome is not None else None
+
     async def is_open(self, batch: str | None) -> bool:
         """Tell whether an entry has no outcome yet, of a batch or of any."""
         statement = statements.ANY_OPEN if batch is None else statements.IS_OPEN

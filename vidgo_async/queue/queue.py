@@ -11,7 +11,13 @@ from vidgo_async._core.models import Task
 from vidgo_async._core.validators import check_count
 from vidgo_async._generation.outcome import Outcome
 from vidgo_async._generation.request_source import Requests
-from vidgo_async._session.arguments import as_folder, as_task, check_requests, check_timeout
+from vidgo_async._session.arguments import (
+    as_callback,
+    as_folder,
+    as_task,
+    check_requests,
+    check_timeout,
+)
 from vidgo_async._session.session import VidgoSession
 from vidgo_async.journal.entries import Entry, EntryState
 from vidgo_async.queue import schema
@@ -22,7 +28,7 @@ from vidgo_async.queue.listener import Listener
 from vidgo_async.queue.runner import Runner, RunOptions
 from vidgo_async.queue.senders import Sender
 from vidgo_async.queue.statements import OUTCOMES
-from vidgo_async.queue.worker import Worker, WorkOptions
+from vidgo_async.queue.worker import OnOutcome, Worker, WorkOptions
 
 MAX_NAME = 200
 """Characters of a batch's name."""
@@ -243,6 +249,7 @@ class BatchQueue:
         timeout: float | None = 900.0,
         download_to: str | os.PathLike[str] | None = None,
         until_empty: bool = False,
+        on_outcome: OnOutcome | None = None,
     ) -> None:
         """Run requests of all batches until this is cancelled; what is under way is handed over.
 
@@ -252,6 +259,8 @@ class BatchQueue:
             timeout: Seconds for each task, as in `generate`; `retry` waits for it again.
             download_to: A folder to save all files in.
             until_empty: Return when no request of any batch is without an outcome.
+            on_outcome: Called with the outcome of each request that this worker ran; a plain
+                function. What it raises is logged.
 
         Raises:
             AuthenticationError: The server refuses the key. As after the next errors, nothing more
@@ -272,6 +281,7 @@ class BatchQueue:
             download_to=download_to,
             until_empty=until_empty,
             dead_after=self._dead_after,
+            on_outcome=as_callback("on_outcome", on_outcome),
         )
         await worker.run(vidgo, options)
 

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+from collections.abc import Callable
 from typing import LiteralString
 
 import attrs
@@ -11,6 +12,7 @@ from procrastinate.exceptions import ConnectorException
 from vidgo_async._core.concurrency import wait_shielded
 from vidgo_async._core.errors import JournalError, SessionClosedError, VidgoError
 from vidgo_async._generation.breaker import is_final
+from vidgo_async._generation.outcome import Outcome
 from vidgo_async.queue.database import AWAY, Connection, Database
 from vidgo_async.queue.jobs import AgainError, Jobs
 from vidgo_async.queue.ledger import Ledger
@@ -30,6 +32,10 @@ LOOK = 0.5
 """Seconds between two looks for what others still work on."""
 
 
+OnOutcome = Callable[[Outcome], object]
+"""Called with what became of each request that this worker ran."""
+
+
 @attrs.frozen(kw_only=True)
 class WorkOptions(RunOptions):
     """How a worker runs entries; see `BatchQueue.work`."""
@@ -37,6 +43,7 @@ class WorkOptions(RunOptions):
     max_in_flight: int
     until_empty: bool
     dead_after: float
+    on_outcome: OnOutcome | None
 
 
 class Worker:
@@ -122,11 +129,23 @@ class Worker:
             await self._runner.go_on(vidgo, row, options)
         except VidgoError as error:
             self._failed_with(error, entry_id)
-        except OSError as error:
+        except OSError:
             await self._check_folder(options)
-            logger.info("entry %d: %s", entry_id, error)
         except Exception:
             logger.exception("entry %d failed", entry_id)
+        await self._tell(entry_id, options)
+
+    async def _tell(self, entry_id: int, options: WorkOptions) -> None:
+        """Tell the caller what became of an entry."""
+        if options.on_outcome is None:
+            return
+        outcome = await self._ledger.outcome(entry_id)
+        if outcome is None:
+            return
+        try:
+            options.on_outcome(outcome)
+        except Exception:
+            logger.exception("on_outcome failed")
 
     def _failed_with(self, error: VidgoError, entry_id: int) -> None:
         """Stop, let the job run again, or neither.
@@ -140,7 +159,6 @@ class Worker:
         if isinstance(error, PASSING):
             logger.warning("entry %d is tried again in %d s: %s", entry_id, TRY_AGAIN, error)
             raise AgainError(TRY_AGAIN) from None
-        logger.info("entry %d: %s", entry_id, error)
 
     async def _check_folder(self, options: WorkOptions) -> None:
         try:

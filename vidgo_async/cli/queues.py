@@ -1,0 +1,193 @@
+"""The commands of the queue: what is in it, and a worker."""
+
+import functools
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import anyio
+from cyclopts import Parameter
+
+from vidgo_async._core.errors import JournalError
+from vidgo_async._core.validators import check_count
+from vidgo_async._generation.outcome import Outcome
+from vidgo_async._session.arguments import check_timeout
+from vidgo_async._session.session import VidgoSession
+from vidgo_async.cli.arguments import as_output_folder, as_requests, usage_errors
+from vidgo_async.cli.report import Report, about
+from vidgo_async.cli.run import run
+from vidgo_async.journal import Entry, EntryState
+from vidgo_async.requests import GrokImagine
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from vidgo_async.queue.queue import BatchQueue
+
+Url = Annotated[str, Parameter(help="The database, postgresql://user@host/name.")]
+Batch = Annotated[str, Parameter(help="The name of a batch.")]
+EntryId = Annotated[int, Parameter(help="The number of an entry, as `queue status` prints it.")]
+
+
+def work(
+    url: Url,
+    /,
+    *,
+    max_in_flight: Annotated[int, Parameter(help="Videos in the making at once.")] = 16,
+    out: Annotated[Path | None, Parameter(help="The folder to save into; made if missing.")] = None,
+    timeout: Annotated[float, Parameter(help="Seconds to wait for each task.")] = 900.0,
+) -> int:
+    """Run requests of all batches until a signal comes; what is under way is handed over."""
+    with usage_errors():
+        check_count("--max-in-flight", max_in_flight)
+        check_timeout(timeout)
+        queue = _queue(url)
+        session = VidgoSession(trust_env=True)
+        folder = None if out is None else as_output_folder(out)
+    report = Report(folder or Path())
+
+    def on_outcome(outcome: Outcome) -> None:
+        what = about(outcome)
+        if outcome.error is not None:
+            report.print_error(what, outcome.error)
+        else:
+            report.print(f"{what}: {', '.join(map(str, outcome.paths)) or 'finished'}")
+
+    async def job(vidgo: VidgoSession) -> None:
+        await queue.work(
+            vidgo,
+            max_in_flight=max_in_flight,
+            timeout=timeout,
+            download_to=folder,
+            on_outcome=on_outcome,
+        )
+
+    return run(job, report, session, journal=queue)
+
+
+def install(url: Url, /) -> int:
+    """Make the tables, if they are not there."""
+
+    async def job(queue: "BatchQueue", _: Report) -> None:
+        await queue.install()
+
+    return _run(url, job)
+
+
+def add(
+    url: Url,
+    batch: Batch,
+    prompts: Annotated[list[str], Parameter(help="One video each.")],
+    /,
+    *,
+    model: Annotated[str, Parameter(help="A model id.")] = GrokImagine.model,
+    settings: Annotated[
+        list[str] | None,
+        Parameter(name="--set", help="A parameter of the model, key=value.", negative=()),
+    ] = None,
+    image: Annotated[
+        str | None, Parameter(help="A picture to begin with: a URL, or a path on all hosts.")
+    ] = None,
+) -> int:
+    """Add a request for each prompt; what the batch knows already is not added again."""
+    with usage_errors():
+        requests = as_requests(prompts, model, settings or [], image)
+
+    async def job(queue: "BatchQueue", report: Report) -> None:
+        new = await queue.add(batch, requests)
+        report.print(f"{new} of {len(requests)} added to {batch}")
+
+    return _run(url, job)
+
+
+def status(
+    url: Url,
+    batch: Batch | None = None,
+    /,
+    *,
+    state: Annotated[EntryState | None, Parameter(help="Only the entries in this state.")] = None,
+) -> int:
+    """Print how far all batches are, or the entries of one."""
+
+    async def job(queue: "BatchQueue", report: Report) -> None:
+        if batch is None:
+            for name, counts in (await queue.counts()).items():
+                states = ", ".join(f"{count} {state}" for state, count in counts.items())
+                report.print(f"{name}: {states or 'empty'}")
+            return
+        for entry in await queue.entries(batch, state):
+            report.print_entry(entry)
+
+    return _run(url, job)
+
+
+def retry(url: Url, batch: Batch, /) -> int:
+    """Send what failed or was refused, and go on with what ended in an error."""
+
+    async def job(queue: "BatchQueue", report: Report) -> None:
+        report.print(f"{await queue.retry(batch)} of {batch} are tried again")
+
+    return _run(url, job)
+
+
+def adopt(
+    url: Url,
+    batch: Batch,
+    entry_id: EntryId,
+    task_id: Annotated[str, Parameter(help="The task that was found for it.")],
+    /,
+) -> int:
+    """Go on with a task that was found for an entry whose outcome is unknown."""
+
+    async def job(queue: "BatchQueue", _: Report) -> None:
+        await queue.adopt(await _entry(queue, batch, entry_id), task_id)
+
+    return _run(url, job)
+
+
+def forget(url: Url, batch: Batch, entry_id: EntryId, /) -> int:
+    """Send an entry whose outcome is unknown: no task was found for it."""
+
+    async def job(queue: "BatchQueue", _: Report) -> None:
+        await queue.forget(await _entry(queue, batch, entry_id))
+
+    return _run(url, job)
+
+
+def _queue(url: str) -> "BatchQueue":
+    """Return a queue.
+
+    Raises:
+        ValueError: It is no address, or the extra is not installed.
+    """
+    try:
+        from vidgo_async.queue.queue import BatchQueue  # noqa: PLC0415 - an extra
+    except ImportError as error:
+        raise ValueError(str(error)) from error
+    return BatchQueue(url)
+
+
+def _run(url: str, job: "Callable[[BatchQueue, Report], Awaitable[None]]") -> int:
+    """Do something with an open queue; return the exit status."""
+    with usage_errors():
+        queue = _queue(url)
+        report = Report(Path())
+    return anyio.run(functools.partial(_with_queue, queue, report, job))
+
+
+async def _with_queue(
+    queue: "BatchQueue", report: Report, job: "Callable[[BatchQueue, Report], Awaitable[None]]"
+) -> int:
+    try:
+        async with queue:
+            await job(queue, report)
+    except (JournalError, ValueError) as error:
+        report.print_error("queue", error)
+    return int(report.failed > 0)
+
+
+async def _entry(queue: "BatchQueue", batch: str, entry_id: int) -> Entry:
+    for entry in await queue.entries(batch):
+        if entry.id == entry_id:
+            return entry
+    msg = f"there is no entry {entry_id} in {batch}"
+    raise JournalError(msg)
