@@ -1,23 +1,24 @@
-"""A batch whose process is killed again and again, while faults strike its submits.
+"""A batch whose processes are killed, ended or stopped again and again, while faults strike its submits.
 
-The parent serves the sandbox, kills the batch with SIGKILL at random moments, tells it of unknown
-submits what the sandbox knows, and compares at the end what was sold with what was saved.
+The parent serves the sandbox, sends the signals at random moments, tells of unknown submits what the
+sandbox knows, and compares at the end what was sold with what was saved.
 """
 
 import argparse
 import asyncio
-import json
-import os
 import random
-import sys
 import tempfile
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import attrs
 
+from benchmarks.chaos_journal import JournalBatch
+from benchmarks.chaos_queue import QueueBatch
 from benchmarks.tables import print_table
-from vidgo_async import Journal
+from tests.support.postgres import private_postgres
+from vidgo_async import Entry
 from vidgo_async.sandbox import Fault, Sandbox, after, answer, changed, hang_after, reset_after
 
 QUESTION = "is anything bought twice or lost when a batch is killed again and again?"
@@ -32,16 +33,14 @@ FAULTS: dict[str, Fault] = {
     "no answer": hang_after,
 }
 """Faults on submits; each strikes one in ten, but for the first."""
-PAUSE = (0.4, 2.5)
-"""Seconds from the start of a run until it is killed, at random."""
-MAX_RUNS = 60
+Batch = JournalBatch | QueueBatch
 
 
 @attrs.define
 class Result:
     """What came of one batch."""
 
-    runs: int = 0
+    signals: int = 0
     unknown: int = 0
     """Entries that had to be settled."""
     twice: int = 0
@@ -51,14 +50,21 @@ class Result:
     wrong: int = 0
     """Files of other prompts' tasks."""
     left: int = 0
-    """Prompts without an outcome after all runs."""
+    """Prompts without a file in the end."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of this benchmark."""
-    parser.add_argument("kind", choices=["journal"], nargs="?", default="journal")
+    parser.add_argument("kind", choices=["journal", "queue"], nargs="?", default="journal")
     parser.add_argument("--repeats", type=int, default=5, metavar="N", help="default 5")
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="default 1")
+    parser.add_argument(
+        "--signal",
+        choices=["kill", "term", "stop", "database"],
+        default="kill",
+        help="SIGKILL; SIGTERM; SIGSTOP for 5 s; or, for a queue, its database is away for 40 s",
+    )
+    parser.add_argument("--faults", nargs="*", choices=FAULTS, default=list(FAULTS))
 
 
 def run(options: argparse.Namespace) -> bool:
@@ -66,83 +72,61 @@ def run(options: argparse.Namespace) -> bool:
     chance = random.Random(options.seed)
     rows: list[list[str]] = []
     good = True
-    for name, fault in FAULTS.items():
+    for name in options.faults:
         total = Counter[str]()
         for _ in range(options.repeats):
-            rate = 0.0 if name == "none" else 0.1
-            total.update(attrs.asdict(asyncio.run(_batch(fault, rate, chance))))
+            total.update(attrs.asdict(_run_one(options, name, chance)))
         rows.append([name, *(str(total[field.name]) for field in attrs.fields(Result))])
         good = good and not any(total[each] for each in ("twice", "lost", "wrong", "left"))
-    print(f"{options.repeats} batches of {COUNT} requests for each fault")
-    header = ["fault", "runs", "unknown", "bought twice", "lost", "wrong", "left"]
+        if options.signal == "term" and name == "none":
+            good = good and not total["unknown"]
+    print(
+        f"{options.kind}: {options.repeats} batches of {COUNT} requests for each fault, "
+        f"signal: {options.signal}"
+    )
+    header = ["fault", "signals", "unknown", "bought twice", "lost", "wrong", "left"]
     print_table(header, rows)
     return good
 
 
-async def _batch(fault: Fault, rate: float, chance: random.Random) -> Result:
-    result = Result()
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        async with Sandbox(seconds=(0.2, 1.0), credits=1e9, seed=chance.randrange(99)) as sandbox:
-            sandbox.inject(fault, rate=rate, times=None)
-            files: dict[str, str] = {}
-            while len(files) < COUNT and result.runs < MAX_RUNS:
-                result.runs += 1
-                files.update(await _run(sandbox, folder, chance.uniform(*PAUSE)))
-                result.unknown += await _settle(sandbox, folder)
-            sold = Counter(task.input["prompt"] for task in sandbox.tasks.values())
-            result.twice = sum(count > 1 for count in sold.values())
-            result.lost = sum(prompt not in files for prompt in sold)
-            result.left = COUNT - len(files)
-            prompts = {task.task_id: task.input["prompt"] for task in sandbox.tasks.values()}
-            result.wrong = sum(prompts.get(Path(p).stem) != each for each, p in files.items())
-    return result
+def _run_one(options: argparse.Namespace, name: str, chance: random.Random) -> Result:
+    fault, rate = FAULTS[name], 0.0 if name == "none" else 0.1
+    with tempfile.TemporaryDirectory() as folder:
+
+        def run_batch(make: Callable[[Sandbox], Batch]) -> Result:
+            return asyncio.run(_batch(make, fault, rate, chance))
+
+        if options.kind == "journal":
+            return run_batch(
+                lambda sandbox: JournalBatch(sandbox, Path(folder), chance, options.signal)
+            )
+        with private_postgres() as postgres:
+            return run_batch(
+                lambda sandbox: QueueBatch(sandbox, Path(folder), chance, options.signal, postgres)
+            )
 
 
-async def _run(sandbox: Sandbox, folder: Path, seconds: float) -> dict[str, str]:
-    """Run the batch until it ends or is killed; return the files that it yielded, by prompt."""
-    arguments = [str(folder / "foxes.vidgo"), str(folder / "videos"), str(COUNT)]
-    environment = {**os.environ, "VIDGO_BASE_URL": sandbox.url, "VIDGO_API_KEY": sandbox.api_key}
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "tests.support.journal_run",
-        *arguments,
-        env=environment,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
+async def _batch(
+    make: Callable[[Sandbox], Batch], fault: Fault, rate: float, chance: random.Random
+) -> Result:
+    prompts = [f"fox {number}" for number in range(COUNT)]
+    async with Sandbox(seconds=(0.2, 1.0), credits=1e9, seed=chance.randrange(99)) as sandbox:
+        sandbox.inject(fault, rate=rate, times=None)
+        batch = make(sandbox)
+        entries = await batch.run(prompts)
+        sold = Counter(task.input["prompt"] for task in sandbox.tasks.values())
+        made_for = {task.task_id: task.input["prompt"] for task in sandbox.tasks.values()}
+    files = {_prompt(entry): entry.paths[0] for entry in entries if entry.paths}
+    return Result(
+        signals=batch.signals,
+        unknown=batch.unknown,
+        twice=sum(count > 1 for count in sold.values()),
+        lost=sum(prompt not in files for prompt in sold),
+        wrong=sum(made_for.get(path.stem) != prompt for prompt, path in files.items()),
+        left=COUNT - len(files),
     )
-    timer = asyncio.get_running_loop().call_later(seconds, _kill, process)
-    out, _ = await process.communicate()
-    timer.cancel()
-    found: dict[str, str] = {}
-    for line in out.splitlines():
-        try:
-            outcome = json.loads(line)
-        except ValueError:  # cut by the kill
-            continue
-        if outcome["paths"]:
-            found[outcome["prompt"]] = outcome["paths"][0]
-    return found
 
 
-def _kill(process: asyncio.subprocess.Process) -> None:
-    if process.returncode is None:
-        process.kill()
-
-
-async def _settle(sandbox: Sandbox, folder: Path) -> int:
-    """Say of each unknown entry what a user finds in the console; return how many there were."""
-    path = folder / "foxes.vidgo"
-    if not path.exists():
-        return 0
-    sold = {task.input["prompt"]: task.task_id for task in sandbox.tasks.values()}
-    async with Journal(path) as journal:
-        unknown = await journal.entries("unknown")
-        for entry in unknown:
-            task_id = sold.get(entry.request.input["prompt"])
-            if task_id is None:
-                await journal.forget(entry)
-            else:
-                await journal.adopt(entry, task_id)
-    return len(unknown)
+def _prompt(entry: Entry) -> str:
+    prompt: str = entry.request.input["prompt"]
+    return prompt

@@ -29,6 +29,10 @@ class Slate:
         self.words: list[str] = []
         self._before = before
 
+    @property
+    def hands_over(self) -> bool:
+        return False
+
     async def sending(self) -> None:
         await self._before()
         self.words.append("sending")

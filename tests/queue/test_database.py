@@ -1,6 +1,7 @@
 """The database: wrong, away, too old, without rights, newer, of another server; and stopped."""
 
 import asyncio
+import contextlib
 import logging
 import signal
 import time
@@ -139,9 +140,9 @@ async def test_wrong_arguments(queue: BatchQueue, sandbox: Sandbox) -> None:
         with pytest.raises(ValueError, match="1 to 200 characters"):
             await queue.add(name, foxes(1))
     with pytest.raises(TypeError, match="a batch has a name, not int"):
-        await queue.add(7, foxes(1))  # type: ignore[arg-type] - that is the point
+        await queue.add(7, foxes(1))  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="requests"):
-        await queue.add("foxes", FOX)  # type: ignore[arg-type] - as above
+        await queue.add("foxes", FOX)  # type: ignore[arg-type]
     for call in (queue.entries, queue.retry, queue.counts):
         with pytest.raises(JournalError, match="there is no batch 'foxes'"):
             await call("foxes")
@@ -267,10 +268,9 @@ async def test_a_cancellation_is_not_forgotten(url: str, monkeypatch: pytest.Mon
     real = psycopg_pool.AsyncConnectionPool.getconn
 
     async def forgetting(pool: Pool, timeout: float | None = None) -> object:
-        try:
+        with contextlib.suppress(asyncio.CancelledError):
             await asyncio.sleep(10)
-        except asyncio.CancelledError:
-            return await real(pool, timeout)
+        return await real(pool, timeout)
 
     db = Database(url)
     await db.open()

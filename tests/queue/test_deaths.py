@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import os
 import signal
 import sys
@@ -15,7 +16,7 @@ from anyio.abc import Process
 
 from tests.support.program import of
 from tests.support.queue_run import DEAD_AFTER, POINTS
-from tests.support.queues import PATIENCE, followed, ran, states, until
+from tests.support.queues import PATIENCE, followed, has_sold, ran, states, until
 from tests.support.readme import ROOT
 from tests.support.sessions import foxes
 from tests.support.uploads import PNG, picture
@@ -119,15 +120,16 @@ async def test_a_worker_is_killed_before_the_answer(
     assert set(sold(sandbox).values()) == {1}
 
 
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 async def test_a_worker_is_told_to_end(
-    url: str, queue: BatchQueue, sandbox: Sandbox, tmp_path: Path
+    how: signal.Signals, url: str, queue: BatchQueue, sandbox: Sandbox, tmp_path: Path
 ) -> None:
-    """Ctrl-C, or SIGTERM of the program: POSTs in flight are answered first, so none is unknown."""
+    """Ctrl-C, or a signal that cancels it: POSTs in flight are answered first, so none is unknown."""
     sandbox.inject(slow(0.3), call="submit", times=None)
     await queue.add("foxes", foxes(12))
     async with worker(url, sandbox, tmp_path) as process:
         await until(lambda: sandbox.sold >= 2)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(how)
         await process.wait()
     assert "unknown" not in await states(queue)
     assert all(outcome.ok for outcome in await ran(queue, sandbox))
@@ -177,7 +179,7 @@ async def test_many_die(url: str, queue: BatchQueue, sandbox: Sandbox, tmp_path:
             worker(url, sandbox, tmp_path) as first,
             worker(url, sandbox, tmp_path) as second,
         ):
-            await until(lambda number=number: sandbox.sold >= 7 * number)
+            await until(functools.partial(has_sold, sandbox, 7 * number))
             first.kill()
             second.kill()
     outcomes = await ran(queue, sandbox, download_to=tmp_path)

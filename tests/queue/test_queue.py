@@ -1,6 +1,7 @@
 """Batches in a database: added from anywhere, run by any worker, followed by anybody."""
 
 import asyncio
+import functools
 import logging
 import time
 from collections.abc import AsyncIterator
@@ -15,6 +16,7 @@ from aiohttp.typedefs import Handler
 from tests.support.queues import (
     PATIENCE,
     followed,
+    has_sold,
     ran,
     run_all,
     states,
@@ -367,8 +369,7 @@ async def test_a_worker_that_leaves_hands_over(
                 worker_session(sandbox) as vidgo,
                 working(leaving, vidgo, max_in_flight=4),
             ):
-                enough = sandbox.sold + 2
-                await until(lambda enough=enough: sandbox.sold >= enough)
+                await until(functools.partial(has_sold, sandbox, sandbox.sold + 2))
             assert vidgo.unclaimed == ()
         outcomes = await ran(queue, sandbox)
     assert all(outcome.ok for outcome in outcomes)

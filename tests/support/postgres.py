@@ -42,8 +42,8 @@ class Postgres:
         """Make the cluster's files."""
         if self._user:
             os.chown(self._root, *self._user)
-        command = [self._bin / "initdb", "-D", self._root / "data", "-U", "vidgo"]
-        options = ["-A", "trust", "-E", "UTF8", "--no-sync", "--locale=C"]
+        command: list[str | Path] = [self._bin / "initdb", "-D", self._root / "data"]
+        options = ["-U", "vidgo", "-A", "trust", "-E", "UTF8", "--no-sync", "--locale=C"]
         self._run([*command, *options]).wait()
 
     def start(self) -> None:

@@ -3,6 +3,7 @@
 `python -m tests.support.queue_run URL FOLDER [POINT]` works until nothing is left.
 """
 
+import asyncio
 import os
 import signal
 import sys
@@ -38,7 +39,7 @@ def asleep_before_it_sends() -> None:
         return done
 
     stopped = list[bool]()
-    Ledger.write = stopping  # type: ignore[method-assign]
+    setattr(Ledger, "write", stopping)  # noqa: B010 - types forbid it otherwise
 
 
 def asleep_while_it_sends() -> None:
@@ -52,7 +53,7 @@ def asleep_while_it_sends() -> None:
             os.kill(os.getpid(), signal.SIGSTOP)
 
     stopped = list[bool]()
-    Row.sending = stopping  # type: ignore[method-assign]
+    setattr(Row, "sending", stopping)  # noqa: B010 - as above
 
 
 POINTS: dict[str, Callable[[], None]] = {
@@ -80,11 +81,13 @@ async def main(arguments: list[str]) -> None:
     url, folder, point = [*arguments, ""][:3]
     (POINTS | SLEEPS).get(point, lambda: None)()
     retry = RetryPolicy(initial_delay=0.1)
-    async with (
-        BatchQueue(url, dead_after=DEAD_AFTER) as queue,
-        VidgoSession(polling=FixedPolling(0.05), retry=retry) as vidgo,
-    ):
-        await queue.work(vidgo, until_empty=True, download_to=folder, max_in_flight=4)
+    with anyio.CancelScope() as scope:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, scope.cancel)
+        async with (
+            BatchQueue(url, dead_after=DEAD_AFTER) as queue,
+            VidgoSession(polling=FixedPolling(0.05), retry=retry) as vidgo,
+        ):
+            await queue.work(vidgo, until_empty=True, download_to=folder, max_in_flight=4)
 
 
 if __name__ == "__main__":

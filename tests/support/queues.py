@@ -52,6 +52,11 @@ async def until(condition: Callable[[], object]) -> None:
             await asyncio.sleep(0.01)
 
 
+def has_sold(sandbox: Sandbox, count: int) -> bool:
+    """Tell whether a server has sold so many tasks."""
+    return sandbox.sold >= count
+
+
 @contextlib.asynccontextmanager
 async def working(
     queue: BatchQueue, vidgo: VidgoSession, **options: Any

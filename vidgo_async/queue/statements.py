@@ -42,7 +42,7 @@ RETURNING id
 # --- Reading ----------------------------------------------------------------------------------
 
 BATCH: LiteralString = "SELECT outcomes FROM batch WHERE name = %(batch)s"
-BATCHES: LiteralString = "SELECT name, size FROM batch ORDER BY name"
+BATCHES: LiteralString = "SELECT name FROM batch ORDER BY name"
 COUNTS: LiteralString = """
 SELECT batch, state, count(*) FROM request
 WHERE %(batch)s::text IS NULL OR batch = %(batch)s GROUP BY batch, state ORDER BY batch, state
