@@ -25,7 +25,9 @@ SUITE = [
 """A conftest and the tests of an app."""
 APPS = [block for block in python_blocks() if "app = FastAPI" in block]
 """Apps, which `tests/webhooks/test_recipes.py` serves."""
-BLOCKS = [block for block in python_blocks() if block not in APPS]
+QUEUES = [block for block in python_blocks() if "BatchQueue" in block]
+"""What needs a database: `tests/queue/test_recipes.py` runs it."""
+BLOCKS = [block for block in python_blocks() if block not in [*APPS, *QUEUES]]
 
 
 @pytest.mark.virtual_time
@@ -129,6 +131,7 @@ def test_every_fault_is_in_the_table() -> None:
         "README.md",
         "benchmarks/README.md",
         "vidgo_async/journal/README.md",
+        "vidgo_async/queue/README.md",
         "vidgo_async/sandbox/README.md",
         "vidgo_async/webhooks/README.md",
     ],

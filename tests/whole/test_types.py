@@ -13,6 +13,7 @@ READMES = [
     "README.md",
     "benchmarks/README.md",
     "vidgo_async/journal/README.md",
+    "vidgo_async/queue/README.md",
     "vidgo_async/sandbox/README.md",
     "vidgo_async/webhooks/README.md",
 ]
