@@ -263,6 +263,23 @@ async def test_leaving_while_the_database_is_away(
         assert await states(own_queue) == ["sending"] * 2
 
 
+async def test_a_cancelled_scope_closes(url: str) -> None:
+    """Within a scope of anyio's, which cancels each further wait, nothing is left behind."""
+    async with Sandbox(seconds=(60, 60)) as sandbox:
+        with anyio.CancelScope() as scope:
+            async with BatchQueue(url) as queue, worker_session(sandbox) as vidgo:
+                await queue.add("foxes", foxes(3))
+                async with anyio.create_task_group() as group:
+                    group.start_soon(queue.work, vidgo)
+                    group.start_soon(followed, queue)
+                    while sandbox.sold < 3:  # noqa: ASYNC110 - it tells nobody
+                        await anyio.sleep(0.01)
+                    scope.cancel()
+        assert scope.cancelled_caught
+        async with BatchQueue(url) as queue:
+            assert await states(queue) == ["bought"] * 3
+
+
 async def test_a_cancellation_is_not_forgotten(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """One that comes together with a connection, as `asyncio.wait_for` of Python 3.11 loses it."""
     real = psycopg_pool.AsyncConnectionPool.getconn

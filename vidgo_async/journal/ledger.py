@@ -5,7 +5,6 @@ one: so a hundred equal requests are a hundred purchases, and their order does n
 """
 
 import asyncio
-import os
 from collections.abc import AsyncGenerator, Callable
 from datetime import datetime
 from pathlib import Path
@@ -18,7 +17,14 @@ from vidgo_async._core.models import UNSEEN, Request, Task
 from vidgo_async.journal.entries import Entry, EntryState
 from vidgo_async.journal.keys import request_key
 from vidgo_async.journal.origin import Origin, check_origin
-from vidgo_async.journal.records import Records, absolute_path, dump_task, load_error, load_task
+from vidgo_async.journal.records import (
+    Records,
+    absolute_path,
+    dump_task,
+    load_error,
+    load_task,
+    working_folder,
+)
 from vidgo_async.journal.rows import Fields, Row, now, shown, update
 from vidgo_async.journal.store import Store
 from vidgo_async.requests import sources_of
@@ -59,7 +65,7 @@ class Ledger:
         Raises:
             JournalError: It is in use, no journal, of a newer format, or cannot be used.
         """
-        here = await self._threads.run(_here)
+        here = await self._threads.run(working_folder)
         file = absolute_path(here, self.path)
         self.records = Records(here, file.parent)
         self._store = Store(file)
@@ -151,7 +157,7 @@ class Ledger:
             JournalError: The file cannot be written.
         """
         if sources_of(request):
-            self.records = self.records.at(await self._threads.run(_here))
+            self.records = self.records.at(await self._threads.run(working_folder))
             key = await self._threads.run(request_key, request)
         else:  # in the order of reading, which threads would not keep
             key = request_key(request)
@@ -199,14 +205,6 @@ class Ledger:
         self._posts -= 1
         if self._posts == 0:
             self._no_posts.set()
-
-
-def _here() -> Path:
-    """Return the working folder, which may be gone."""
-    try:
-        return Path.cwd()
-    except OSError:
-        return Path(os.sep)
 
 
 # --- Statements -----------------------------------------------------------------------------

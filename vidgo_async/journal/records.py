@@ -120,6 +120,14 @@ class Records:
         return tuple(self.load_path(path) for path in json.loads(text or "[]"))
 
 
+def working_folder() -> Path:
+    """Return the working folder, which may be gone."""
+    try:
+        return Path.cwd()
+    except OSError:
+        return Path(os.sep)
+
+
 def absolute_path(here: Path, path: Path) -> Path:
     """Return a path from the root; links stay as they are: where they lead may change."""
     return Path(os.path.normpath(here / path))

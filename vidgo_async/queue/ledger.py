@@ -15,7 +15,7 @@ from vidgo_async._generation.request_source import End, Requests, RequestSource
 from vidgo_async.journal.entries import Entry, EntryState
 from vidgo_async.journal.keys import request_key
 from vidgo_async.journal.origin import Origin, check_origin
-from vidgo_async.journal.records import Records, dump_task, load_error, load_task
+from vidgo_async.journal.records import Records, dump_task, load_error, load_task, working_folder
 from vidgo_async.journal.rows import shown
 from vidgo_async.queue import statements
 from vidgo_async.queue.database import Connection, Database, logger
@@ -45,7 +45,7 @@ class Ledger:
 
     async def open(self) -> None:
         """Find out what relative paths begin at."""
-        self.records = Records(await self._threads.run(Path.cwd))
+        self.records = Records(await self._threads.run(working_folder))
 
     # --- Adding -----------------------------------------------------------------------------
 

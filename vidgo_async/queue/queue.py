@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator
 from types import TracebackType
 from typing import Any, Self
 
+from vidgo_async._core.concurrency import run_shielded
 from vidgo_async._core.errors import JournalError
 from vidgo_async._core.models import Task
 from vidgo_async._core.validators import check_count
@@ -86,9 +87,13 @@ class BatchQueue:
             raise JournalError(msg)
         await self._database.open()
         self._jobs = Jobs(self._database)
-        await self._jobs.open()
         self._ledger = Ledger(self._database, self._jobs.defer, new_key=self._new_key)
-        await self._ledger.open()
+        try:
+            await self._jobs.open()
+            await self._ledger.open()
+        except BaseException:  # cancelled, too
+            await run_shielded(self._database.close())
+            raise
         self._listener = Listener(self._database)
         self._sender = Sender(self._database, self._dead_after)
         self._runner = Runner(self._ledger, self._sender)
@@ -104,13 +109,13 @@ class BatchQueue:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Leave the database; close the session first, whose POSTs are written down until then."""
-        if not self._is_open:
-            return
-        self._is_open = False
-        await self._listener.close()
-        await self._sender.close()
-        await self._database.close()
+        """Leave the database; close the session first, whose POSTs are written down until then.
+
+        It may be called again. Cancelling this call does not make it faster.
+        """
+        if self._is_open:
+            self._is_open = False
+            await run_shielded(self._close())
 
     async def install(self) -> None:
         """Make the tables, if they are not there; any number of times.
@@ -324,6 +329,11 @@ class BatchQueue:
         await self._ledger.hint(task_ids)
 
     # --- Inside -----------------------------------------------------------------------------
+
+    async def _close(self) -> None:
+        await self._listener.close()
+        await self._sender.close()
+        await self._database.close()
 
     def _check_open(self) -> None:
         if not self._is_open:
