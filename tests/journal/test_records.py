@@ -15,8 +15,10 @@ from vidgo_async import (
     GrokImagine,
     InvalidRequestError,
     MediaFile,
+    ResponseError,
     SubmissionUnknownError,
     Task,
+    TaskTimeoutError,
     UploadedFile,
     VidgoError,
 )
@@ -129,7 +131,14 @@ def test_errors_come_back() -> None:
     bare = load_error(dump_error(SubmissionUnknownError("x", FOX)), FOX)
     assert isinstance(bare, SubmissionUnknownError)
     assert (bare.sent_at, bare.body) == (None, None)
-    other = load_error(dump_error(DownloadError("gone", MediaFile("u"))), FOX)
+    task = Task("a", "finished")
+    gone = load_error(dump_error(DownloadError("gone", MediaFile("u"))), FOX, task)
+    assert isinstance(gone, DownloadError)
+    assert (str(gone), gone.file, gone.task) == ("task a: gone", MediaFile("u"), task)
+    late = load_error(dump_error(TaskTimeoutError("late", ["a"], task)), FOX, task)
+    assert isinstance(late, TaskTimeoutError)
+    assert late.task == task
+    other = load_error(dump_error(ResponseError(["$: no"], 200, "<html>")), FOX)
     assert type(other) is VidgoError
-    assert str(other) == "gone"
+    assert str(other) == "unreadable answer (HTTP 200): $: no"
     assert load_error(None, FOX) is None

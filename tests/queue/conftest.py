@@ -4,10 +4,9 @@ import itertools
 from collections.abc import AsyncIterator, Iterator
 
 import anyio
-import psycopg
 import pytest
 
-from tests.support.postgres import Postgres, private_postgres
+from tests.support.postgres import Postgres, execute, private_postgres
 from vidgo_async.queue import BatchQueue
 from vidgo_async.sandbox import Sandbox
 
@@ -24,7 +23,7 @@ def postgres() -> Iterator[Postgres]:
 @pytest.fixture(scope="session")
 def installed(postgres: Postgres) -> str:
     """The name of a database with all tables, to be copied."""
-    execute(postgres, "CREATE DATABASE installed")
+    execute(postgres.url(), "CREATE DATABASE installed")
     anyio.run(_install, postgres.url("installed"))
     return "installed"
 
@@ -58,14 +57,8 @@ async def sandbox() -> AsyncIterator[Sandbox]:
 def new_database(postgres: Postgres, template: str) -> str:
     """Make a database; return its name."""
     name = f"test{next(_numbers)}"
-    execute(postgres, f"CREATE DATABASE {name} TEMPLATE {template}")
+    execute(postgres.url(), f"CREATE DATABASE {name} TEMPLATE {template}")
     return name
-
-
-def execute(postgres: Postgres, statement: str) -> None:
-    """Run a statement outside all databases of tests."""
-    with psycopg.connect(postgres.url(), autocommit=True) as connection:
-        connection.execute(statement.encode())
 
 
 async def _install(url: str) -> None:

@@ -13,7 +13,7 @@ import psycopg
 import psycopg_pool
 import pytest
 
-from tests.support.postgres import Postgres, private_postgres
+from tests.support.postgres import Postgres, execute, private_postgres
 from tests.support.queues import PATIENCE, followed, ran, run_all, states, worker_session, working
 from tests.support.sessions import FOX, foxes, open_session
 from vidgo_async import JournalError
@@ -263,6 +263,41 @@ async def test_leaving_while_the_database_is_away(
         assert await states(own_queue) == ["sending"] * 2
 
 
+async def test_a_connection_that_fails_late(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While it is set up: it is closed, and the error said."""
+
+    async def failing(connection: database.Connection) -> None:
+        await connection.execute("SELECT nonsense")
+
+    monkeypatch.setattr(database, "configure", failing)
+    with pytest.raises(JournalError, match='"nonsense" does not exist'):
+        async with BatchQueue(url):
+            pass
+
+
+async def test_a_folder_that_is_gone(url: str, tmp_path: Path) -> None:
+    """The working folder may be: nothing is left open where opening fails."""
+    here = tmp_path / "here"
+    here.mkdir()
+    with contextlib.chdir(here):
+        here.rmdir()
+        async with BatchQueue(url) as queue:
+            assert await queue.add("foxes", foxes(1)) == 1
+
+
+async def test_opening_that_is_cancelled(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is left open."""
+
+    async def hanging(_: object) -> None:
+        await anyio.sleep_forever()
+
+    monkeypatch.setattr("vidgo_async.queue.ledger.Ledger.open", hanging)
+    with anyio.move_on_after(0.3) as scope:
+        async with BatchQueue(url):
+            pass
+    assert scope.cancelled_caught
+
+
 async def test_a_cancelled_scope_closes(url: str) -> None:
     """Within a scope of anyio's, which cancels each further wait, nothing is left behind."""
     async with Sandbox(seconds=(60, 60)) as sandbox:
@@ -298,9 +333,3 @@ async def test_a_cancellation_is_not_forgotten(url: str, monkeypatch: pytest.Mon
     with pytest.raises(asyncio.CancelledError):
         await task
     await db.close()
-
-
-def execute(url: str, statement: str, *values: str) -> None:
-    """Run a statement."""
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(statement.encode(), values)

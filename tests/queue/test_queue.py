@@ -13,6 +13,7 @@ import pytest
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from tests.support.postgres import execute
 from tests.support.queues import (
     PATIENCE,
     followed,
@@ -34,6 +35,7 @@ from vidgo_async import (
     InsufficientCreditsError,
     InvalidRequestError,
     JournalError,
+    Outcome,
     RetryPolicy,
     SessionClosedError,
     SubmissionUnknownError,
@@ -441,3 +443,141 @@ async def test_a_generate_that_is_cancelled(queue: BatchQueue, sandbox: Sandbox)
             task = await queue.generate(vidgo, entry.id)
         assert vidgo.unclaimed == ()
     assert list(sandbox.tasks) == [task.task_id]
+
+
+# --- What is told -----------------------------------------------------------------------------
+
+
+async def test_on_outcome(
+    queue: BatchQueue, sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A worker tells of each request that it ran; what the callback raises costs nothing."""
+    told = list[Outcome]()
+
+    def on_outcome(outcome: Outcome) -> None:
+        told.append(outcome)
+        if len(told) == 1:
+            raise ValueError("the app's own")
+
+    sandbox.inject(refusal(400))
+    await queue.add("foxes", foxes(3))
+    outcomes = await ran(queue, sandbox, on_outcome=on_outcome)
+    told.sort(key=lambda outcome: outcome.index)
+    assert list(map(str, told)) == list(map(str, outcomes))  # errors have no equality
+    assert len([record for record in caplog.records if record.levelno == logging.ERROR]) == 1
+    assert await queue.counts() == {"foxes": {"ended": 2, "refused": 1}}
+    assert await queue.counts("foxes") == {"foxes": {"ended": 2, "refused": 1}}
+
+
+async def test_followers_of_other_batches(
+    queue: BatchQueue, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each is told of its own, and looks by itself where it was not told."""
+    monkeypatch.setattr("vidgo_async.queue.queue.LOOK", 0.05)
+    await queue.add("foxes", foxes(2))
+    await queue.add("hares", [FOX])
+    following = [asyncio.create_task(followed(queue, name)) for name in ("foxes", "hares")]
+    await asyncio.sleep(0.2)
+    await run_all(queue, sandbox)
+    assert [len(await each) for each in following] == [2, 1]
+
+
+# --- Odd states -------------------------------------------------------------------------------
+
+
+async def test_a_bug_is_an_outcome(
+    queue: BatchQueue,
+    sandbox: Sandbox,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whatever is raised, nobody waits for ever."""
+
+    async def generate(*_: object, **__: object) -> None:
+        raise LookupError("a bug")
+
+    await queue.add("foxes", foxes(1))
+    async with worker_session(sandbox) as vidgo:
+        monkeypatch.setattr(vidgo, "generate", generate)
+        await queue.work(vidgo, until_empty=True)
+    (outcome,) = await followed(queue)
+    assert "LookupError: a bug" in str(outcome.error)
+    assert "failed" in caplog.text
+    assert await queue.retry("foxes") == 1
+
+
+async def test_a_text_is_no_picture(queue: BatchQueue, sandbox: Sandbox, tmp_path: Path) -> None:
+    """It is refused, and costs nothing."""
+    text = tmp_path / "fox.png"
+    text.write_text("a fox")
+    await queue.add("foxes", [GrokImagine(prompt="a fox", image_urls=[text])])
+    (outcome,) = await ran(queue, sandbox)
+    assert "ValueError" in str(outcome.error)
+    assert (sandbox.sold, await states(queue)) == (0, ["refused"])
+
+
+async def test_an_end_that_has_no_outcome(queue: BatchQueue, url: str, sandbox: Sandbox) -> None:
+    """Its worker died before it saved the files, and the next one saves none."""
+    await queue.add("foxes", foxes(1))
+    await run_all(queue, sandbox)
+    execute(url, "UPDATE vidgo.request SET outcome = NULL")
+    (entry,) = await queue.entries("foxes")
+    async with worker_session(sandbox) as vidgo:
+        assert (await queue.generate(vidgo, entry.id)).finished
+    assert [outcome.ok for outcome in await followed(queue)] == [True]
+
+
+async def test_an_entry_that_is_deleted(queue: BatchQueue, url: str, sandbox: Sandbox) -> None:
+    """By the owner of the database, while another process sends it; its job is dropped."""
+    await queue.add("foxes", foxes(2))
+    first, second = await queue.entries("foxes")
+    async with worker_session(sandbox) as vidgo:
+        sandbox.inject(slow(2.0))
+        sending = asyncio.create_task(queue.generate(vidgo, first.id))
+        while "sending" not in await states(queue):  # noqa: ASYNC110 - nobody tells
+            await anyio.sleep(0.01)
+        waiting = asyncio.create_task(queue.generate(vidgo, first.id))
+        await anyio.sleep(0.2)
+        execute(url, "DELETE FROM vidgo.request")
+        with pytest.raises(JournalError, match=f"entry {first.id} was deleted"):
+            await waiting
+        await sending
+    await run_all(queue, sandbox)
+    assert sandbox.sold == 1
+    with pytest.raises(JournalError, match=f"entry {second.id} is not unknown"):
+        await queue.forget(second)
+
+
+async def test_a_second_purchase_is_told(
+    queue: BatchQueue, url: str, sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    """By a sleeper whose entry was forgotten too early: both tasks are named."""
+    await queue.add("foxes", foxes(1))
+    await run_all(queue, sandbox)
+    (entry,) = await queue.entries("foxes")
+    (first,) = sandbox.tasks
+    ((known,),) = execute(url, "SELECT task::text FROM vidgo.request")
+    execute(url, "UPDATE vidgo.request SET state = 'planned', task = NULL, outcome = NULL")
+    sandbox.inject(slow(0.3))
+    async with worker_session(sandbox) as vidgo:
+        sleeper = asyncio.create_task(queue.generate(vidgo, entry.id))
+        while "sending" not in await states(queue):  # noqa: ASYNC110 - nobody tells
+            await anyio.sleep(0.01)
+        execute(url, "UPDATE vidgo.request SET state = 'bought', claim = NULL, task = %s", known)
+        await sleeper
+    second = [task_id for task_id in sandbox.tasks if task_id != first]
+    assert f"{second[0]} is in its place, and not {first}" in caplog.text
+
+
+async def test_a_job_that_outlived_its_entry(queue: BatchQueue, url: str, sandbox: Sandbox) -> None:
+    """Its worker died between the outcome and the end of the job: nothing is done again."""
+    await queue.add("foxes", foxes(1))
+    await run_all(queue, sandbox)
+    execute(url, "UPDATE vidgo.request SET outcome = NULL, state = 'unknown'")
+    (entry,) = await queue.entries("foxes")
+    await queue.forget(entry)
+    execute(url, "UPDATE vidgo.request SET outcome = 1, state = 'ended'")
+    async with worker_session(sandbox) as vidgo, working(queue, vidgo):
+        while execute(url, "SELECT 1 FROM vidgo.procrastinate_jobs"):  # noqa: ASYNC110 - nobody tells
+            await anyio.sleep(0.02)
+    assert sandbox.sold == 1

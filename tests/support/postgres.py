@@ -11,6 +11,9 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+import psycopg
 
 ENVIRONMENT = {**os.environ, "LC_ALL": "C", "TZ": "UTC"}
 OPTIONS = {
@@ -92,6 +95,13 @@ def private_postgres() -> Iterator[Postgres]:
     finally:
         server.stop(signal.SIGQUIT)
         shutil.rmtree(root)
+
+
+def execute(url: str, statement: str, *values: str) -> list[Any]:
+    """Run a statement; return its rows."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        cursor = connection.execute(statement.encode(), values)
+        return [] if cursor.description is None else cursor.fetchall()
 
 
 def _other_user() -> tuple[int, int] | None:

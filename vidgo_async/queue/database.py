@@ -57,7 +57,11 @@ class Pool(psycopg_pool.AsyncConnectionPool[Connection]):
         task = asyncio.current_task()
         before = 0 if task is None else task.cancelling()
         connection = await super().getconn(AWAY_TIMEOUT if self.is_away else timeout)
-        if task is not None and task.cancelling() > before:
+        is_cancelled = task is not None and task.cancelling() > before
+        return await self._give(connection, is_cancelled=is_cancelled)
+
+    async def _give(self, connection: Connection, *, is_cancelled: bool) -> Connection:
+        if is_cancelled:
             await self.putconn(connection)
             raise asyncio.CancelledError
         return connection

@@ -3,7 +3,6 @@
 Nothing outside this file knows procrastinate, but for `schema.py` and what `worker.py` asks it.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -92,20 +91,16 @@ async def _run(context: procrastinate.JobContext, entry_id: int) -> None:
 
 
 class _HandOver(procrastinate.BaseRetryStrategy):
-    """A worker that leaves hands its jobs over; nothing else runs again, but what asks for it."""
+    """A worker that leaves hands its jobs over; others run again if they ask for it."""
 
     def get_retry_decision(
         self, *, exception: BaseException, job: jobs.Job
-    ) -> procrastinate.RetryDecision | None:
+    ) -> procrastinate.RetryDecision:
         """Tell whether a job that ended so runs again."""
         _ = job
-        match exception:
-            case AgainError():
-                return procrastinate.RetryDecision(retry_in={"seconds": exception.seconds})
-            case asyncio.CancelledError() | exceptions.JobAborted():
-                return procrastinate.RetryDecision(retry_at=AT_ONCE)
-            case _:
-                return None
+        if isinstance(exception, AgainError):
+            return procrastinate.RetryDecision(retry_in={"seconds": exception.seconds})
+        return procrastinate.RetryDecision(retry_at=AT_ONCE)  # it was cancelled
 
 
 class PatientManager(manager.JobManager):
@@ -139,12 +134,9 @@ class PatientManager(manager.JobManager):
             try:
                 await call()
             except exceptions.ConnectorException as error:
-                match error.__cause__:
-                    case RaiseException() as refusal:
-                        logger.debug("a job is another worker's by now: %s", refusal)
-                    case None:
-                        raise
-                    case cause:
-                        raise cause from error
+                cause = error.__cause__ or error
+                if not isinstance(cause, RaiseException):
+                    raise cause from error
+                logger.debug("a job is another worker's by now: %s", cause)
 
         await self._database.patiently(unwrapped)

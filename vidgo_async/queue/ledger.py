@@ -167,8 +167,7 @@ class Ledger:
             if task.finished:
                 return Success(fields.place, entry.request, task, paths=entry.paths)
             error = TaskFailedError(task)
-        if error is None:  # only what was settled without a task is none of these
-            error = JournalError(f"entry {entry.id} has no outcome")
+        error = error or JournalError(f"entry {entry.id} has no outcome")
         return Failure(fields.place, entry.request, task, error, paths=entry.paths)
 
     # --- Decisions --------------------------------------------------------------------------

@@ -25,10 +25,11 @@ class Sender:
     async def show(self) -> None:
         """Be alive from now on; must be done before anything is sent."""
         async with self._lock:
-            if self._beating is None:
-                await self._database.run(LONG_GONE)
-                await self._database.run(SEEN, {"id": self.id})
-                self._beating = asyncio.create_task(self._beat())
+            if self._beating is not None:
+                return
+            await self._database.run(LONG_GONE)
+            await self._database.run(SEEN, {"id": self.id})
+            self._beating = asyncio.create_task(self._beat())
 
     async def close(self) -> None:
         """Leave: what this process sends now was all answered."""

@@ -17,6 +17,7 @@ from vidgo_async.queue.database import AWAY, Connection, Database
 from vidgo_async.queue.jobs import AgainError, Jobs
 from vidgo_async.queue.ledger import Ledger
 from vidgo_async.queue.listener import Listener
+from vidgo_async.queue.rows import Row
 from vidgo_async.queue.runner import PASSING, Runner, RunOptions, Session
 from vidgo_async.queue.statements import END_IF_IDLE, HINTS, IS_YOUNG, TRY_LOCK
 
@@ -60,6 +61,8 @@ class Worker:
         self._failure: VidgoError | OSError | None = None
         self._failed = asyncio.Event()
         self._is_leaving = False
+        self._running = 0
+        """Entries that this worker runs."""
 
     async def run(self, vidgo: Session, options: WorkOptions) -> None:
         """Run jobs until this is cancelled, or the next would fail too.
@@ -105,26 +108,31 @@ class Worker:
             await self._run_entry(vidgo, entry_id, options)
 
         while not self._is_leaving:
-            try:
+            # While it leaves these may come in the place of the cancellation.
+            with contextlib.suppress(ConnectorException, JournalError, *AWAY):
                 await self._jobs.work(
                     run, max_in_flight=options.max_in_flight, dead_after=options.dead_after
                 )
-            except (ConnectorException, JournalError, *AWAY) as error:
-                # While it leaves this may come in the place of the cancellation.
-                logger.debug("a worker ended: %r", error)
             if not self._is_leaving:
                 await asyncio.sleep(RESTART)
 
     async def _until_empty(self, options: WorkOptions) -> None:
-        """Return when all entries have an outcome, if that is the end."""
-        while not options.until_empty or await self._ledger.is_open(None):  # noqa: ASYNC110 - nobody tells
+        """Return when all entries have an outcome, and were told, if that is the end."""
+        while not options.until_empty or self._running or await self._ledger.is_open(None):  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(LOOK)
 
     async def _run_entry(self, vidgo: Session, entry_id: int, options: WorkOptions) -> None:
         """Run an entry; whatever happens is written down, or its job runs again."""
-        row = await self._runner.row(entry_id, options)
-        if row is None or row.has_outcome:  # its worker died before it ended the job
-            return
+        self._running += 1
+        try:
+            row = await self._runner.row(entry_id, options)
+            if row is not None and not row.has_outcome:  # else another's job had not ended
+                await self._go_on(vidgo, row, options)
+        finally:
+            self._running -= 1
+
+    async def _go_on(self, vidgo: Session, row: Row, options: WorkOptions) -> None:
+        entry_id = row.fields.id
         try:
             await self._runner.go_on(vidgo, row, options)
         except VidgoError as error:
