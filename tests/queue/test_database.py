@@ -236,6 +236,37 @@ async def test_a_database_that_stops(
     assert any("is back" in message for message in messages)
 
 
+async def test_a_worker_stays_alive(own_postgres: Postgres, own_queue: BatchQueue) -> None:
+    """After its database was away its jobs are not given to others, who would poll them too."""
+    async with Sandbox(seconds=(60, 60)) as sandbox, worker_session(sandbox) as vidgo:
+        await own_queue.add("foxes", foxes(4))
+        async with working(own_queue, vidgo, max_in_flight=4):
+            while sandbox.sold < 4:  # noqa: ASYNC110 - it tells nobody
+                await anyio.sleep(0.01)
+            await asyncio.to_thread(own_postgres.stop)
+            await anyio.sleep(2.0)
+            await asyncio.to_thread(own_postgres.start)
+            await anyio.sleep(3.0)  # three times as long as it takes to count as dead
+            jobs = "SELECT attempts, status FROM vidgo.procrastinate_jobs"
+            assert execute(own_postgres.url(), jobs) == [(0, "doing")] * 4
+
+
+async def test_an_idle_worker_begins_anew(own_postgres: Postgres, own_queue: BatchQueue) -> None:
+    """What it asked the database for when that went away, it asks again."""
+    async with (
+        Sandbox(seconds=(0.1, 0.2)) as sandbox,
+        worker_session(sandbox) as vidgo,
+        working(own_queue, vidgo),
+    ):
+        await anyio.sleep(1.0)
+        await asyncio.to_thread(own_postgres.stop)
+        await anyio.sleep(2.5)
+        await asyncio.to_thread(own_postgres.start)
+        await own_queue.add("foxes", foxes(3))
+        assert all(outcome.ok for outcome in await followed(own_queue))
+        assert sandbox.sold == 3
+
+
 async def test_leaving_while_the_database_is_away(
     own_postgres: Postgres, own_queue: BatchQueue, caplog: pytest.LogCaptureFixture
 ) -> None:

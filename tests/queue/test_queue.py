@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import anyio
 import anyio.lowlevel
@@ -39,6 +40,7 @@ from vidgo_async import (
     RetryPolicy,
     SessionClosedError,
     SubmissionUnknownError,
+    Task,
     TaskFailedError,
     TaskTimeoutError,
     WebhookReceiver,
@@ -314,18 +316,38 @@ async def test_a_folder_that_goes_away(queue: BatchQueue, sandbox: Sandbox, tmp_
     assert sandbox.sold == 6
 
 
+async def test_a_folder_that_is_gone_before_the_purchase(
+    queue: BatchQueue, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That is the worker's fault, and not the request's."""
+    folder = tmp_path / "videos"
+    await queue.add("foxes", foxes(2))
+    async with worker_session(sandbox) as vidgo:
+        real = vidgo.generate
+
+        async def swapping(*arguments: Any, **named: Any) -> Task:
+            await asyncio.to_thread(_put_file, folder)
+            return await real(*arguments, **named)
+
+        monkeypatch.setattr(vidgo, "generate", swapping)
+        with pytest.raises(OSError, match="videos"):
+            await queue.work(vidgo, until_empty=True, download_to=folder, max_in_flight=1)
+    assert (sandbox.sold, await states(queue)) == (0, ["planned"] * 2)
+
+
 def _swap(folder: Path) -> Fault:
     """Put a file in the place of a folder when a request comes."""
 
-    def do() -> None:
-        folder.rmdir()
-        folder.touch()
-
     async def swap(request: web.Request, handler: Handler) -> web.StreamResponse:
-        await asyncio.to_thread(do)
+        await asyncio.to_thread(_put_file, folder)
         return await handler(request)
 
     return swap
+
+
+def _put_file(folder: Path) -> None:
+    folder.rmdir()
+    folder.touch()
 
 
 async def test_what_passes_is_tried_again(

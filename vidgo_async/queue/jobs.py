@@ -104,7 +104,7 @@ class _HandOver(procrastinate.BaseRetryStrategy):
 
 
 class PatientManager(manager.JobManager):
-    """Waits for the database before it gives a job up: no other worker would find it.
+    """Waits for the database where procrastinate's worker would give a job, or itself, up.
 
     Where another has the job by now, since this process had slept, that is no error: entries are
     fenced by their claims.
@@ -123,6 +123,16 @@ class PatientManager(manager.JobManager):
         """Let a job run again."""
         retry = super().retry_job
         await self._patiently(lambda: retry(*arguments, **named))
+
+    async def update_heartbeat(self, worker_id: int) -> None:
+        """Be alive: a worker whose heartbeat once fails has none any more, and goes on."""
+        update = super().update_heartbeat
+        await self._patiently(lambda: update(worker_id))
+
+    async def listen_for_jobs(self, *arguments: Any, **named: Any) -> None:
+        """Listen for new jobs, until this is cancelled."""
+        listen = super().listen_for_jobs
+        await self._patiently(lambda: listen(*arguments, **named))
 
     async def unregister_worker(self, worker_id: int) -> None:
         """Leave."""

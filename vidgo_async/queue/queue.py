@@ -1,6 +1,7 @@
 """`BatchQueue`: batches in a database, which any number of machines add to, run, and follow."""
 
 import asyncio
+import contextlib
 import os
 from collections.abc import AsyncGenerator
 from types import TracebackType
@@ -88,12 +89,11 @@ class BatchQueue:
         await self._database.open()
         self._jobs = Jobs(self._database)
         self._ledger = Ledger(self._database, self._jobs.defer, new_key=self._new_key)
-        try:
+        async with contextlib.AsyncExitStack() as stack:
+            stack.push_async_callback(lambda: run_shielded(self._database.close()))
             await self._jobs.open()
             await self._ledger.open()
-        except BaseException:  # cancelled, too
-            await run_shielded(self._database.close())
-            raise
+            stack.pop_all()
         self._listener = Listener(self._database)
         self._sender = Sender(self._database, self._dead_after)
         self._runner = Runner(self._ledger, self._sender)
