@@ -76,13 +76,12 @@ class Jobs:
             dead_after: Seconds.
             only_left: Whether those not seen may be alive all the same.
         """
-        of_the_dead = await self.app.job_manager.get_stalled_jobs(
+        stalled = await self.app.job_manager.get_stalled_jobs(
             queue=QUEUE, seconds_since_heartbeat=dead_after
         )
-        for job in of_the_dead:
-            if job.worker_id is None or not only_left:
-                await self.app.job_manager.retry_job(job, retry_at=AT_ONCE)
-                logger.info("job %s of a dead worker runs again", job.id)
+        for job in [job for job in stalled if job.worker_id is None or not only_left]:
+            await self.app.job_manager.retry_job(job, retry_at=AT_ONCE)
+            logger.info("job %s of a dead worker runs again", job.id)
 
 
 async def _run(context: procrastinate.JobContext, entry_id: int) -> None:

@@ -145,15 +145,11 @@ class Worker:
 
     async def _tell(self, entry_id: int, options: WorkOptions) -> None:
         """Tell the caller what became of an entry."""
-        if options.on_outcome is None:
-            return
-        outcome = await self._ledger.outcome(entry_id)
-        if outcome is None:
-            return
-        try:
-            options.on_outcome(outcome)
-        except Exception:
-            logger.exception("on_outcome failed")
+        if options.on_outcome and (outcome := await self._ledger.outcome(entry_id)):
+            try:
+                options.on_outcome(outcome)
+            except Exception:
+                logger.exception("on_outcome failed")
 
     def _failed_with(self, error: VidgoError, entry_id: int) -> None:
         """Stop, let the job run again, or neither.
