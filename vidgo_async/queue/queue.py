@@ -58,7 +58,7 @@ class BatchQueue:
             url: Its address, `postgresql://user:password@host/name` or any of libpq's; PostgreSQL 13
                 or newer. All tables lie in its schema `vidgo`.
             dead_after: Seconds without a sign of life after which another goes on with what a
-                worker had.
+                worker had; the same on all machines.
             new_key: Go on with a queue whose API key was changed since.
 
         Raises:

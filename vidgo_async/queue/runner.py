@@ -26,8 +26,6 @@ from vidgo_async.queue.ledger import Ledger
 from vidgo_async.queue.rows import Row, TakenError
 from vidgo_async.queue.senders import Sender
 
-_threads = Threads()
-
 LOOK_AGAIN = 1.0
 """Seconds to wait for an entry that another process is just sending."""
 
@@ -41,15 +39,6 @@ class RunOptions:
 
     timeout: float | None
     download_to: str | os.PathLike[str] | None
-
-    async def check_folder(self) -> None:
-        """Try the folder out.
-
-        Raises:
-            OSError: It takes no files.
-        """
-        if self.download_to is not None:
-            await _threads.run(try_folder, Path(self.download_to))
 
 
 class Session(Protocol):
@@ -77,6 +66,16 @@ class Runner:
     def __init__(self, ledger: Ledger, sender: Sender) -> None:
         self._ledger = ledger
         self._sender = sender
+        self._threads = Threads()
+
+    async def check_folder(self, options: RunOptions) -> None:
+        """Try out where files are to be saved.
+
+        Raises:
+            OSError: It takes no files.
+        """
+        if options.download_to is not None:
+            await self._threads.run(try_folder, Path(options.download_to))
 
     async def run(self, vidgo: Session, entry_id: int, options: RunOptions) -> Task:
         """Run one to its end, from wherever it is.
@@ -138,7 +137,7 @@ class Runner:
             raise
         except Exception as error:
             if isinstance(error, OSError):
-                await options.check_folder()  # whose fault is not the entry's
+                await self.check_folder(options)  # whose fault is not the entry's
             await row.cannot(VidgoError.wrapping(error))
             raise
         return task

@@ -71,7 +71,7 @@ class Worker:
             VidgoError: Why it cannot go on.
             OSError: The folder takes no files.
         """
-        await options.check_folder()
+        await self._runner.check_folder(options)
 
         def hint(task_id: str | None) -> None:
             if task_id is not None:
@@ -166,7 +166,7 @@ class Worker:
 
     async def _check_folder(self, options: WorkOptions) -> None:
         try:
-            await options.check_folder()
+            await self._runner.check_folder(options)
         except OSError as error:
             self._stop(error)
             raise AgainError(0) from None
