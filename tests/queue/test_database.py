@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import anyio
 import psycopg
@@ -31,10 +32,11 @@ def test_no_address(url: str) -> None:
         BatchQueue(url)
 
 
-def test_dead_after_is_positive() -> None:
+@pytest.mark.parametrize("seconds", [0, 1e-6, 1e12, float("inf"), float("nan")])
+def test_dead_after_is_a_time(seconds: float) -> None:
     """Zero would take every worker for dead."""
-    with pytest.raises(ValueError, match="dead_after"):
-        BatchQueue("postgresql://host/name", dead_after=0)
+    with pytest.raises(ValueError, match=r"dead_after must be|timeout must be"):
+        BatchQueue("postgresql://host/name", dead_after=seconds)
 
 
 async def test_a_database_that_is_away() -> None:
@@ -98,6 +100,32 @@ async def test_without_rights(empty_url: str) -> None:
             await queue.add("foxes", foxes(1))
 
 
+@pytest.mark.parametrize(
+    "grant",
+    [
+        "SELECT ON ALL TABLES",
+        "ALL ON ALL TABLES",
+        "ALL ON vidgo.format, vidgo.request, vidgo.batch, vidgo.origin, vidgo.sender",
+    ],
+)
+async def test_with_some_rights(url: str, sandbox: Sandbox, grant: str) -> None:
+    """A worker that could not work says so, and does not wait for ever."""
+    execute(url, "DROP ROLE IF EXISTS somebody")
+    execute(url, "CREATE ROLE somebody LOGIN")
+    execute(url, "GRANT USAGE ON SCHEMA vidgo TO somebody")
+    of_all = " IN SCHEMA vidgo" if "ALL TABLES" in grant else ""
+    execute(url, f"GRANT {grant}{of_all} TO somebody")
+    async with BatchQueue(url) as owner:
+        await owner.add("foxes", foxes(1))
+    async with BatchQueue(url.replace("vidgo@", "somebody@")) as queue:
+        with pytest.raises(JournalError, match=r"refuses: .*permission denied"):
+            await run_all(queue, sandbox)
+        with pytest.raises(JournalError, match=r"refuses: .*permission denied"):
+            await queue.add("foxes", foxes(2))
+    execute(url, "DROP OWNED BY somebody")
+    assert sandbox.sold == 0
+
+
 async def test_beside_another_procrastinate(empty_url: str) -> None:
     """A procrastinate of the user's own, in the same database, is left alone."""
     execute(empty_url, "CREATE TABLE public.procrastinate_jobs (id int)")
@@ -136,7 +164,7 @@ async def test_another_server_or_account(queue: BatchQueue, url: str, sandbox: S
 
 async def test_wrong_arguments(queue: BatchQueue, sandbox: Sandbox) -> None:
     """They are refused by name, before anything is written."""
-    for name in ("", " ", "x" * 201, "a\0b"):
+    for name in ("", " ", "x" * 201, "a\0b", "\ud800"):
         with pytest.raises(ValueError, match="1 to 200 characters"):
             await queue.add(name, foxes(1))
     with pytest.raises(TypeError, match="a batch has a name, not int"):
@@ -165,6 +193,9 @@ async def test_not_open(url: str) -> None:
     async with queue:
         with pytest.raises(JournalError, match="open already"):
             await queue.__aenter__()
+    both = await asyncio.gather(queue.__aenter__(), queue.__aenter__(), return_exceptions=True)
+    assert [type(each) for each in both] == [BatchQueue, JournalError]
+    async with contextlib.AsyncExitStack():
         assert "test" in repr(queue)
     await queue.aclose()
     with pytest.raises(JournalError, match="async with BatchQueue"):
@@ -292,6 +323,43 @@ async def test_leaving_while_the_database_is_away(
     await asyncio.to_thread(own_postgres.start)
     async with Sandbox() as sandbox:
         assert await states(own_queue) == ["sending"] * 2
+
+
+async def test_a_queue_that_is_closed_under_its_worker(url: str, sandbox: Sandbox) -> None:
+    """The worker says so, and ends."""
+    async with worker_session(sandbox) as vidgo:
+        queue = BatchQueue(url)
+        await queue.__aenter__()
+        async with working(queue, vidgo) as work:
+            await anyio.sleep(0.3)
+            await queue.aclose()
+            with pytest.raises(JournalError, match="closed under its worker"):
+                await work
+
+
+def test_an_idle_transaction_is_away(url: str) -> None:
+    """A rescue that took too long lost its connection: another comes."""
+    db = Database(url)
+    with pytest.raises(database.AwayError), db.translated():
+        raise psycopg.errors.IdleInTransactionSessionTimeout("too long")
+
+
+async def test_a_connection_that_breaks_while_jobs_are_made(
+    queue: BatchQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The requests and their jobs are one transaction, which is made again."""
+    real = queue._jobs.app.configure_task
+    broken = list[bool]()
+
+    def breaking(*arguments: Any, connection: database.Connection, **named: Any) -> Any:
+        if not broken:
+            broken.append(True)
+            connection.pgconn.finish()
+        return real(*arguments, connection=connection, **named)
+
+    monkeypatch.setattr(queue._jobs.app, "configure_task", breaking)
+    assert await queue.add("foxes", foxes(3)) == 3
+    assert len(await queue.entries("foxes")) == 3
 
 
 async def test_a_connection_that_fails_late(url: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -119,6 +119,19 @@ async def test_what_went_wrong(program: Program) -> None:
     assert program.sandbox.sold == 5
 
 
+async def test_no_credits(program: Program) -> None:
+    """The worker ends, and says why in a line."""
+    program.sandbox.inject(refusal(402, message="too few credits"), call="submit")
+    await program("install")
+    await program("add", "foxes", "fox", "hare")
+    ended = await anyio.run_process(
+        [*PROGRAM, "work", program.url], env=program.environment, cwd=program.folder, check=False
+    )
+    assert ended.returncode == 1
+    assert "vidgo-async: 402" in ended.stderr.decode()
+    assert b"Traceback" not in ended.stderr
+
+
 async def test_wrong_usage(program: Program, tmp_path: Path) -> None:
     """One plain sentence, and status 2, before anything is done."""
     wrong = await program("add", "foxes", "a fox", "--set", "nonsense")

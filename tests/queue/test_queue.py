@@ -10,11 +10,13 @@ from typing import Any
 
 import anyio
 import anyio.lowlevel
+import psycopg
 import pytest
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from tests.support.postgres import execute
+from tests.queue.conftest import new_database
+from tests.support.postgres import Postgres, execute
 from tests.support.queues import (
     PATIENCE,
     followed,
@@ -50,6 +52,7 @@ from vidgo_async.sandbox import (
     Fault,
     Sandbox,
     answer,
+    changed,
     failed_at_once,
     refusal,
     reset_after,
@@ -603,3 +606,136 @@ async def test_a_job_that_outlived_its_entry(queue: BatchQueue, url: str, sandbo
         while execute(url, "SELECT 1 FROM vidgo.procrastinate_jobs"):  # noqa: ASYNC110 - nobody tells
             await anyio.sleep(0.02)
     assert sandbox.sold == 1
+
+
+# --- What an adversary tried ------------------------------------------------------------------
+
+
+async def test_a_task_that_is_not_held_any_more(
+    queue: BatchQueue, url: str, sandbox: Sandbox
+) -> None:
+    """The end of another task than the entry's is not written down as its end."""
+    await queue.add("foxes", foxes(1))
+    (entry,) = await queue.entries("foxes")
+    async with worker_session(sandbox) as vidgo:
+        running = asyncio.create_task(queue.generate(vidgo, entry.id))
+        while await states(queue) != ["bought"]:  # noqa: ASYNC110 - nobody tells
+            await anyio.sleep(0.01)
+        other = '{"task_id":"other","status":"running"}'
+        execute(url, "UPDATE vidgo.request SET task_id = 'other', task = %s", other)
+        assert (await running).finished
+    (entry,) = await queue.entries("foxes")
+    assert (entry.state, entry.task and entry.task.task_id) == ("bought", "other")
+
+
+async def test_a_timeout_while_it_is_sent(queue: BatchQueue, sandbox: Sandbox) -> None:
+    """What the POST buys after it is waited for, with a deadline of its own."""
+    sandbox.inject(slow(1.0))
+    await queue.add("foxes", foxes(1))
+    (outcome,) = await ran(queue, sandbox, timeout=0.6)
+    assert outcome.ok
+    assert sandbox.sold == 1
+
+
+async def test_a_timeout_before_it_is_sent(queue: BatchQueue, url: str, sandbox: Sandbox) -> None:
+    """A database that is slow to answer refuses nothing."""
+    await queue.add("foxes", foxes(3))
+    with psycopg.connect(url) as connection:
+        connection.execute("SELECT 1 FROM vidgo.request WHERE id = 1 FOR UPDATE")
+        running = asyncio.create_task(ran(queue, sandbox, timeout=0.5))
+        await anyio.sleep(1.0)
+    outcomes = await running
+    assert [outcome.error for outcome in outcomes] == [None] * 3
+    assert sandbox.sold == 3
+
+
+async def test_an_id_with_a_nul(queue: BatchQueue, sandbox: Sandbox) -> None:
+    """PostgreSQL's text has none, and the purchase is written down all the same."""
+    sandbox.inject(changed(task_id="task\0x"))
+    await queue.add("foxes", foxes(1))
+    (outcome,) = await ran(queue, sandbox, timeout=0.5)
+    assert isinstance(outcome.error, TaskTimeoutError)
+    assert outcome.task is not None
+    assert outcome.task.task_id == "task\0x"
+
+
+async def test_a_stale_decision(queue: BatchQueue, sandbox: Sandbox) -> None:
+    """An entry that was adopted is not to be forgotten, while its task is polled or later."""
+    sandbox.inject(reset_after)
+    await queue.add("foxes", foxes(1))
+    await run_all(queue, sandbox)
+    (entry,) = await queue.entries("foxes", "unknown")
+    (task_id,) = sandbox.tasks
+    await queue.adopt(entry, task_id)
+    with pytest.raises(JournalError, match="is not unknown"):
+        await queue.forget(entry)
+    assert all(outcome.ok for outcome in await ran(queue, sandbox))
+    assert sandbox.sold == 1
+
+
+async def test_a_wrong_id_can_be_forgotten(queue: BatchQueue, sandbox: Sandbox) -> None:
+    """Once it is seen to lead nowhere."""
+    sandbox.inject(reset_after)
+    await queue.add("foxes", foxes(1))
+    await run_all(queue, sandbox)
+    (entry,) = await queue.entries("foxes", "unknown")
+    await queue.adopt(entry, "no-such-task")
+    (outcome,) = await ran(queue, sandbox, timeout=0.3)
+    assert isinstance(outcome.error, TaskTimeoutError)
+    await queue.forget(entry)
+    assert all(outcome.ok for outcome in await ran(queue, sandbox))
+
+
+async def test_an_entry_of_another_queue(
+    queue: BatchQueue, postgres: Postgres, installed: str, sandbox: Sandbox
+) -> None:
+    """Its number is not enough."""
+    sandbox.inject(reset_after, times=2)
+    await queue.add("foxes", foxes(1))
+    await run_all(queue, sandbox)
+    async with BatchQueue(postgres.url(new_database(postgres, installed))) as other:
+        await other.add("foxes", [FOX])
+        await run_all(other, sandbox)
+        (entry,) = await other.entries("foxes", "unknown")
+        with pytest.raises(JournalError, match="is not unknown, or not in"):
+            await queue.forget(entry)
+
+
+async def test_no_session(queue: BatchQueue) -> None:
+    """It is refused before anything is taken."""
+    await queue.add("foxes", foxes(1))
+    wrong: Any = None
+    with pytest.raises(TypeError, match="expected a VidgoSession, not NoneType"):
+        await queue.work(wrong)
+    with pytest.raises(TypeError, match="expected a VidgoSession"):
+        await queue.generate(wrong, 1)
+    with pytest.raises(TypeError, match="task id"):
+        await queue.hint(wrong)
+    assert await states(queue) == ["planned"]
+
+
+async def test_large_requests(queue: BatchQueue, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are added in as many transactions as their size needs."""
+    monkeypatch.setattr("vidgo_async.queue.ledger.MAX_PAGE", 100)
+    requests = [GrokImagine(prompt="fox" * 100 + str(number)) for number in range(5)]
+    assert await queue.add("foxes", requests) == 5
+    assert await queue.add("foxes", requests) == 0
+
+
+async def test_an_entry_that_cannot_be_read(
+    queue: BatchQueue,
+    url: str,
+    sandbox: Sandbox,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As one of a newer version: it waits, and costs the others nothing."""
+    await queue.add("foxes", foxes(2))
+    execute(url, "UPDATE vidgo.request SET request = '{}' WHERE place = 0")
+    async with worker_session(sandbox) as vidgo, working(queue, vidgo):
+        await until(lambda: "is tried again in 60 s" in caplog.text)
+        await until(lambda: sandbox.sold)
+    jobs = execute(
+        url, "SELECT scheduled_at > now() FROM vidgo.procrastinate_jobs WHERE attempts = 1"
+    )
+    assert (True,) in jobs

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import anyio
 
-from vidgo_async._core.errors import JournalError
+from vidgo_async._core.errors import JournalError, VidgoError
 from vidgo_async._polling.policies import FixedPolling
 from vidgo_async._session.session import VidgoSession
 from vidgo_async.cli.arguments import BAD_USAGE
@@ -42,7 +42,7 @@ def run(
     except PortError as error:
         print_line(sys.stderr, f"vidgo-async: {error}")
         return BAD_USAGE
-    except JournalError as error:
+    except (VidgoError, OSError) as error:
         print_line(sys.stderr, f"vidgo-async: {error}")
         return FAILED
     if received is not None:

@@ -194,8 +194,8 @@ def update(
 
 
 def shown(task_id: str) -> str:
-    """Return an id as SQLite takes it; as it is, it stands in the task."""
-    return task_id.encode("utf-8", "backslashreplace").decode()
+    """Return an id as databases take it; as it is, it stands in the task."""
+    return task_id.encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")
 
 
 def now() -> str:

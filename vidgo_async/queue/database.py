@@ -38,7 +38,12 @@ RETRY = 0.5
 PATIENCE = 5.0
 """Seconds that it may be away where nobody uses the queue any more."""
 
-AWAY = (psycopg.OperationalError, psycopg.InterfaceError, errors.ReadOnlySqlTransaction)
+AWAY = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    errors.IdleInTransactionSessionTimeout,
+    errors.ReadOnlySqlTransaction,
+)
 """What passes when the database is back; also of a pool that got no connection."""
 
 
@@ -163,7 +168,7 @@ class Database:
             try:
                 with self.translated():
                     result = await call()
-            except _AwayError as away:
+            except AwayError as away:
                 self._went_away(away)
                 is_over = not self._users and time.monotonic() > self._away_since + PATIENCE
                 if is_over or self.pool.closed:
@@ -191,7 +196,7 @@ class Database:
             yield
         except AWAY as error:
             msg = f"the database at {self.shown} cannot be used now: {_first_line(error)}"
-            raise _AwayError(msg) from error
+            raise AwayError(msg) from error
         except (errors.UndefinedTable, errors.UndefinedFunction, errors.InvalidSchemaName) as error:
             msg = (
                 f"the database at {self.shown} has no tables for this yet: call "
@@ -215,7 +220,7 @@ class Database:
             logger.warning("the database at %s is back", self.shown)
 
 
-class _AwayError(JournalError):
+class AwayError(JournalError):
     """The database is away."""
 
 

@@ -3,7 +3,8 @@
 Nothing outside this file knows procrastinate, but for `schema.py` and what `worker.py` asks it.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+import contextlib
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -52,36 +53,55 @@ class Jobs:
         if entry_ids:
             deferrer = self.app.configure_task(TASK, connection=connection)
             arguments: list[dict[str, Any]] = [{"entry_id": each} for each in entry_ids]
-            await deferrer.batch_defer_async(*arguments)
+            with _unwrapped():
+                await deferrer.batch_defer_async(*arguments)
 
     async def work(self, run: RunEntry, *, max_in_flight: int, dead_after: float) -> None:
-        """Run jobs until this is cancelled, or the connection broke."""
-        await self.app.run_worker_async(
-            queues=[QUEUE],
-            name=QUEUE,
-            concurrency=max_in_flight,
-            install_signal_handlers=False,
-            fetch_job_polling_interval=LOOK,  # no notification tells of jobs that run again
-            shutdown_graceful_timeout=0.0,
-            delete_jobs=jobs.DeleteJobCondition.SUCCESSFUL,
-            update_heartbeat_interval=dead_after / 3,
-            stalled_worker_timeout=dead_after,
-            additional_context={"run": run},
-        )
+        """Run jobs until this is cancelled, or the connection broke.
 
-    async def rescue(self, dead_after: float, *, only_left: bool) -> None:
+        Raises:
+            psycopg.Error: What the database said.
+        """
+        with _unwrapped():
+            await self.app.run_worker_async(
+                queues=[QUEUE],
+                name=QUEUE,
+                concurrency=max_in_flight,
+                install_signal_handlers=False,
+                fetch_job_polling_interval=LOOK,  # no notification tells of jobs that run again
+                shutdown_graceful_timeout=0.0,
+                delete_jobs=jobs.DeleteJobCondition.SUCCESSFUL,
+                update_heartbeat_interval=dead_after / 3,
+                stalled_worker_timeout=dead_after,
+                additional_context={"run": run},
+            )
+
+    async def rescue(
+        self, dead_after: float, *, only_left: bool, check: Callable[[], Awaitable[object]]
+    ) -> None:
         """Let jobs run again whose worker has left, or was not seen for a while.
 
         Args:
             dead_after: Seconds.
             only_left: Whether those not seen may be alive all the same.
+            check: Raises if another process does this by now.
         """
         stalled = await self.app.job_manager.get_stalled_jobs(
             queue=QUEUE, seconds_since_heartbeat=dead_after
         )
         for job in [job for job in stalled if job.worker_id is None or not only_left]:
+            await check()
             await self.app.job_manager.retry_job(job, retry_at=AT_ONCE)
             logger.info("job %s of a dead worker runs again", job.id)
+
+
+@contextlib.contextmanager
+def _unwrapped() -> Generator[None]:
+    """Raise what the database said, which procrastinate wraps."""
+    try:
+        yield
+    except exceptions.ConnectorException as error:
+        raise error.__cause__ or error from None
 
 
 async def _run(context: procrastinate.JobContext, entry_id: int) -> None:
@@ -139,13 +159,11 @@ class PatientManager(manager.JobManager):
         await self._patiently(lambda: unregister(worker_id))
 
     async def _patiently(self, call: Callable[[], Awaitable[None]]) -> None:
-        async def unwrapped() -> None:
+        async def unless_taken() -> None:
             try:
-                await call()
-            except exceptions.ConnectorException as error:
-                cause = error.__cause__ or error
-                if not isinstance(cause, RaiseException):
-                    raise cause from error
-                logger.debug("a job is another worker's by now: %s", cause)
+                with _unwrapped():
+                    await call()
+            except RaiseException as refusal:
+                logger.debug("a job is another worker's by now: %s", refusal)
 
-        await self._database.patiently(unwrapped)
+        await self._database.patiently(unless_taken)

@@ -24,6 +24,8 @@ from vidgo_async.requests import check_request, sources_of
 
 ADD_AT_ONCE = 1000
 """Requests that are added in one transaction."""
+MAX_PAGE = 16 * 1024 * 1024
+"""Characters of them, or few more: pictures may stand in requests."""
 
 Defer = Callable[[Connection, Sequence[int]], Awaitable[None]]
 """Makes a job for each of these entries, in a transaction."""
@@ -59,15 +61,18 @@ class Ledger:
         ordinals = Counter[str]()
         added = await self._add_page(batch, [])  # the batch exists, whatever is in it
         page: list[_New] = []
+        size = 0
         async with RequestSource(requests) as source:
             while not isinstance(request := await source.next(), End):
                 check_request(request)
                 key = await self._key(request)
-                page.append((key, ordinals[key], self.records.dump_request(request)))
+                text = self.records.dump_request(request)
+                page.append((key, ordinals[key], text))
                 ordinals[key] += 1
-                if len(page) == ADD_AT_ONCE:
+                size += len(text)
+                if len(page) == ADD_AT_ONCE or size > MAX_PAGE:
                     added += await self._add_page(batch, page)
-                    page = []
+                    page, size = [], 0
         return added + await self._add_page(batch, page)
 
     async def _key(self, request: Request) -> str:
@@ -196,7 +201,9 @@ class Ledger:
     async def _decide(
         self, statement: LiteralString, entry: Entry, parameters: dict[str, Any]
     ) -> None:
-        if not await self._change(statement, {"id": entry.id, "batch": entry.batch, **parameters}):
+        request = self.records.dump_request(entry.request)
+        which = {"id": entry.id, "batch": entry.batch, "request": request}
+        if not await self._change(statement, {**which, **parameters}):
             msg = f"entry {entry.id} is not unknown, or not in {self._database.shown}"
             raise JournalError(msg)
 

@@ -34,6 +34,7 @@ from vidgo_async.queue.worker import OnOutcome, Worker, WorkOptions
 
 MAX_NAME = 200
 """Characters of a batch's name."""
+MIN_DEAD_AFTER, MAX_DEAD_AFTER = 0.1, 86_400
 LOOK = 5.0
 """Seconds after which a batch is looked at again, should a notification be missed."""
 
@@ -65,13 +66,16 @@ class BatchQueue:
             ValueError: It is no such address, or a number is not allowed.
         """
         check_url(url)
-        if not dead_after > 0:
-            msg = f"dead_after must be more than 0 seconds, not {dead_after}"
+        check_timeout(dead_after)
+        if not MIN_DEAD_AFTER <= dead_after <= MAX_DEAD_AFTER:
+            msg = (
+                f"dead_after must be {MIN_DEAD_AFTER} to {MAX_DEAD_AFTER} seconds, not {dead_after}"
+            )
             raise ValueError(msg)
         self._database = Database(url)
         self._dead_after = dead_after
         self._new_key = new_key
-        self._is_open = False
+        self._is_entered = self._is_open = False
         self._is_checked = False
         self._jobs: Jobs
         self._ledger: Ledger
@@ -83,9 +87,18 @@ class BatchQueue:
         return f"<BatchQueue {self._database.shown}>"
 
     async def __aenter__(self) -> Self:
-        if self._is_open:
+        if self._is_entered:
             msg = "this queue is open already"
             raise JournalError(msg)
+        self._is_entered = True
+        try:
+            await self._open()
+        except BaseException:
+            self._is_entered = False
+            raise
+        return self
+
+    async def _open(self) -> None:
         await self._database.open()
         self._jobs = Jobs(self._database)
         self._ledger = Ledger(self._database, self._jobs.defer, new_key=self._new_key)
@@ -98,7 +111,6 @@ class BatchQueue:
         self._sender = Sender(self._database, self._dead_after)
         self._runner = Runner(self._ledger, self._sender)
         self._is_open = True
-        return self
 
     async def __aexit__(
         self,
@@ -114,7 +126,7 @@ class BatchQueue:
         It may be called again. Cancelling this call does not make it faster.
         """
         if self._is_open:
-            self._is_open = False
+            self._is_entered = self._is_open = False
             await run_shielded(self._close())
 
     async def install(self) -> None:
@@ -222,9 +234,9 @@ class BatchQueue:
             JournalError: The entry is not `unknown`, or of another queue.
             ValueError: The id is empty.
         """
-        known = as_task(task_id.strip()).task_id
+        known = as_task(task_id).task_id
         await self._check()
-        await self._ledger.adopt(entry, known)
+        await self._ledger.adopt(entry, known.strip())
 
     async def forget(self, entry: Entry) -> None:
         """Send an entry whose outcome is unknown: no task was found for it.
@@ -275,6 +287,7 @@ class BatchQueue:
             JournalError: The database cannot be used, or is for another server or account.
             OSError: The folder takes no files; nothing was bought.
         """
+        _check_session(vidgo)
         check_count("max_in_flight", max_in_flight)
         check_timeout(timeout)
         as_folder("download_to", download_to)
@@ -313,6 +326,7 @@ class BatchQueue:
             SubmissionUnknownError: A task may exist; see `adopt` and `forget`.
             VidgoError: As in `VidgoSession.generate`.
         """
+        _check_session(vidgo)
         check_timeout(timeout)
         as_folder("download_to", download_to)
         await self._check()
@@ -325,8 +339,9 @@ class BatchQueue:
 
         For callbacks that arrive anywhere: `WebhookReceiver(on_unknown=queue.hint)`.
         """
+        known = [as_task(task_id).task_id for task_id in task_ids]
         await self._check()
-        await self._ledger.hint(task_ids)
+        await self._ledger.hint(known)
 
     # --- Inside -----------------------------------------------------------------------------
 
@@ -352,12 +367,19 @@ def _as_name(batch: Any) -> str:
     if not isinstance(batch, str):
         msg = f"a batch has a name, not {type(batch).__name__}"
         raise TypeError(msg)
-    if not batch.strip() or len(batch) > MAX_NAME or "\0" in batch:
+    is_text = "\0" not in batch and batch.encode("utf-8", "replace").decode() == batch
+    if not batch.strip() or len(batch) > MAX_NAME or not is_text:
         msg = (
-            f"the name of a batch has 1 to {MAX_NAME} characters, not {len(batch)}: {batch[:50]!r}"
+            f"the name of a batch has 1 to {MAX_NAME} characters of plain text, not {batch[:50]!r}"
         )
         raise ValueError(msg)
     return batch
+
+
+def _check_session(vidgo: Any) -> None:
+    if not isinstance(vidgo, VidgoSession):
+        msg = f"expected a VidgoSession, not {type(vidgo).__name__}"
+        raise TypeError(msg)
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:

@@ -170,6 +170,7 @@ class Row:
         fields = {"task_id": shown(task.task_id), "task": dump_task(task)}
         if not await self._write(BOUGHT, claim=self._claim, **fields):
             await self._writer.bought_late(self.fields.id, task)
+        self.task = task
         self.state = EntryState.BOUGHT
 
     async def not_sent(self, error: VidgoError | None) -> None:
@@ -195,19 +196,16 @@ class Row:
 
     async def ended(self, task: Task) -> None:
         """Write down how its task ended."""
-        fields = {"task_id": shown(task.task_id), "task": dump_task(task)}
-        if task.finished and self._saves:
-            await self._write(ENDED, **fields)
-        else:
-            await self._write(ENDED_FOR_GOOD, **fields)
-            self._is_settled = True
+        is_settled = task.failed or not self._saves
+        statement = ENDED_FOR_GOOD if is_settled else ENDED
+        self._is_settled = await self._write_of_task(statement, task=dump_task(task)) and is_settled
         self.state = EntryState.ENDED
 
     async def saved(self, paths: tuple[Path, ...]) -> None:
         """Write down where its files are."""
         text = self._writer.records.dump_paths(paths)
-        if not await self._write(SAVED, paths=text):
-            await self._write(SAVED_AGAIN, paths=text)
+        if not await self._write_of_task(SAVED, paths=text):
+            await self._write_of_task(SAVED_AGAIN, paths=text)
         self.paths = paths
         self.state = EntryState.SAVED
         self._is_settled = True
@@ -220,7 +218,12 @@ class Row:
 
     async def cannot(self, error: VidgoError) -> None:
         """Write down why it cannot be done, unless it has its outcome."""
-        await self._write(FAILED, error=dump_error(error))
+        await self._write_of_task(FAILED, error=dump_error(error))
+
+    async def _write_of_task(self, statement: LiteralString, **parameters: object) -> bool:
+        """Write where the entry still holds the task that this process knows."""
+        task_id = None if self.task is None else shown(self.task.task_id)
+        return await self._write(statement, task_id=task_id, **parameters)
 
     async def _write(self, statement: LiteralString, **parameters: object) -> bool:
         fields = self.fields

@@ -14,6 +14,7 @@ from vidgo_async._core.errors import (
     RateLimitError,
     ServerError,
     SessionClosedError,
+    TaskTimeoutError,
     TransportError,
     VidgoError,
 )
@@ -132,7 +133,8 @@ class Runner:
             )
             await row.settle(task)
         except VidgoError as error:
-            if not is_final(error) and not isinstance(error, PASSING):
+            was_not_sent = isinstance(error, TaskTimeoutError) and error.task is None
+            if not (is_final(error) or was_not_sent or isinstance(error, PASSING)):
                 await row.cannot(error)
             raise
         except Exception as error:

@@ -118,40 +118,46 @@ LOST: LiteralString = _settling(
     AND greatest(seen, pg_postmaster_start_time()) > now() - make_interval(secs => %(seconds)s))""",
 )
 """Where its sender was not seen for so many seconds; none could be while the server was down."""
+_HOLDS_IT: LiteralString = "task_id IS NOT DISTINCT FROM %(task_id)s"
+"""Another process may have given it another task meanwhile, whose end is not this one's."""
+
 FAILED: LiteralString = _settling(
     "state = CASE state WHEN 'planned' THEN 'refused' ELSE state END, error = %(error)s",
-    "outcome IS NULL AND state IN ('planned', 'bought', 'ended')",
+    "outcome IS NULL AND state IN ('planned', 'bought', 'ended') AND " + _HOLDS_IT,
 )
 """Where it cannot be done, other than by an answer to its POST."""
-ENDED: LiteralString = """
-UPDATE request SET state = 'ended', task_id = %(task_id)s, task = %(task)s, changed = now()
-WHERE id = %(id)s AND state <> 'saved' RETURNING id
+ENDED: LiteralString = f"""
+UPDATE request SET state = 'ended', task = %(task)s, changed = now()
+WHERE id = %(id)s AND state <> 'saved' AND {_HOLDS_IT} RETURNING id
 """
 ENDED_FOR_GOOD: LiteralString = _settling(
-    "state = 'ended', task_id = %(task_id)s, task = %(task)s, error = NULL",
-    "state <> 'saved' AND " + _IS_NEWS,
+    "state = 'ended', task = %(task)s, error = NULL",
+    f"state <> 'saved' AND {_IS_NEWS} AND {_HOLDS_IT}",
 )
-SAVED: LiteralString = _settling("state = 'saved', paths = %(paths)s, error = NULL", _IS_NEWS)
-SAVED_AGAIN: LiteralString = """
-UPDATE request SET state = 'saved', paths = %(paths)s, changed = now() WHERE id = %(id)s
+SAVED: LiteralString = _settling(
+    "state = 'saved', paths = %(paths)s, error = NULL", f"{_IS_NEWS} AND {_HOLDS_IT}"
+)
+SAVED_AGAIN: LiteralString = f"""
+UPDATE request SET state = 'saved', paths = %(paths)s, changed = now()
+WHERE id = %(id)s AND {_HOLDS_IT} RETURNING id
 """
 
 # --- What the user decides --------------------------------------------------------------------
 
-_IS_UNDECIDED: LiteralString = """
-id = %(id)s AND batch = %(batch)s AND (
-    state = 'unknown' OR (state = 'bought' AND position('"status":"unknown"' IN task::text) > 0)
-)"""
-"""Or told, and no poll has seen its task yet."""
+_IS_IT: LiteralString = "id = %(id)s AND batch = %(batch)s AND request::text = %(request)s"  # of another queue: perhaps not
+_IS_UNSEEN: LiteralString = (
+    "state = 'bought' AND position('\"status\":\"unknown\"' IN task::text) > 0"
+)
+"""The user told its task, which has not been seen to end."""
 ADOPT: LiteralString = f"""
 UPDATE request SET state = 'bought', task_id = %(task_id)s, task = %(task)s, error = NULL,
     outcome = NULL, changed = now()
-WHERE {_IS_UNDECIDED} RETURNING id
+WHERE {_IS_IT} AND (state = 'unknown' OR ({_IS_UNSEEN})) RETURNING id
 """
 FORGET: LiteralString = f"""
 UPDATE request SET state = 'planned', task_id = NULL, task = NULL, error = NULL, outcome = NULL,
     changed = now()
-WHERE {_IS_UNDECIDED} RETURNING id
+WHERE {_IS_IT} AND (state = 'unknown' OR ({_IS_UNSEEN} AND error IS NOT NULL)) RETURNING id
 """
 RETRY: LiteralString = """
 UPDATE request SET

@@ -8,12 +8,13 @@ from typing import LiteralString
 
 import attrs
 from procrastinate.exceptions import ConnectorException
+from psycopg.errors import ForeignKeyViolation
 
 from vidgo_async._core.concurrency import wait_shielded
 from vidgo_async._core.errors import JournalError, SessionClosedError, VidgoError
 from vidgo_async._generation.breaker import is_final
 from vidgo_async._generation.outcome import Outcome
-from vidgo_async.queue.database import AWAY, Connection, Database
+from vidgo_async.queue.database import AWAY, AwayError, Connection, Database
 from vidgo_async.queue.jobs import AgainError, Jobs
 from vidgo_async.queue.ledger import Ledger
 from vidgo_async.queue.listener import Listener
@@ -29,6 +30,8 @@ RESTART = 1.0
 """Seconds before a worker whose connection broke begins again."""
 TRY_AGAIN = 60
 """Seconds before an entry is tried again whose error says nothing of it."""
+SOON = 1
+"""Seconds before it is tried again where it was not done."""
 LOOK = 0.5
 """Seconds between two looks for what others still work on."""
 
@@ -108,13 +111,30 @@ class Worker:
             await self._run_entry(vidgo, entry_id, options)
 
         while not self._is_leaving:
-            # While it leaves these may come in the place of the cancellation.
-            with contextlib.suppress(ConnectorException, JournalError, *AWAY):
-                await self._jobs.work(
-                    run, max_in_flight=options.max_in_flight, dead_after=options.dead_after
-                )
+            try:
+                with self._database.translated():
+                    await self._jobs.work(
+                        run, max_in_flight=options.max_in_flight, dead_after=options.dead_after
+                    )
+            except JournalError as error:
+                self._check_passing(error)
             if not self._is_leaving:
                 await asyncio.sleep(RESTART)
+
+    def _check_passing(self, error: JournalError) -> None:
+        """Raise an error that will not pass.
+
+        While it leaves, one may come in the place of the cancellation. A worker that was taken for
+        dead is not known any more, and gets another number.
+        """
+        if self._database.pool.closed:
+            msg = "the queue was closed under its worker"
+            raise JournalError(msg)
+        is_passing = isinstance(error, AwayError) or isinstance(
+            error.__cause__, ForeignKeyViolation
+        )
+        if not (is_passing or self._is_leaving):
+            raise error
 
     async def _until_empty(self, options: WorkOptions) -> None:
         """Return when all entries have an outcome, and were told, if that is the end."""
@@ -128,6 +148,13 @@ class Worker:
             row = await self._runner.row(entry_id, options)
             if row is not None and not row.has_outcome:  # else another's job had not ended
                 await self._go_on(vidgo, row, options)
+        except VidgoError as error:
+            self._failed_with(error, entry_id)
+        except AgainError:
+            raise
+        except Exception as error:  # of a row that cannot be read
+            logger.exception("entry %d is tried again in %d s", entry_id, TRY_AGAIN)
+            raise AgainError(TRY_AGAIN) from error
         finally:
             self._running -= 1
 
@@ -141,11 +168,14 @@ class Worker:
             await self._check_folder(options)
         except Exception:
             logger.exception("entry %d failed", entry_id)
-        await self._tell(entry_id, options)
+        outcome = await self._ledger.outcome(entry_id)
+        if outcome is None:  # it timed out while it was sent, or has another task by now
+            raise AgainError(SOON)
+        self._tell(outcome, options)
 
-    async def _tell(self, entry_id: int, options: WorkOptions) -> None:
+    def _tell(self, outcome: Outcome, options: WorkOptions) -> None:
         """Tell the caller what became of an entry."""
-        if options.on_outcome and (outcome := await self._ledger.outcome(entry_id)):
+        if options.on_outcome:
             try:
                 options.on_outcome(outcome)
             except Exception:
@@ -195,7 +225,9 @@ class Worker:
             if await _first(connection, TRY_LOCK, {"lock": RESCUE_LOCK}):
                 # After a restart of the server nobody was seen for a while.
                 is_young = await _first(connection, IS_YOUNG, {"seconds": dead_after})
-                await self._jobs.rescue(dead_after, only_left=is_young)
+                await self._jobs.rescue(
+                    dead_after, only_left=is_young, check=lambda: connection.execute("SELECT 1")
+                )
 
 
 async def _first(
