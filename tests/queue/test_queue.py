@@ -649,6 +649,43 @@ async def test_a_timeout_before_it_is_sent(queue: BatchQueue, url: str, sandbox:
     assert sandbox.sold == 3
 
 
+async def test_an_end_tells_of_a_purchase(
+    queue: BatchQueue, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that could not be written down when it was made."""
+    monkeypatch.setattr("vidgo_async.queue.rows.BOUGHT", "SELECT nonsense")
+    await queue.add("foxes", foxes(1))
+    (outcome,) = await ran(queue, sandbox)
+    assert outcome.ok
+    assert sandbox.sold == 1
+
+
+async def test_what_could_not_be_written_is_unknown(
+    queue: BatchQueue,
+    sandbox: Sandbox,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A process that lives on does not wait for itself for ever; the log has the id."""
+    monkeypatch.setattr("vidgo_async.queue.rows.BOUGHT", "SELECT nonsense")
+    await queue.add("foxes", foxes(1))
+    (entry,) = await queue.entries("foxes")
+    # Nor is its end seen before it is cancelled.
+    async with worker_session(sandbox, polling=FixedPolling(3600.0)) as vidgo:
+        running = asyncio.create_task(queue.generate(vidgo, entry.id))
+        await until(lambda: "the journal could not be written (task-" in caplog.text)
+        running.cancel()
+        await asyncio.wait({running})
+        assert [each for each in vidgo.unclaimed if isinstance(each, Task)]
+    monkeypatch.undo()
+    (outcome,) = await ran(queue, sandbox)
+    assert isinstance(outcome.error, SubmissionUnknownError)
+    (entry,) = await queue.entries("foxes", "unknown")
+    await queue.adopt(entry, next(iter(sandbox.tasks)))
+    assert all(outcome.ok for outcome in await ran(queue, sandbox))
+    assert sandbox.sold == 1
+
+
 async def test_an_id_with_a_nul(queue: BatchQueue, sandbox: Sandbox) -> None:
     """PostgreSQL's text has none, and the purchase is written down all the same."""
     sandbox.inject(changed(task_id="task\0x"))

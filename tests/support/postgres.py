@@ -17,12 +17,11 @@ import psycopg
 
 ENVIRONMENT = {**os.environ, "LC_ALL": "C", "TZ": "UTC"}
 OPTIONS = {
-    # Nothing in it is worth keeping over a power cut.
+    # Nothing in it is worth keeping over a power cut; what a client was told survives a crash.
     "fsync": "off",
     "full_page_writes": "off",
     "listen_addresses": "",
     "max_connections": "100",
-    "synchronous_commit": "off",
 }
 START_TIMEOUT = 30.0
 """Seconds in which it must be ready."""

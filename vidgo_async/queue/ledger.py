@@ -5,7 +5,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC
 from pathlib import Path
 from typing import Any, LiteralString
-from uuid import UUID
 
 from vidgo_async._core.concurrency import Threads
 from vidgo_async._core.errors import JournalError, TaskFailedError
@@ -19,7 +18,7 @@ from vidgo_async.journal.records import Records, dump_task, load_error, load_tas
 from vidgo_async.journal.rows import shown
 from vidgo_async.queue import statements
 from vidgo_async.queue.database import Connection, Database, logger
-from vidgo_async.queue.rows import Fields, Row
+from vidgo_async.queue.rows import Fields, Owner, Row
 from vidgo_async.requests import check_request, sources_of
 
 ADD_AT_ONCE = 1000
@@ -96,7 +95,7 @@ class Ledger:
 
     # --- Reading ----------------------------------------------------------------------------
 
-    async def row(self, entry_id: int, *, owner: UUID, saves: bool) -> Row | None:
+    async def row(self, entry_id: int, *, owner: Owner, saves: bool) -> Row | None:
         """Return an entry for a process that runs it; None if there is none."""
         found = await self._database.run(statements.ROW, {"id": entry_id})
         return Row(self, Fields(*found[0]), owner=owner, saves=saves) if found else None

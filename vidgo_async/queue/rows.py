@@ -55,6 +55,7 @@ class Fields(NamedTuple):
     error: str | None
     paths: str | None
     outcome: int | None
+    owner: uuid.UUID | None
     claim: uuid.UUID | None
     changed: datetime
 
@@ -81,6 +82,14 @@ class Writer(Protocol):
         ...
 
 
+class Owner(Protocol):
+    """The process that runs a row."""
+
+    id: uuid.UUID
+    claims: set[uuid.UUID]
+    """Of its entries whose POST has not ended."""
+
+
 class TakenError(JournalError):
     """Another process has the entry."""
 
@@ -88,7 +97,7 @@ class TakenError(JournalError):
 class Row:
     """One entry, run by this process."""
 
-    def __init__(self, writer: Writer, fields: Fields, *, owner: uuid.UUID, saves: bool) -> None:
+    def __init__(self, writer: Writer, fields: Fields, *, owner: Owner, saves: bool) -> None:
         """Begin with what was read.
 
         Args:
@@ -157,40 +166,67 @@ class Row:
             JournalError: That could not be written.
         """
         self._claim = uuid.uuid4()
+        self._owner.claims.add(self._claim)
+        try:
+            await self._take()
+        except BaseException:
+            self._end_claim()
+            raise
+        self.state = EntryState.SENDING
+
+    async def _take(self) -> None:
         began = -MAX_CLAIM_AGE
         while time.monotonic() - began >= MAX_CLAIM_AGE:  # others may have taken it for dead
             began = time.monotonic()
-            if not await self._write(SENDING, owner=self._owner, claim=self._claim):
+            if not await self._write(SENDING, owner=self._owner.id, claim=self._claim):
                 msg = f"entry {self.fields.id} is not planned any more"
                 raise TakenError(msg)
-        self.state = EntryState.SENDING
+
+    def _end_claim(self) -> None:
+        if self._claim is not None:
+            self._owner.claims.discard(self._claim)
 
     async def bought(self, task: Task) -> None:
         """Write down what was bought, whatever was known before."""
-        fields = {"task_id": shown(task.task_id), "task": dump_task(task)}
-        if not await self._write(BOUGHT, claim=self._claim, **fields):
-            await self._writer.bought_late(self.fields.id, task)
         self.task = task
+        fields = {"task_id": shown(task.task_id), "task": dump_task(task)}
+        try:
+            if not await self._write(BOUGHT, claim=self._claim, **fields):
+                await self._writer.bought_late(self.fields.id, task)
+        finally:
+            self._end_claim()
         self.state = EntryState.BOUGHT
 
     async def not_sent(self, error: VidgoError | None) -> None:
         """Write down that nothing was bought, and why."""
         text = None if error is None else dump_error(error)
         refused = _is_refusal(error)
-        await self._write(REFUSED if refused else PLANNED, claim=self._claim, error=text)
+        try:
+            await self._write(REFUSED if refused else PLANNED, claim=self._claim, error=text)
+        finally:
+            self._end_claim()
         self.state = EntryState.REFUSED if refused else EntryState.PLANNED
 
     async def unknown(self, error: SubmissionUnknownError) -> None:
         """Write down that its outcome is unknown: a task may exist."""
-        await self._write(UNKNOWN, claim=self._claim, error=dump_error(error))
+        try:
+            await self._write(UNKNOWN, claim=self._claim, error=dump_error(error))
+        finally:
+            self._end_claim()
         self.state = EntryState.UNKNOWN
 
     async def is_lost(self, dead_after: float) -> bool:
-        """Make an entry unknown whose sender died before it was answered; tell whether it did."""
-        error = SubmissionUnknownError(LOST_MESSAGE, self.request)
-        return await self._write(
-            LOST, claim=self._claim, seconds=dead_after, error=dump_error(error)
-        )
+        """Make an entry unknown whose sender died before it was answered; tell whether it did.
+
+        This process itself is alive, and knows what it sends: another one of its own was answered,
+        and that could not be written down.
+        """
+        text = dump_error(SubmissionUnknownError(LOST_MESSAGE, self.request))
+        if self.fields.owner != self._owner.id:
+            return await self._write(LOST, claim=self._claim, seconds=dead_after, error=text)
+        if self._claim in self._owner.claims:
+            return False
+        return await self._write(UNKNOWN, claim=self._claim, error=text)
 
     # --- After that -------------------------------------------------------------------------
 
@@ -223,7 +259,7 @@ class Row:
     async def _write_of_task(self, statement: LiteralString, **parameters: object) -> bool:
         """Write where the entry still holds the task that this process knows."""
         task_id = None if self.task is None else shown(self.task.task_id)
-        return await self._write(statement, task_id=task_id, **parameters)
+        return await self._write(statement, task_id=task_id, claim=self._claim, **parameters)
 
     async def _write(self, statement: LiteralString, **parameters: object) -> bool:
         fields = self.fields

@@ -93,7 +93,7 @@ class Runner:
     async def row(self, entry_id: int, options: RunOptions) -> Row | None:
         """Return an entry as it is now; None if it is not there any more."""
         saves = options.download_to is not None
-        return await self._ledger.row(entry_id, owner=self._sender.id, saves=saves)
+        return await self._ledger.row(entry_id, owner=self._sender, saves=saves)
 
     async def go_on(self, vidgo: Session, row: Row, options: RunOptions) -> Task:
         """Run an entry to its end, from where it is."""

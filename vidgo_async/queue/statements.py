@@ -12,8 +12,8 @@ HINTS: LiteralString = "vidgo_hint"
 """The channel that tells which tasks are said to have ended."""
 
 COLUMNS: LiteralString = (
-    "id, batch, place, state, request::text, task::text, error::text, paths::text, outcome, claim, "
-    "changed"
+    "id, batch, place, state, request::text, task::text, error::text, paths::text, outcome, owner, "
+    "claim, changed"
 )
 
 # --- Adding -----------------------------------------------------------------------------------
@@ -118,7 +118,9 @@ LOST: LiteralString = _settling(
     AND greatest(seen, pg_postmaster_start_time()) > now() - make_interval(secs => %(seconds)s))""",
 )
 """Where its sender was not seen for so many seconds; none could be while the server was down."""
-_HOLDS_IT: LiteralString = "task_id IS NOT DISTINCT FROM %(task_id)s"
+_HOLDS_IT: LiteralString = (
+    "(task_id = %(task_id)s OR (task_id IS NULL AND claim IS NOT DISTINCT FROM %(claim)s))"
+)
 """Another process may have given it another task meanwhile, whose end is not this one's."""
 
 FAILED: LiteralString = _settling(
@@ -127,11 +129,11 @@ FAILED: LiteralString = _settling(
 )
 """Where it cannot be done, other than by an answer to its POST."""
 ENDED: LiteralString = f"""
-UPDATE request SET state = 'ended', task = %(task)s, changed = now()
+UPDATE request SET state = 'ended', task_id = %(task_id)s, task = %(task)s, changed = now()
 WHERE id = %(id)s AND state <> 'saved' AND {_HOLDS_IT} RETURNING id
 """
 ENDED_FOR_GOOD: LiteralString = _settling(
-    "state = 'ended', task = %(task)s, error = NULL",
+    "state = 'ended', task_id = %(task_id)s, task = %(task)s, error = NULL",
     f"state <> 'saved' AND {_IS_NEWS} AND {_HOLDS_IT}",
 )
 SAVED: LiteralString = _settling(
