@@ -86,7 +86,7 @@ class Owner(Protocol):
     """The process that runs a row."""
 
     id: uuid.UUID
-    claims: set[uuid.UUID]
+    claims: set[uuid.UUID | None]
     """Of its entries whose POST has not ended."""
 
 
@@ -183,8 +183,7 @@ class Row:
                 raise TakenError(msg)
 
     def _end_claim(self) -> None:
-        if self._claim is not None:
-            self._owner.claims.discard(self._claim)
+        self._owner.claims.discard(self._claim)
 
     async def bought(self, task: Task) -> None:
         """Write down what was bought, whatever was known before."""

@@ -148,8 +148,6 @@ class Worker:
             row = await self._runner.row(entry_id, options)
             if row is not None and not row.has_outcome:  # else another's job had not ended
                 await self._go_on(vidgo, row, options)
-        except VidgoError as error:
-            self._failed_with(error, entry_id)
         except AgainError:
             raise
         except Exception as error:  # of a row that cannot be read
