@@ -16,15 +16,12 @@ from vidgo_async._session.arguments import check_timeout
 from vidgo_async._session.session import VidgoSession
 from vidgo_async.cli.arguments import as_output_folder, as_requests, as_task_ids, usage_errors
 from vidgo_async.cli.journals import RunJournal, as_journal, journal_path, settle
+from vidgo_async.cli.options import MaxInFlight, Model, Out, Settings, Timeout
 from vidgo_async.cli.report import Report
 from vidgo_async.cli.run import for_each, run
 from vidgo_async.cli.webhooks import Webhook, as_webhook, session_settings
 from vidgo_async.journal import EntryState
 from vidgo_async.requests import GrokImagine
-
-Out = Annotated[Path, Parameter(help="The folder to save into; made if missing.")]
-MaxInFlight = Annotated[int, Parameter(help="Videos in the making at once.")]
-Timeout = Annotated[float, Parameter(help="Seconds to wait for each task.")]
 
 
 def generate(
@@ -34,11 +31,8 @@ def generate(
     ],
     /,
     *,
-    model: Annotated[str, Parameter(help="A model id.")] = GrokImagine.model,
-    settings: Annotated[
-        list[str] | None,
-        Parameter(name="--set", help="A parameter of the model, key=value.", negative=()),
-    ] = None,
+    model: Model = GrokImagine.model,
+    settings: Settings = None,
     image: Annotated[
         str | None, Parameter(help="A picture to begin with: a path or a URL.")
     ] = None,

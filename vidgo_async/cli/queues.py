@@ -13,6 +13,7 @@ from vidgo_async._generation.outcome import Outcome
 from vidgo_async._session.arguments import check_timeout
 from vidgo_async._session.session import VidgoSession
 from vidgo_async.cli.arguments import as_output_folder, as_requests, usage_errors
+from vidgo_async.cli.options import MaxInFlight, Model, Out, Settings, Timeout
 from vidgo_async.cli.report import Report, about
 from vidgo_async.cli.run import run
 from vidgo_async.journal import Entry, EntryState
@@ -32,9 +33,9 @@ def work(
     url: Url,
     /,
     *,
-    max_in_flight: Annotated[int, Parameter(help="Videos in the making at once.")] = 16,
-    out: Annotated[Path | None, Parameter(help="The folder to save into; made if missing.")] = None,
-    timeout: Annotated[float, Parameter(help="Seconds to wait for each task.")] = 900.0,
+    max_in_flight: MaxInFlight = 16,
+    out: Out | None = None,
+    timeout: Timeout = 900.0,
 ) -> int:
     """Run requests of all batches until a signal comes; what is under way is handed over."""
     with usage_errors():
@@ -79,11 +80,8 @@ def add(
     prompts: Annotated[list[str], Parameter(help="One video each.")],
     /,
     *,
-    model: Annotated[str, Parameter(help="A model id.")] = GrokImagine.model,
-    settings: Annotated[
-        list[str] | None,
-        Parameter(name="--set", help="A parameter of the model, key=value.", negative=()),
-    ] = None,
+    model: Model = GrokImagine.model,
+    settings: Settings = None,
     image: Annotated[
         str | None, Parameter(help="A picture to begin with: a URL, or a path on all hosts.")
     ] = None,
