@@ -10,7 +10,7 @@ import anyio
 import pytest
 
 from tests.support.sessions import foxes, ids, open_session
-from vidgo_async import Batch, Outcome, SubmissionUnknownError, VidgoSession
+from vidgo_async import Batch, GenerationRequest, Outcome, SubmissionUnknownError, VidgoSession
 from vidgo_async._polling.consumers import Consumers
 from vidgo_async.sandbox import Sandbox, hang_after, slow
 
@@ -248,3 +248,28 @@ async def test_a_consumer_may_outlive_its_stream() -> None:
     await anyio.sleep(1)
     assert job.cancelled()
     assert paused == []
+
+
+async def test_a_batch_that_feeds_a_batch() -> None:
+    """When the last consumer is cancelled, the first batch buys nothing more either."""
+    taken: list[Outcome] = []
+    async with buying() as (sandbox, vidgo, first):
+
+        async def again() -> AsyncIterator[GenerationRequest]:
+            async for outcome in first:
+                yield GenerationRequest("video-2", {"prompt": outcome.request.input["prompt"]})
+
+        second = vidgo.generate_many(again(), max_in_flight=16)
+        job = asyncio.create_task(bare_loop(second, taken))
+        while len(taken) < 3:  # noqa: ASYNC110 - virtual seconds
+            await anyio.sleep(1)
+        job.cancel()
+        await asyncio.wait({job})
+        await anyio.sleep(1)
+        sold = sandbox.sold
+        await anyio.sleep(100)
+        assert sandbox.sold == sold
+
+        await bare_loop(second, taken)
+        assert len(taken) == 40
+        assert sandbox.sold == 80

@@ -19,7 +19,7 @@ from vidgo_async._generation.request_source import End, Requests, RequestSource
 from vidgo_async._generation.runner import BatchOptions, Runner
 from vidgo_async._generation.slot import Slot
 from vidgo_async._generation.submitter import Submitter
-from vidgo_async._polling.consumers import Consumers
+from vidgo_async._polling.consumers import Consumers, streams_of
 from vidgo_async._polling.poller import Poller
 from vidgo_async.requests import check_request, sources_of
 
@@ -109,6 +109,8 @@ class Engine:
     def pause(self) -> None:
         """Send nothing, and poll nothing, since the consumer was cancelled."""
         self._breaker.pause()
+        for consumers in streams_of(self._reader):  # of a batch that feeds this one
+            consumers.hold()
         for wait in self._runner.waits:
             self.poller.unwatch(wait)
             wait.pause()
@@ -121,6 +123,8 @@ class Engine:
     def resume(self) -> None:
         """Go on for the next consumer."""
         self._breaker.resume()
+        for consumers in streams_of(self._reader):
+            consumers.release()
         for wait in self._runner.waits:
             wait.resume()
             self.poller.resume(wait)

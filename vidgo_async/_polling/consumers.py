@@ -24,6 +24,8 @@ class Consumers:
         self._resume = resume
         self._waiting = 0
         self._paused = False
+        self._held = False
+        """Whether the stream that takes its items has no consumer either."""
         self._task: weakref.ref[asyncio.Task[Any]] | None = None
         """The task of the last consumer; weak, since it would hold the frames that it ran."""
         self._timer: asyncio.TimerHandle | None = None
@@ -35,9 +37,8 @@ class Consumers:
         """Wait for the next item within this."""
         self._follow(asyncio.current_task())
         self._cancel_timer()
-        if self._paused:
-            self._paused = False
-            self._resume()
+        if not self._held:
+            self._go_on()
         self._waiting += 1
         try:
             yield
@@ -65,6 +66,17 @@ class Consumers:
             # Of an error, or of a reader with a task for each item, who comes back at once.
             self._timer = task.get_loop().call_later(GRACE, self._stop)
 
+    def hold(self) -> None:
+        """Pause, since the consumer is itself part of a stream that paused."""
+        self._held = True
+        self._stop()
+
+    def release(self) -> None:
+        """Go on, if the consumer waits."""
+        self._held = False
+        if self._waiting:
+            self._go_on()
+
     def close(self) -> None:
         """Follow no consumer any more."""
         self._follow(None)
@@ -81,15 +93,33 @@ class Consumers:
             return
         if last is not None:
             last.remove_done_callback(self._on_done)
+            _streams[last].discard(self)
         self._task = None
         if task is not None:
             self._task = weakref.ref(task)
             task.add_done_callback(self._on_done)
+            _streams.setdefault(task, weakref.WeakSet()).add(self)
 
     def _stop(self) -> None:
         if not self._paused:
             self._paused = True
             self._pause()
+
+    def _go_on(self) -> None:
+        if self._paused:
+            self._paused = False
+            self._resume()
+
+
+_streams: "weakref.WeakKeyDictionary[asyncio.Task[Any], weakref.WeakSet[Consumers]]" = (
+    weakref.WeakKeyDictionary()
+)
+"""What each task takes items from: a batch may read its requests from another one's outcomes."""
+
+
+def streams_of(task: "asyncio.Task[Any] | None") -> list[Consumers]:
+    """Return the consumers of all streams that a task takes items from."""
+    return [] if task is None else list(_streams.get(task, ()))
 
 
 def _task_done(consumers: weakref.ref[Consumers], task: "asyncio.Task[Any]") -> None:
