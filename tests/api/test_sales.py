@@ -59,21 +59,13 @@ def test_an_id_outside_of_data_counts_too(status: int) -> None:
         assert read_submitted(answer(payload, status), ORIGIN).task_id == "task-1"
 
 
-@pytest.mark.parametrize("task_id", [None, "", " ", 0, True, ["task-1"], {}])
+@pytest.mark.parametrize("task_id", [None, "", " ", 5, True, ["task-1"], {}])
 @pytest.mark.parametrize("status", STATUSES)
 def test_without_an_id_the_status_decides(status: int, task_id: object) -> None:
     """An id that cannot be read is none: HTTP 200 is then unreadable, and a refusal a refusal."""
     body = {"code": status, "data": {"task_id": task_id, "status": "running"}}
     with pytest.raises(APIError if status >= 400 else ResponseError):
         read_submitted(answer(body, status), ORIGIN)
-
-
-@pytest.mark.parametrize("status", STATUSES)
-def test_a_number_may_be_an_id(status: int) -> None:
-    """No such id is documented, and whether something was bought is unclear, whatever the status."""
-    for payload in ({"task_id": 5}, {"code": status, "data": {"task_id": 5}}):
-        with pytest.raises(ResponseError, match="expected a string, got 5"):
-            read_submitted(answer(payload, status), ORIGIN)
 
 
 @pytest.mark.parametrize("status", ["running", "failed", "finished", "queued"])

@@ -54,20 +54,6 @@ def sale_of(response: Response) -> dict[str, Any] | None:
     return _task_in(_parsed_or_none(response) or {})
 
 
-def check_no_number(response: Response) -> None:
-    """Refuse a response to a submit whose id is a number: a task may have been bought.
-
-    No form of it is documented, and to send the submit again after a 429 might buy twice.
-    """
-    payload = _parsed_or_none(response) or {}
-    for where, found in (("$.data", payload.get("data")), ("$", payload)):
-        task_id = cast("dict[str, Any]", found).get("task_id") if isinstance(found, dict) else None
-        if isinstance(task_id, int) and task_id > 0 and task_id is not True:
-            raise unreadable_response(
-                response, f"expected a string, got {task_id} @ {where}.task_id"
-            )
-
-
 def callback_data_of(response: Response) -> dict[str, Any]:
     """Return the object that a callback is about: `data` of an envelope, or the body itself."""
     task = _task_in(_parsed(response))

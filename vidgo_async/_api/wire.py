@@ -18,7 +18,6 @@ from cattrs.gen import make_dict_structure_fn, override
 from vidgo_async._api.responses import (
     Response,
     callback_data_of,
-    check_no_number,
     data_of,
     is_text,
     preview,
@@ -51,10 +50,7 @@ def read_submitted(response: Response, origin: Origin) -> Task:
     required: some models leave `data.status` out (submit page), and polls will show any other
     field that cannot be read.
     """
-    data = sale_of(response)
-    if data is None:
-        check_no_number(response)
-        data = data_of(response)
+    data = sale_of(response) or data_of(response)
     ours = {**origin._asdict(), "raw": data}
     fresh = {**data, "status": TaskStatus.NOT_STARTED.value, **ours}
     if not isinstance(data.get("status"), str):
