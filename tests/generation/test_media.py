@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import anyio
+import anyio.lowlevel
 import attrs
 import pytest
 
+from tests.support.faults import InFlight
 from tests.support.sessions import FOX, open_session
 from tests.support.uploads import PNG, data_url, moving, picture, pictures
 from vidgo_async import (
@@ -21,7 +23,7 @@ from vidgo_async import (
     UploadedFile,
     VidgoError,
 )
-from vidgo_async.sandbox import Sandbox, refusal, reset_after
+from vidgo_async.sandbox import Sandbox, both, refusal, reset_after
 
 pytestmark = pytest.mark.virtual_time
 
@@ -177,9 +179,17 @@ async def test_an_expired_file_buys_nothing() -> None:
 async def test_a_failed_upload_buys_nothing(fox: Path) -> None:
     """Each request that shares an upload gets its own copy of its error; the next tries again."""
     async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
-        sandbox.inject(refusal(400, "B"), call="upload")
+        gate = InFlight()
+        sandbox.inject(both(gate, refusal(400, "B")), call="upload")
+        requests = [moving(fox, prompt=str(i)) for i in range(3)]
+        submits = asyncio.create_task(vidgo.submit_many(requests))
+        assert vidgo._runtime is not None
+        shared = vidgo._runtime.uploads._shared
+        while [upload.waiters for upload in shared.values()] != [3]:
+            await anyio.lowlevel.checkpoint()  # a thread reads the picture for each
+        gate.release()
         with pytest.raises(SubmitErrorGroup) as caught:
-            await vidgo.submit_many([moving(fox, prompt=str(i)) for i in range(3)])
+            await submits
         errors = list(caught.value.failed.values())
         assert [type(error) for error in errors] == [InvalidRequestError] * 3
         assert len({id(error) for error in errors}) == 3
