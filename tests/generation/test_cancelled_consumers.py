@@ -273,3 +273,20 @@ async def test_a_batch_that_feeds_a_batch() -> None:
         await bare_loop(second, taken)
         assert len(taken) == 40
         assert sandbox.sold == 80
+
+
+async def test_a_held_stream() -> None:
+    """It goes on when it is released and somebody waits, whichever comes first."""
+    done = list[str]()
+    consumers = Consumers(lambda: done.append("pause"), lambda: done.append("resume"))
+    consumers.hold()
+    with consumers.waiting():
+        assert done == ["pause"]
+        consumers.release()
+        assert done == ["pause", "resume"]
+    consumers.hold()
+    consumers.release()
+    assert done == ["pause", "resume", "pause"]
+    with consumers.waiting():
+        assert done == ["pause", "resume"] * 2
+    consumers.close()
