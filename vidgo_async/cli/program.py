@@ -37,7 +37,8 @@ for _name, _help in COMMANDS.items():
     # By name, so that the command and all that it needs are imported only when it runs.
     app.command(f"vidgo_async.cli.commands:{_name}", help=_help)
 app.command("vidgo_async.cli.queues:work", help="Run requests of a queue until a signal comes.")
-app.command(queue := App(name="queue", help="What is in a queue on PostgreSQL."))
+queue: App = App(name="queue", help="What is in a queue on PostgreSQL.")
+app.command(queue)
 for _name, _help in QUEUE.items():
     queue.command(f"vidgo_async.cli.queues:{_name}", help=_help)
 

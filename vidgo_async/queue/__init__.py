@@ -22,9 +22,9 @@ Needs `pip install 'vidgo_async[queue]'`.
 try:
     import procrastinate as _procrastinate
     import psycopg as _psycopg
-except ImportError as error:
-    _msg = f"vidgo_async.queue needs its extra: pip install 'vidgo_async[queue]' ({error})"
-    raise ImportError(_msg) from error
+except ImportError as _error:
+    _msg = f"vidgo_async.queue needs its extra: pip install 'vidgo_async[queue]' ({_error})"
+    raise ImportError(_msg) from _error
 
 from vidgo_async.queue.queue import BatchQueue
 

@@ -39,7 +39,7 @@ class Jobs:
 
     def __init__(self, database: Database) -> None:
         connector = procrastinate.PsycopgConnector(configure=configure)  # of the one that listens
-        self.app = procrastinate.App(connector=connector)
+        self.app: procrastinate.App = procrastinate.App(connector=connector)
         self.app.job_manager = PatientManager(connector, database)
         self.app.task(name=TASK, queue=QUEUE, pass_context=True, retry=_HandOver())(_run)
         self._database = database

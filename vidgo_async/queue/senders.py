@@ -17,7 +17,7 @@ class Sender:
 
     def __init__(self, database: Database, dead_after: float) -> None:
         self.id: uuid.UUID = uuid.uuid4()
-        self.claims = set[uuid.UUID | None]()
+        self.claims: set[uuid.UUID | None] = set()
         """Of the entries that it is sending."""
         self.dead_after = dead_after
         self._database = database
