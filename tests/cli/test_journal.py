@@ -9,6 +9,7 @@ from typing import Any
 import anyio
 import pytest
 
+from tests.support.faults import InFlight
 from tests.support.program import FOX, Program, Start, ended, of, read_until, started
 from vidgo_async import Journal
 from vidgo_async.cli.journals import NAME
@@ -145,8 +146,11 @@ async def test_a_second_run_at_once(tmp_path: Path) -> None:
         environment = {**of(sandbox), "VIDGO_POLL_INTERVAL": "0.1"}
         async with started(*command, environment=environment) as process:
             out = await read_until(process.stdout, "running")
+            gate = InFlight()  # the first does not end before the second
+            sandbox.inject(gate, call="status", times=None)
             async with started(*command, environment=environment) as second:
                 refused = await ended(second)
+            gate.release()
             first = await ended(process, out)
         assert (first.status, refused.status) == (0, 1)
         assert "in use" in refused.err
