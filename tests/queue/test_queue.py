@@ -500,7 +500,7 @@ async def test_followers_of_other_batches(
     queue: BatchQueue, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each is told of its own, and looks by itself where it was not told."""
-    monkeypatch.setattr("vidgo_async.queue.queue.LOOK", 0.05)
+    monkeypatch.setattr("vidgo_async.queue.queue.READ_INTERVAL", 0.05)
     await queue.add("foxes", foxes(2))
     await queue.add("hares", [FOX])
     following = [asyncio.create_task(followed(queue, name)) for name in ("foxes", "hares")]

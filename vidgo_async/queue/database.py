@@ -36,7 +36,7 @@ AWAY_TIMEOUT = 1.0
 RETRY = 0.5
 """Seconds between two tries while it is away."""
 PATIENCE = 5.0
-"""Seconds that it may be away where nobody uses the queue any more."""
+"""Seconds that it may be away where no call uses the queue any more."""
 
 AWAY = (
     psycopg.OperationalError,
@@ -132,7 +132,7 @@ class Database:
         It may run twice, where the connection broke before its result came.
 
         Raises:
-            JournalError: It cannot be run, or nobody waits for it any more.
+            JournalError: It cannot be run, or no call waits for it any more.
         """
 
         async def work(connection: Connection) -> list[Any]:
@@ -145,7 +145,7 @@ class Database:
         """Run statements in one transaction; wait for the database while it is away.
 
         Raises:
-            JournalError: They cannot be run, or nobody waits for them any more; none took effect.
+            JournalError: They cannot be run, or no call waits for them any more; none took effect.
         """
 
         async def in_transaction(connection: Connection) -> _Value:
@@ -162,7 +162,7 @@ class Database:
         """Make a call, again and again while the database is away.
 
         Raises:
-            JournalError: It cannot be made, or nobody waits for it any more.
+            JournalError: It cannot be made, or no call waits for it any more.
         """
         while True:
             try:

@@ -19,8 +19,8 @@ TASK = "vidgo.generate"
 AT_ONCE = datetime.fromtimestamp(0, UTC)
 """Not the time now: clocks of machines differ."""
 
-LOOK = 1.0
-"""Seconds between two looks for jobs."""
+FETCH_INTERVAL = 1.0
+"""Seconds between two fetches of jobs."""
 
 RunEntry = Callable[[int], Awaitable[None]]
 """Runs the entry of a job."""
@@ -68,7 +68,7 @@ class Jobs:
                 name=QUEUE,
                 concurrency=max_in_flight,
                 install_signal_handlers=False,
-                fetch_job_polling_interval=LOOK,  # no notification tells of jobs that run again
+                fetch_job_polling_interval=FETCH_INTERVAL,  # no notification tells of jobs that run again
                 shutdown_graceful_timeout=0.0,
                 delete_jobs=jobs.DeleteJobCondition.SUCCESSFUL,
                 update_heartbeat_interval=dead_after / 3,

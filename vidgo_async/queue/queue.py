@@ -35,14 +35,14 @@ from vidgo_async.queue.worker import OnOutcome, Worker, WorkOptions
 MAX_NAME = 200
 """Characters of a batch's name."""
 MIN_DEAD_AFTER, MAX_DEAD_AFTER = 0.1, 86_400
-LOOK = 5.0
-"""Seconds after which a batch is looked at again, should a notification be missed."""
+READ_INTERVAL = 5.0
+"""Seconds after which a batch is read again, should a notification be missed."""
 
 
 class BatchQueue:
     """Batches in a PostgreSQL database, run by workers on any number of machines.
 
-    Each request is bought at most once, whoever dies when. Workers come and go: what one leaves
+    Each request is bought at most once, whichever process dies when. Workers come and go: what one leaves
     another goes on with.
 
     Example:
@@ -205,7 +205,7 @@ class BatchQueue:
                 page = await self._ledger.outcomes_after(batch, last)
                 if page or not is_open:
                     return page
-                await _wait(changed, LOOK)
+                await _wait(changed, READ_INTERVAL)
 
     async def entries(self, batch: str, state: str | None = None) -> list[Entry]:
         """Return the entries of a batch, or those in a state, in the order of their adding.

@@ -27,7 +27,7 @@ from vidgo_async.queue.ledger import Ledger
 from vidgo_async.queue.rows import Row, TakenError
 from vidgo_async.queue.senders import Sender
 
-LOOK_AGAIN = 1.0
+RETRY_INTERVAL = 1.0
 """Seconds to wait for an entry that another process is just sending."""
 
 PASSING = (TransportError, RateLimitError, ServerError, NotSentError, SessionClosedError)
@@ -119,7 +119,7 @@ class Runner:
             APIError: The server refused it before.
         """
         if row.state is EntryState.SENDING and not await row.is_lost(self._sender.dead_after):
-            await asyncio.sleep(LOOK_AGAIN)
+            await asyncio.sleep(RETRY_INTERVAL)
         elif row.state in {EntryState.UNKNOWN, EntryState.REFUSED}:
             raise row.error or JournalError(f"entry {row.fields.id} is {row.state}")
 

@@ -32,8 +32,8 @@ TRY_AGAIN = 60
 """Seconds before an entry is tried again whose error says nothing of it."""
 SOON = 1
 """Seconds before it is tried again where it was not done."""
-LOOK = 0.5
-"""Seconds between two looks for what others still work on."""
+READ_INTERVAL = 0.5
+"""Seconds between two reads of whether the queue is empty."""
 
 
 OnOutcome = Callable[[Outcome], object]
@@ -93,7 +93,7 @@ class Worker:
         try:
             with self._database.used(), self._listener.subscribed(HINTS, hint):
                 await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
-        finally:  # nobody waits for the database any more: jobs are handed over if it is there
+        finally:  # no call waits for the database any more: jobs are handed over if it is there
             self._is_leaving = True
             for part in parts:
                 part.cancel()
@@ -138,8 +138,8 @@ class Worker:
 
     async def _until_empty(self, options: WorkOptions) -> None:
         """Return when all entries have an outcome, and were told, if that is the end."""
-        while not options.until_empty or self._running or await self._ledger.is_open(None):  # noqa: ASYNC110 - nobody tells
-            await asyncio.sleep(LOOK)
+        while not options.until_empty or self._running or await self._ledger.is_open(None):  # noqa: ASYNC110 - no event
+            await asyncio.sleep(READ_INTERVAL)
 
     async def _run_entry(self, vidgo: Session, entry_id: int, options: WorkOptions) -> None:
         """Run an entry; whatever happens is written down, or its job runs again."""
@@ -221,7 +221,7 @@ class Worker:
             # Who falls asleep here must not keep the lock.
             await connection.execute(END_IF_IDLE, {"milliseconds": str(round(dead_after * 1000))})
             if await _first(connection, TRY_LOCK, {"lock": RESCUE_LOCK}):
-                # After a restart of the server nobody was seen for a while.
+                # After a restart of the server no worker was seen for a while.
                 is_young = await _first(connection, IS_YOUNG, {"seconds": dead_after})
                 await self._jobs.rescue(
                     dead_after, only_left=is_young, check=lambda: connection.execute("SELECT 1")
