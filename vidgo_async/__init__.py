@@ -28,8 +28,9 @@ from vidgo_async._core.models import Balance, MediaFile, Request, Task, TaskStat
 from vidgo_async._core.retry import RetryPolicy
 from vidgo_async._core.version import __version__
 from vidgo_async._files.resumable import OnProgress
-from vidgo_async._generation.batch import Batch, Pending
-from vidgo_async._generation.outcome import Failure, Outcome, Success
+from vidgo_async._generation.batch import Batch
+from vidgo_async._generation.outcome import Failure, Outcome, Pending, Success
+from vidgo_async._generation.runner import NameOf
 from vidgo_async._polling.adaptive import AdaptivePolling, LearningPolicy
 from vidgo_async._polling.completions import Completions, OnUpdate
 from vidgo_async._polling.policies import FixedPolling, PollingPolicy
@@ -60,6 +61,7 @@ __all__ = [
     "LearningPolicy",
     "Media",
     "MediaFile",
+    "NameOf",
     "NotFoundError",
     "NotSentError",
     "OnProgress",

@@ -18,14 +18,14 @@ from aiohttp.typedefs import Handler
 from tests.support.files import names_in
 from tests.support.program import (
     FOX,
-    Ended,
     Program,
     Start,
     ended,
     finished,
+    leave,
     of,
-    read_until,
     started,
+    until,
 )
 from vidgo_async import GrokImagine, VidgoSession
 from vidgo_async.sandbox import Fault, Sandbox, answer, hang_after
@@ -77,17 +77,16 @@ async def test_signal_names_exactly_what_is_running(number: signal.Signals, stat
             data = {"task_id": task_id, "status": "not_started"}
             sandbox.inject(answer(200, {"code": 200, "data": data}))
         async with started("generate", "a", "b", "c", environment=of(sandbox)) as process:
-            out = await read_until(process.stdout, "not_started\n", times=3)
-            process.send_signal(number)
-            run = await ended(process, out)
+            await until(lambda: sandbox.received["status"] >= 3)
+            said = await leave(process, number)
+            run = await ended(process, err=said)
     assert run.status == status
     assert run.unsaved[0] == "wait"
     assert sorted(run.unsaved[1:]) == sorted(task_ids)
-    assert run.err.count("\n") == 2
 
 
 def test_interrupt_leaves_out_what_ended(start: Start, tmp_path: Path) -> None:
-    """What was saved or failed before Ctrl-C is not named; the table shows it."""
+    """What was saved or failed before Ctrl-C is not named."""
     program = start(seconds=(5, 5))
     saved, failed, running = program.buy("a", "b", "c")
     data = {"status": "failed", "error_message": "no GPU"}
@@ -97,7 +96,8 @@ def test_interrupt_leaves_out_what_ended(start: Start, tmp_path: Path) -> None:
     program.sandbox.inject(signal_ninth, "status", times=None, task_id=running)
     run = program("wait", saved, failed, running)
     assert (run.status, run.unsaved) == (130, ["wait", running])
-    assert [row.split()[-1] for row in run.out.splitlines()[-2:]] == [failed, saved]
+    assert run.out == f"{saved}.mp4\n"
+    assert f"{failed}: " in run.err
     assert [file.stem for file in tmp_path.iterdir()] == [saved]
 
 
@@ -110,7 +110,9 @@ def test_interrupted_submit_is_awaited(
     program.sandbox.inject(interrupting(slowly, *[number] * times))
     run = program("generate", FOX)
     [task_id] = program.sandbox.tasks
-    assert (run.status, run.unsaved) == (status, ["wait", task_id])
+    is_awaited = number == signal.SIGINT and times == 1
+    assert (run.status, run.unsaved) == (status, [] if is_awaited else ["wait", task_id])
+    assert run.out.count(".mp4") == is_awaited
 
 
 @NO_HANGUP
@@ -137,8 +139,8 @@ async def test_signal_during_a_submit_names_the_task(number: signal.Signals, sta
         sandbox.inject(held)
         async with started("generate", FOX, environment=of(sandbox)) as process:
             await submitting.wait()
-            process.send_signal(number)
-            run = await ended(process)
+            said = await leave(process, number)
+            run = await ended(process, err=said)
         assert (run.status, run.unsaved) == (status, ["wait", *sandbox.tasks])
         assert sandbox.sold == 1
 
@@ -153,12 +155,11 @@ def test_interrupted_submit_without_a_response_is_printed(program: Program) -> N
 
 def test_interrupted_sandbox_promises_nothing(program: Program) -> None:
     """The tasks of `--sandbox` end with it, and Ctrl-C says so."""
-    program.runner.get_loop().call_later(0.3, signal.raise_signal, signal.SIGINT)
+    program.runner.get_loop().call_later(0.3, signal.raise_signal, signal.SIGTERM)
     run = program("generate", FOX, "--sandbox")
-    assert run.status == 130
-    assert run.err.startswith("gone with the sandbox")
+    assert (run.status, run.out) == (143, "")
+    assert "gone with the sandbox" in run.err
     assert run.unsaved[0] == "wait"
-    assert run.out == f"{run.unsaved[1]}: not_started\n"
     assert program.sandbox.sold == 0
 
 
@@ -206,10 +207,7 @@ async def test_hangup_without_a_terminal_names_the_task() -> None:
     async with Sandbox(seconds=(60.0, 60.0)) as sandbox:
         async with started("generate", FOX, environment=of(sandbox), stdout=screen) as process:
             os.close(screen)
-            out = b""
-            while b"not_started" not in out:
-                await anyio.wait_readable(terminal)
-                out += os.read(terminal, 1000)
+            await until(lambda: sandbox.sold)
             os.close(terminal)
             process.send_signal(signal.SIGHUP)
             run = await ended(process)
@@ -248,7 +246,7 @@ async def test_closed_pipe_costs_no_video(tmp_path: Path) -> None:
             arguments = ("wait", task.task_id)
             async with started(*arguments, environment=of(sandbox), stdout=output) as process:
                 run = await ended(process)
-    assert run == Ended(0, "", "")
+    assert (run.status, run.out) == (0, "")
     assert names_in(tmp_path) == [f"{task.task_id}.mp4"]
 
 
@@ -265,5 +263,5 @@ def test_unprintable_id_costs_no_video(
     assert program("wait", task_id).status == 0
     program.sandbox.inject(finished(url), call="status", task_id="füchse")
     assert program("wait", "füchse").status == 0
-    assert rb"f\xfcchse: finished" in screen.getvalue()
+    assert b"f%C3%BCchse.mp4" in screen.getvalue()
     assert (tmp_path / "f%C3%BCchse.mp4").exists()

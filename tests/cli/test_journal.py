@@ -10,7 +10,7 @@ import anyio
 import pytest
 
 from tests.support.faults import InFlight
-from tests.support.program import FOX, Program, Start, ended, of, read_until, started
+from tests.support.program import FOX, Program, Start, ended, leave, of, started, until
 from vidgo_async import Journal
 from vidgo_async.cli.journals import NAME
 from vidgo_async.sandbox import Sandbox, after, answer, reset_after, slow
@@ -26,9 +26,9 @@ def test_the_same_command_buys_nothing(program: Program) -> None:
     third = program(*command, "--no-journal")
 
     assert (first.status, second.status, third.status) == (0, 0, 0)
-    assert "earlier run" not in first.out
-    assert "2 bought by an earlier run, and not again" in second.out
-    assert "--again" in second.out
+    assert "earlier run" not in first.err
+    assert "2 bought by an earlier run, and not again" in second.err
+    assert "--again" in second.err
     assert first.out.count(".mp4") == second.out.count(".mp4") == 2
     assert program.sandbox.sold == 4
     assert Path("films", NAME).stat().st_mode & 0o777 == 0o600
@@ -41,7 +41,7 @@ def test_only_what_is_missing_is_bought(program: Program) -> None:
     assert (first.status, program.sandbox.sold) == (1, 1)
     second = program("generate", "a lake", HARE, FOX, "--out", "films")
     assert (second.status, program.sandbox.sold) == (0, 3)
-    assert "1 bought by an earlier run" in second.out
+    assert "1 bought by an earlier run" in second.err
 
 
 def test_again(program: Program) -> None:
@@ -50,9 +50,9 @@ def test_again(program: Program) -> None:
     program(*command)
     for number in (1, 2):
         run = program(*command, "--again")
-        assert f"{NAME}-{number}" in run.out
+        assert f"{NAME}-{number}" in run.err
     assert program.sandbox.sold == 3
-    assert "1 bought by" in program(*command).out
+    assert "1 bought by" in program(*command).err
     assert program.sandbox.sold == 3
     assert program("generate", FOX, "--journal", "new.vidgo", "--again").status == 0
 
@@ -91,10 +91,11 @@ async def test_an_interrupted_run_goes_on(tmp_path: Path) -> None:
         command = ("generate", FOX, HARE, "--out", "films")
         environment = {**of(sandbox), "VIDGO_POLL_INTERVAL": "0.1"}
         async with started(*command, environment=environment) as process:
-            out = await read_until(process.stdout, "running")
-            process.send_signal(signal.SIGINT)
-            run = await ended(process, out)
+            await until(lambda: sandbox.received["status"])
+            said = await leave(process, signal.SIGINT)
+            run = await ended(process, err=said)
         assert run.status == 130
+        assert f"  vidgo-async {' '.join(command[:1])} " in run.err
         async with started(*command, environment=environment) as process:
             run = await ended(process)
         assert run.status == 0
@@ -110,10 +111,9 @@ async def test_a_signal_leaves_nothing_unknown(name: str) -> None:
         command = ("generate", FOX, HARE, "--out", "films")
         environment = {**of(sandbox), "VIDGO_POLL_INTERVAL": "0.1"}
         async with started(*command, environment=environment) as process:
-            while sandbox.sold < 2:  # noqa: ASYNC110 - it sets no event
-                await anyio.sleep(0.01)
-            process.send_signal(getattr(signal, name))
-            run = await ended(process)
+            await until(lambda: sandbox.sold == 2)
+            said = await leave(process, getattr(signal, name))
+            run = await ended(process, err=said)
         assert run.status == 128 + getattr(signal, name)
         async with Journal(Path("films", NAME)) as journal:
             assert [entry.state for entry in await journal.entries()] == ["bought", "bought"]
@@ -128,8 +128,7 @@ async def test_a_process_that_is_stopped() -> None:
         command = ("generate", FOX, HARE, "a lake", "--out", "films")
         environment = {**of(sandbox), "VIDGO_POLL_INTERVAL": "0.1"}
         async with started(*command, environment=environment) as process:
-            while not sandbox.received["submit"]:  # noqa: ASYNC110 - it sets no event
-                await anyio.sleep(0.001)
+            await until(lambda: sandbox.received["submit"])
             process.send_signal(signal.SIGSTOP)
             await anyio.sleep(5)
             process.send_signal(signal.SIGCONT)
@@ -145,13 +144,13 @@ async def test_a_second_run_at_once(tmp_path: Path) -> None:
         command = ("generate", FOX, "--out", "films")
         environment = {**of(sandbox), "VIDGO_POLL_INTERVAL": "0.1"}
         async with started(*command, environment=environment) as process:
-            out = await read_until(process.stdout, "running")
+            await until(lambda: sandbox.received["status"])
             gate = InFlight()  # the first does not end before the second
             sandbox.inject(gate, call="status", times=None)
             async with started(*command, environment=environment) as second:
                 refused = await ended(second)
             gate.release()
-            first = await ended(process, out)
+            first = await ended(process)
         assert (first.status, refused.status) == (0, 1)
         assert "in use" in refused.err
         assert "--no-journal" in refused.err
@@ -163,7 +162,7 @@ def test_another_server(start: Start) -> None:
     start()("generate", FOX, "--out", "films")
     other = start()
     run = other("generate", FOX, "--out", "films")
-    assert (run.status, other.sandbox.received) == (1, {})
+    assert (run.status, other.sandbox.received["submit"]) == (1, 0)
     assert "made for the server" in run.err
 
 
@@ -185,7 +184,7 @@ def test_where_locks_do_not_work(
     for _ in range(2):
         run = program("generate", FOX, "--out", "films")
         assert run.status == 0
-        assert "locks do not work in films" in run.out
+        assert "locks do not work in films" in run.err
     assert program.sandbox.sold == 1
     assert len(list((tmp_path / "state" / "vidgo-async").glob("*.vidgo"))) == 1
     named = program("generate", FOX, "--journal", "films/named.vidgo")

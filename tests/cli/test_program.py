@@ -18,7 +18,8 @@ from vidgo_async import __version__
 @pytest.mark.parametrize(
     ("command", "about"),
     [
-        ("generate", "PROMPTS"),
+        ("generate", "nothing to generate: give prompts, or a file with --from"),
+        ("generate fox --from prompts.txt", "give prompts or --from, not both"),
         ("generate ''", "prompt"),
         ("generate -fox", "-fox"),
         ("generate fox --modell m", "--model"),
@@ -31,7 +32,7 @@ from vidgo_async import __version__
         ("generate fox --set colour=red", "no parameter 'colour'; it has image_urls,"),
         ("generate fox --set duration=7", "duration must be one of 6, 10, not 7"),
         ("generate fox --set mode=1", "mode must be one of 'fun'"),
-        ("generate fox --set image_urls=https://a.example/b.png", "must be a list of URLs"),
+        ("generate fox --set image_urls=7", "must be a list of URLs"),
         ("generate fox --model m --set a=NaN", "input.a is nan, and JSON has no such number"),
         ("generate fox --timeout -1", "timeout must be 0 or more"),
         ("generate fox --timeout nan", "timeout must be 0 or more"),
@@ -40,7 +41,11 @@ from vidgo_async import __version__
         ("generate fox --max-in-flight many", "--max-in-flight"),
         ("generate fox --out file", "cannot save into file: File exists"),
         ("generate fox --out file/folder", "cannot save into file/folder: Not a directory"),
-        ("wait", "TASK_IDS"),
+        ("wait", "no task ids were given"),
+        ("status", "no task ids were given"),
+        ("download", "no task ids were given"),
+        ("upload", "no pictures were given"),
+        ("queue add postgresql://nowhere foxes", "no prompts were given"),
         ("wait ' '", "task id is empty"),
         ("wait x --timeout -1", "timeout must be 0 or more"),
         ("wait x --out file", "cannot save into file: File exists"),
@@ -127,5 +132,6 @@ async def test_help_loads_no_command() -> None:
     run = await anyio.run_process([sys.executable, "-c", code])
     loaded = run.stdout.decode().splitlines()[-1]
     assert "'vidgo_async.cli.program'" in loaded
-    assert "vidgo_async.cli.commands" not in loaded
+    assert "vidgo_async.cli.generate" not in loaded
+    assert "vidgo_async.progress" not in loaded
     assert "vidgo_async.sandbox" not in loaded

@@ -10,17 +10,13 @@ import pytest
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from tests.support.files import names_in
 from vidgo_async import DownloadError, FixedPolling, GrokImagine, VidgoError, VidgoSession
 from vidgo_async.sandbox import Fault, Sandbox, changed
 
 pytestmark = pytest.mark.virtual_time
 
 FOX = GrokImagine(prompt="a fox")
-
-
-def names_in(folder: Path) -> list[str]:
-    """Name what is in a folder."""
-    return sorted(path.name for path in folder.iterdir())
 
 
 def finished(*names: str) -> Fault:

@@ -57,7 +57,7 @@ class Runs:
         paths = [Path(path) for outcome in outcomes for path in outcome["paths"]]
         assert len({path.name for path in paths}) == COUNT
         assert all(path.stat().st_size > 1000 for path in paths)
-        assert len(list((self.folder / "videos").iterdir())) == COUNT
+        assert len(list((self.folder / "videos").glob("*.mp4"))) == COUNT
 
 
 def _environment(sandbox: Sandbox) -> dict[str, str]:

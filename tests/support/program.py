@@ -4,6 +4,7 @@ import asyncio
 import os
 import re
 import shlex
+import signal
 import sys
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -66,6 +67,22 @@ class Program:
 
 
 Start = Callable[..., Program]
+
+
+async def until(is_true: Callable[[], object]) -> None:
+    """Wait until something is so in the sandbox, which sets no event."""
+    while not is_true():  # noqa: ASYNC110
+        await anyio.sleep(0.005)
+
+
+async def leave(process: Process, number: int) -> str:
+    """End a program that buys, at once: Ctrl-C has to be pressed twice; return what it said."""
+    process.send_signal(number)
+    if number != signal.SIGINT:
+        return ""
+    said = await read_until(process.stderr, "stopping: ")
+    process.send_signal(number)
+    return said
 
 
 @asynccontextmanager

@@ -11,7 +11,7 @@ FILES = {
     ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__"): path
     for path in PACKAGE.rglob("*.py")
 }
-PLANNED = {"webhooks", "journal", "queue", "progress.py", "page.py", "telemetry.py"}
+PLANNED = {"telemetry.py"}
 MAX_ENTRIES = 15
 MAX_CHAIN = 13
 MAX_POSITIONAL = 5

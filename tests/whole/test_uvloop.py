@@ -23,4 +23,4 @@ def test_a_batch_on_uvloop(polling: PollingPolicy, tmp_path: Path) -> None:
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         assert runner.run(generate()) == [True] * 40
-    assert len(list(tmp_path.iterdir())) == 40
+    assert len(list(tmp_path.glob("*.mp4"))) == 40

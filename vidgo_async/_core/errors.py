@@ -379,7 +379,8 @@ class JournalError(VidgoError):
 class NotSentError(VidgoError):
     """A request was not sent, and nothing was bought for it.
 
-    Several submits in a row had an unknown outcome: see `RetryPolicy.unknown_limit`.
+    Several submits in a row had an unknown outcome (see `RetryPolicy.unknown_limit`), or its batch
+    was stopped (`Batch.stop`).
     """
 
 

@@ -18,13 +18,13 @@ def positive(_: object, field: "attrs.Attribute[Any]", value: object) -> None:
         raise ValueError(msg)
 
 
-def check_count(name: str, value: object) -> None:
-    """Refuse what is not a whole number of at least 1."""
+def check_count(name: str, value: object, minimum: int = 1) -> None:
+    """Refuse what is not a whole number, or is too low."""
     if isinstance(value, bool) or not isinstance(value, int):
         msg = f"{name} must be a whole number, not {type(value).__name__}"
         raise TypeError(msg)
-    if value < 1:
-        msg = f"{name} must be at least 1, not {value}"
+    if value < minimum:
+        msg = f"{name} must be at least {minimum}, not {value}"
         raise ValueError(msg)
 
 

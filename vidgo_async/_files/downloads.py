@@ -11,8 +11,9 @@ from typing import Self
 from vidgo_async._core.concurrency import Deadline, now
 from vidgo_async._core.errors import DownloadError
 from vidgo_async._core.models import MediaFile, Task
-from vidgo_async._files.filenames import file_name
+from vidgo_async._files.filenames import file_name, suffix_of
 from vidgo_async._files.links import is_web, shown
+from vidgo_async._files.outcome_log import OutcomeLog
 from vidgo_async._files.part_file import PartFile, try_folder
 from vidgo_async._files.resumable import OnProgress, ResumableDownload, Services
 from vidgo_async._files.writer import Disk
@@ -159,10 +160,18 @@ class Downloads:
 # --- The files of tasks ---------------------------------------------------------------------
 
 
+Download = Callable[[MediaFile, Path], Awaitable[Path]]
+"""Saves a file to a path, unless one of that name is there."""
+
+
 async def save_files(
-    task: Task, folder: Path, download: Callable[[MediaFile, Path], Awaitable[Path]]
+    task: Task, save: Callable[[MediaFile, int], Awaitable[Path]]
 ) -> list[Path | DownloadError]:
-    """Download all files of a task, one after the other; one that fails stops no other.
+    """Save all files of a task, one after the other; one that fails stops no other.
+
+    Args:
+        task: A finished task.
+        save: Saves a file, given with its number from 1.
 
     Returns:
         For each file its path, or the error, which carries the task.
@@ -170,7 +179,7 @@ async def save_files(
     results = list[Path | DownloadError]()
     for number, file in enumerate(task.files, 1):
         try:
-            results.append(await download(file, folder / file_name(file, number)))
+            results.append(await save(file, number))
         except DownloadError as error:
             error.about(task)
             # As data it needs no traceback, which would hold this frame and so itself.
@@ -178,11 +187,41 @@ async def save_files(
     return results
 
 
+async def save_free(download: Download, file: MediaFile, path: Path, number: int = 1) -> Path:
+    """Save a file under a name that no file has: `name.mp4`, `name-2.mp4` and so on.
+
+    Args:
+        download: Saves a file to a path.
+        file: The file.
+        path: Its name without a number.
+        number: The first number to try; 1 is none.
+
+    Raises:
+        DownloadError: It could not be saved.
+    """
+    count = number
+    while True:
+        free = path if count == 1 else path.with_name(f"{path.stem}-{count}{path.suffix}")
+        try:
+            return await download(file, free)
+        except DownloadError as error:
+            if not isinstance(error.__cause__, FileExistsError):
+                raise
+        count += 1
+
+
+def _with_suffix(stem: str, file: MediaFile) -> str:
+    """Return the name of a file; a name that was given with its suffix has it once."""
+    suffix = suffix_of(file)
+    return stem if stem.lower().endswith(suffix.lower()) else f"{stem}{suffix}"
+
+
 class Folder:
-    """A folder that the files of finished tasks are saved in, named by their tasks' ids."""
+    """A folder that the files of finished tasks are saved in, with a log of all outcomes."""
 
     def __init__(self, path: Path, downloads: Downloads) -> None:
         self.path = path
+        self.log: OutcomeLog = OutcomeLog(path, downloads.services.threads)
         self._downloads = downloads
         self._semaphore = asyncio.Semaphore(MAX_SAVING)
 
@@ -194,12 +233,17 @@ class Folder:
         """
         await self._downloads.services.threads.run(try_folder, self.path)
 
-    async def save(self, task: Task, *, keep: bool = False) -> tuple[Path, ...]:
+    async def save(
+        self, task: Task, stem: str | None = None, *, keep: bool = False
+    ) -> tuple[Path, ...]:
         """Download all files of a task.
 
         Args:
             task: A finished task.
-            keep: Whether a file that is there already counts: it has its final name, so it is whole.
+            stem: Their name, without a suffix; what is there already is kept, and the new one gets a
+                number. By default the id of the task.
+            keep: Whether a file that is named by the task and is there already counts: it has its
+                final name, so it is whole.
 
         Raises:
             DownloadError: One could not be saved; the others were, or it is the first of several.
@@ -209,12 +253,22 @@ class Folder:
             msg = f"task {task.task_id} finished without a file"
             raise DownloadError(msg, MediaFile("", task_id=task.task_id), task)
         paths = list[Path]()
-        download = self._keep if keep else self._download
-        for result in await save_files(task, self.path, download):
+        for result in await save_files(task, self._saver(stem, keep=keep)):
             if isinstance(result, DownloadError):
                 raise result
             paths.append(result)
         return tuple(paths)
+
+    def _saver(
+        self, stem: str | None, *, keep: bool
+    ) -> Callable[[MediaFile, int], Awaitable[Path]]:
+        """Return what saves a file under the name that it is to have."""
+        if stem is not None:
+            return lambda file, number: save_free(
+                self._download, file, self.path / _with_suffix(stem, file), number
+            )
+        download = self._keep if keep else self._download
+        return lambda file, number: download(file, self.path / file_name(file, number))
 
     async def _download(self, file: MediaFile, path: Path) -> Path:
         return await self._downloads.download(file, path, overwrite=False, place=self._semaphore)

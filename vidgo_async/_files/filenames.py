@@ -14,6 +14,8 @@ DIGEST = 16
 _SEGMENT = re.compile(r"(?is)https?://[^/?#]*(?:/[^?#]*)?/([^/?#]*)(?:[?#].*)?")
 """An address with a path, and the path's last part."""
 _SUFFIX = re.compile(r"(?is).*(\.[a-z0-9]{1,5})")
+_SUFFIXES = {"image": ".png", "audio": ".mp3"}
+"""For addresses that show none."""
 _DEVICE = re.compile(r"(?i)(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\.|$)")
 """Names that open a device on Windows, whatever their suffix."""
 
@@ -29,13 +31,21 @@ def file_name(file: MediaFile, number: int = 1) -> str:
         number: Its number among the files of its task. From 2 on it is in the name, as in
             `abc+2.mp4`: no id can look like that, since a plus sign in one is quoted.
     """
-    found = _SEGMENT.fullmatch(file.file_url.strip())
-    segment = found[1] if found else ""
-    ending = _SUFFIX.fullmatch(segment)
-    suffix = ending[1] if ending else ".png" if file.file_type == "image" else ".mp4"
-    stem = file.task_id or unquote(segment[: -len(suffix)] if ending else segment) or "file"
+    segment, suffix = _segment(file), suffix_of(file)
+    stem = file.task_id or unquote(segment.removesuffix(suffix)) or "file"
     count = f"+{number}" if number > 1 else ""
     return f"{_harmless(stem)}{count}{suffix}"
+
+
+def suffix_of(file: MediaFile) -> str:
+    """Return the suffix of a file by its address, else by its type; with its dot."""
+    ending = _SUFFIX.fullmatch(_segment(file))
+    return ending[1] if ending else _SUFFIXES.get(file.file_type or "", ".mp4")
+
+
+def _segment(file: MediaFile) -> str:
+    found = _SEGMENT.fullmatch(file.file_url.strip())
+    return found[1] if found else ""
 
 
 def _harmless(stem: str) -> str:

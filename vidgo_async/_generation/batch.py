@@ -1,27 +1,12 @@
 """What users hold of `generate_many`: a `Batch`, which yields `Outcome`s."""
 
 from types import TracebackType
-from typing import Self, cast
-
-import attrs
+from typing import Self
 
 from vidgo_async._core.concurrency import call_when_dropped
-from vidgo_async._core.models import Request, Task
 from vidgo_async._generation.engine import Engine
-from vidgo_async._generation.outcome import Failure, Outcome, Success
+from vidgo_async._generation.outcome import Outcome, Pending
 from vidgo_async._generation.slot import Slot
-
-
-@attrs.frozen
-class Pending:
-    """A request that was read by a batch, and whose outcome was not yielded yet."""
-
-    index: int
-    """The request's place in the batch, from 0."""
-    request: Request
-    """The request itself."""
-    task: Task | None
-    """The last known state; None before the submit was answered."""
 
 
 class Batch:
@@ -64,6 +49,14 @@ class Batch:
         """How many ended with an error of any kind."""
         return self._engine.failed
 
+    def stop(self) -> None:
+        """Read and submit nothing more, and go on to yield what was bought.
+
+        What was read and not sent yet is yielded with a `NotSentError`: nothing was bought for it.
+        Iterate on until the end, to lose nothing. It may be called again.
+        """
+        self._engine.stop_submitting()
+
     def __aiter__(self) -> Self:
         self._start()
         return self
@@ -101,7 +94,4 @@ class Batch:
         call_when_dropped(self, self._engine.stop)
 
     def _outcome(self, slot: Slot) -> Outcome:
-        task = self._engine.last_known(slot)
-        if slot.error is None:  # so it has a task, which finished
-            return Success(slot.index, slot.request, cast("Task", task), paths=slot.paths)
-        return Failure(slot.index, slot.request, task, slot.error, paths=slot.paths)
+        return slot.outcome(self._engine.last_known(slot))

@@ -46,6 +46,11 @@ class Breaker:
         self._running = asyncio.Event()
         self._running.set()
 
+    @property
+    def is_open(self) -> bool:
+        """Whether nothing more is sent, for good."""
+        return self._reason is not None
+
     def check(self) -> None:
         """Raise a copy of the error that opened it, if any."""
         if self._reason is not None:
@@ -53,8 +58,13 @@ class Breaker:
 
     def record(self, error: VidgoError) -> None:
         """Open for good, if the other requests of the batch would fail like this too."""
-        if self._reason is None and is_final(error):
-            self._reason = error.without_task()
+        if is_final(error):
+            self.open(error.without_task())
+
+    def open(self, reason: VidgoError) -> None:
+        """Send nothing more, for good; the first reason stays."""
+        if self._reason is None:
+            self._reason = reason
             self._opened.set()
 
     async def race(self, coroutine: Coroutine[Any, Any, _Value]) -> _Value:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from vidgo_async._core.concurrency import TaskSet, mark_retrieved, wait_shielded
-from vidgo_async._core.errors import SubmissionUnknownError
+from vidgo_async._core.errors import NotSentError, SubmissionUnknownError
 from vidgo_async._core.models import Request, Task
 from vidgo_async._generation.breaker import Breaker
 from vidgo_async._generation.request_source import End, Requests, RequestSource
@@ -25,6 +25,7 @@ from vidgo_async.requests import check_request, sources_of
 
 logger: logging.Logger = logging.getLogger("vidgo_async")
 
+STOPPED = "the batch was stopped first: nothing was bought"
 READER_GRACE = 1.0
 """Seconds that closing waits for the user's own iterator, which may itself wait for the close."""
 
@@ -129,6 +130,12 @@ class Engine:
             wait.resume()
             self.poller.resume(wait)
 
+    def stop_submitting(self) -> None:
+        """Read and send nothing more; what was bought goes on to its end."""
+        self._breaker.open(NotSentError(STOPPED))
+        self.submitter.stop(self._breaker)
+        self._stop_reading()
+
     def last_known(self, slot: Slot) -> Task | None:
         """Return the last known state, which for a task in flight the poller knows."""
         return slot.task and self.poller.last_known(slot.task)
@@ -215,7 +222,7 @@ class Engine:
             async with self._runner.stages.in_flight:
                 await self._breaker.wait_running()
             request = await source.next()
-            if isinstance(request, End):
+            if isinstance(request, End) or not self._reading:
                 return
             check_request(request)
             slot = Slot(self.read, request, await self._first_stage(request))

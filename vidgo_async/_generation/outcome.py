@@ -1,4 +1,4 @@
-"""What became of one request of a batch: a `Success` or a `Failure`."""
+"""One request of a batch: a `Pending`, and what became of it, a `Success` or a `Failure`."""
 
 from pathlib import Path
 
@@ -6,6 +6,18 @@ import attrs
 
 from vidgo_async._core.errors import VidgoError
 from vidgo_async._core.models import Request, Task
+
+
+@attrs.frozen
+class Pending:
+    """A request that was read by a batch, and whose outcome was not yielded yet."""
+
+    index: int
+    """The request's place in the batch, from 0."""
+    request: Request
+    """The request itself."""
+    task: Task | None
+    """The last known state; None before the submit was answered."""
 
 
 @attrs.frozen

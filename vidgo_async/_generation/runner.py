@@ -13,12 +13,19 @@ import attrs
 from vidgo_async._core.errors import TaskFailedError, VidgoError
 from vidgo_async._core.models import Task, as_in_flight
 from vidgo_async._files.downloads import Folder
+from vidgo_async._files.stems import safe_stem
 from vidgo_async._generation.breaker import Breaker
+from vidgo_async._generation.outcome import Pending
+from vidgo_async._generation.outcome_record import log_outcome, new_run, seconds_since_submit
 from vidgo_async._generation.records import RequestRecord, RunRecord, note
+from vidgo_async._generation.saving import save
 from vidgo_async._generation.slot import Slot
 from vidgo_async._generation.submitter import Submitter
 from vidgo_async._polling.completions import OnUpdate, wait_for_end
 from vidgo_async._polling.subscription import Subscription
+
+NameOf = Callable[[Pending], str]
+"""Names the files of a finished task, without a suffix."""
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
@@ -36,6 +43,10 @@ class BatchOptions:
     """Where the batch is written down, if it is."""
     retry_failed: bool = True
     """Whether what failed in an earlier run is bought anew."""
+    retries: int = 0
+    """How often a task that failed is bought anew in this run."""
+    name: NameOf | None = None
+    """What names the files; without it they are named by their tasks' ids."""
 
 
 class Stages:
@@ -70,6 +81,8 @@ class Runner:
         self._breaker = breaker
         self._submits = asyncio.Semaphore(options.max_concurrent_submits)
         self._on_update = options.on_update
+        self._name = options.name
+        self._run_id = new_run()
         self._on_update_failed = on_update_failed
 
     async def run(self, slot: Slot, on_sent: Callable[[], None]) -> None:
@@ -88,13 +101,33 @@ class Runner:
             self._breaker.record(error)
         except Exception as other:  # noqa: BLE001 - every request gets an outcome
             slot.error = VidgoError.wrapping(other, slot.task)
+        await self._log(slot)
 
     async def _run(self, slot: Slot, on_sent: Callable[[], None]) -> None:
         record = None
         if self.options.run is not None:
             on_sent()  # what comes meanwhile shares a commit
             record = await self.options.run.claim(slot.request)
-        task = None if record is None else await self._recall(slot, record)
+        task = await self._attempt(slot, record, on_sent, retry_failed=self.options.retry_failed)
+        for _ in range(self.options.retries):
+            if not task.failed or self._breaker.is_open:
+                break
+            task = await self._attempt(slot, record, on_sent, retry_failed=True)
+        if task.failed:
+            slot.error = TaskFailedError(task)
+        else:
+            slot.paths = await self._save(slot, task, record)
+
+    async def _attempt(
+        self,
+        slot: Slot,
+        record: RequestRecord | None,
+        on_sent: Callable[[], None],
+        *,
+        retry_failed: bool,
+    ) -> Task:
+        """Buy a task, unless that was done before, and wait until it has ended."""
+        task = None if record is None else await self._recall(slot, record, retry_failed)
         if task is None:
             task = await self._submit(slot, record, on_sent)
             self.submitted += 1
@@ -103,15 +136,12 @@ class Runner:
             task = await self._wait(slot, task)
             if record is not None:
                 await note(record.ended(task))
-        if task.failed:
-            slot.error = TaskFailedError(task)
-        else:
-            slot.paths = await self._save(slot, task, record)
+        return task
 
-    async def _recall(self, slot: Slot, record: RequestRecord) -> Task | None:
-        """Return what an earlier run bought; None where it is to be bought."""
+    async def _recall(self, slot: Slot, record: RequestRecord, retry_failed: bool) -> Task | None:
+        """Return what was bought before; None where it is to be bought."""
         slot.task = record.task
-        slot.task = await record.recall(retry_failed=self.options.retry_failed)
+        slot.task = await record.recall(retry_failed=retry_failed)
         if slot.task is not None and slot.stage is self.stages.uploading:
             await slot.enter(self.stages.in_flight)
         return slot.task
@@ -123,7 +153,7 @@ class Runner:
             on_sent()
         links = await self.submitter.upload_media(slot.request, self._breaker)
         if slot.stage is self.stages.uploading:
-            await slot.enter(self.stages.in_flight)
+            await self._breaker.race(slot.enter(self.stages.in_flight))
         # Its time under the retry policy begins here.
         async with self._submits:
             return await self.submitter.submit(
@@ -145,13 +175,31 @@ class Runner:
             on_update=update,
             waits=self.waits,
         )
+        slot.seconds = seconds_since_submit(slot.task)
         return slot.task
 
     async def _save(self, slot: Slot, task: Task, record: RequestRecord | None) -> tuple[Path, ...]:
         folder = self.options.folder
         if folder is not None:
             await slot.enter(self.stages.done)  # where it is full reading pauses
-        return await save(folder, task, record)
+        return await save(folder, task, record, self._stem(slot, task))
+
+    def _stem(self, slot: Slot, task: Task) -> str | None:
+        """Return the name of its files; where the user's function fails, none: nothing is lost."""
+        if self._name is None:
+            return None
+        try:
+            return safe_stem(self._name(Pending(slot.index, slot.request, task)))
+        except Exception as error:  # noqa: BLE001 - as in `_update`
+            self._name = None
+            self._on_update_failed(error)
+            return None
+
+    async def _log(self, slot: Slot) -> None:
+        """Write down what became of a request, beside its files."""
+        if self.options.folder is not None:
+            outcome = slot.outcome(slot.task)
+            await log_outcome(self.options.folder, outcome, run=self._run_id, seconds=slot.seconds)
 
     def _update(self, slot: Slot, task: Task) -> None:
         """Call `on_update`; it is not called again if it fails."""
@@ -165,15 +213,3 @@ class Runner:
         except BaseException as error:  # noqa: BLE001 - a progress bar must not cost a video
             self._on_update = None
             self._on_update_failed(error)
-
-
-async def save(folder: Folder | None, task: Task, record: RequestRecord | None) -> tuple[Path, ...]:
-    """Save the files of a finished task, unless they are there; write down where they are."""
-    if record is not None and await record.has_files():
-        return record.paths
-    if folder is None:
-        return ()
-    paths = await folder.save(task, keep=record is not None)
-    if record is not None:
-        await note(record.saved(paths))
-    return paths

@@ -1,9 +1,10 @@
 """One request of a batch, from being read until its outcome is yielded."""
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from vidgo_async._core.models import Request, Task
+from vidgo_async._generation.outcome import Failure, Outcome, Success
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,7 +16,7 @@ class Slot:
     """One request, from being read until its outcome is yielded."""
 
     # There are as many as requests in flight: without a dict each takes less memory.
-    __slots__ = ("error", "index", "paths", "request", "stage", "task")
+    __slots__ = ("error", "index", "paths", "request", "seconds", "stage", "task")
 
     def __init__(self, index: int, request: Request, stage: asyncio.Semaphore) -> None:
         self.index: int = index
@@ -23,8 +24,16 @@ class Slot:
         self.task: Task | None = None
         self.error: VidgoError | None = None
         self.paths: tuple[Path, ...] = ()
+        self.seconds: float | None = None
+        """How long its task took, from its submit until it was seen to end; None if not seen."""
         self.stage: asyncio.Semaphore = stage
         """The semaphore this slot holds: uploading, in flight or done."""
+
+    def outcome(self, task: Task | None) -> Outcome:
+        """Return its outcome, with the last known state of its task."""
+        if self.error is None:  # so it has a task, which finished
+            return Success(self.index, self.request, cast("Task", task), paths=self.paths)
+        return Failure(self.index, self.request, task, self.error, paths=self.paths)
 
     async def enter(self, stage: asyncio.Semaphore) -> None:
         """Move on to another stage; the one before is held until there is room."""

@@ -143,13 +143,15 @@ class Submitter:
     async def close(self) -> None:
         """Give POSTs in flight a moment to end, then record them as unknown."""
         self._closing.set()
-        for job, submit in self._unsent.items():
-            if not submit.state.started:
-                job.cancel()
+        self._cancel_unsent(lambda _: True)
         if self._submits:
             await wait_until(set(self._submits), now() + CLOSE_GRACE)
         self._submits.cancel()
         await self._submits.wait()
+
+    def stop(self, breaker: Breaker) -> None:
+        """End the submits of a batch that are not sent; its breaker is open, and says why."""
+        self._cancel_unsent(lambda submit: submit.breaker is breaker)
 
     def add_unclaimed(self, what: Task | SubmissionUnknownError) -> None:
         """Record what was bought, or may have been, and no caller was given."""
@@ -159,15 +161,26 @@ class Submitter:
         else:
             logger.warning("a submit with unknown outcome has no caller any more: %s", what)
 
+    def _cancel_unsent(self, is_meant: Callable[[PendingSubmit], bool]) -> None:
+        for job, submit in self._unsent.items():
+            if is_meant(submit) and not submit.state.started:
+                job.cancel()
+
     # --- In a task of the session's own -----------------------------------------------------
 
     async def _run_until_closed(self, submit: PendingSubmit) -> Task:
         try:
             return await self._run(submit)
         except asyncio.CancelledError:
-            if self._closing.is_set() and not submit.abandoned:
-                raise closed_before_sent() from None
+            if not submit.abandoned:
+                self._check_wanted(submit)
             raise
+
+    def _check_wanted(self, submit: PendingSubmit) -> None:
+        """Say why a submit is not sent any more, if its batch or the session ended it."""
+        submit.breaker.check()
+        if self._closing.is_set():
+            raise closed_before_sent() from None
 
     async def _run(self, submit: PendingSubmit) -> Task:
         """Send until the response is final or the retry policy gives up."""
@@ -200,7 +213,7 @@ class Submitter:
         except asyncio.CancelledError:
             if not submit.state.started:
                 await recorder.after(None)
-                raise closed_before_sent() from None
+                raise
             unknown = closed_before_answered(request, submit.state.written_at)
             await recorder.after(unknown)
             raise unknown from None

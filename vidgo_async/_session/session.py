@@ -25,7 +25,7 @@ from vidgo_async._generation.batch import Batch
 from vidgo_async._generation.engine import Engine
 from vidgo_async._generation.records import RequestLog, RequestRecord
 from vidgo_async._generation.request_source import Requests
-from vidgo_async._generation.runner import BatchOptions, save
+from vidgo_async._generation.runner import BatchOptions, NameOf
 from vidgo_async._generation.single import Single
 from vidgo_async._generation.submit_many import SubmitMany
 from vidgo_async._polling.completions import Completions, OnUpdate, wait_for_end
@@ -36,6 +36,7 @@ from vidgo_async._session.arguments import (
     as_path,
     as_task,
     as_tasks,
+    check_callback,
     check_file,
     check_requests,
     check_timeout,
@@ -133,6 +134,11 @@ class VidgoSession:
     def __repr__(self) -> str:
         state = "closed" if self._closed else "open" if self._runtime else "not open"
         return f"<VidgoSession {self._settings.base_url}, {state}>"
+
+    @property
+    def base_url(self) -> str:
+        """The API's address."""
+        return self._settings.base_url
 
     # --- Opening and closing ----------------------------------------------------------------
 
@@ -277,12 +283,22 @@ class VidgoSession:
             timeout=timeout,
             on_update=on_update,
             record=await self._record(runtime, journal, request),
+            folder=folder,
         )
+        try:
+            ended = await self._run_single(runtime, single)
+        except VidgoError as error:
+            await single.log(error)
+            raise
+        await single.log(None)
+        return ended
+
+    async def _run_single(self, runtime: Runtime, single: Single) -> Task:
         task = await single.buy()
         try:
             ended = await single.wait(task)
-            if ended.finished and folder is not None:
-                await self._call(runtime, save(folder, ended, single.record))
+            if ended.finished:
+                await self._call(runtime, single.save(ended))
         except BaseException as error:
             names_it = isinstance(error, VidgoError) and error.task_id == task.task_id
             is_kept = single.record is not None and single.record.hands_over
@@ -303,7 +319,9 @@ class VidgoSession:
         on_update: OnUpdate | None = None,
         journal: JournalOrPath | None = None,
         retry_failed: bool = True,
+        retries: int = 0,
         download_to: str | os.PathLike[str] | None = None,
+        name: NameOf | None = None,
     ) -> Batch:
         """Run many requests to their end; yield one `Outcome` each, in order of completion.
 
@@ -332,11 +350,16 @@ class VidgoSession:
                 used is a `JournalError` before anything is bought.
             retry_failed: Whether what failed in an earlier run is bought anew; else its
                 `TaskFailedError` is yielded again.
+            retries: How often a task that failed, whose credits came back, is bought anew.
             download_to: A folder, made if need be, to save all files in, named by their tasks'
                 ids: `Outcome.paths`. One that takes no files is an `OSError` before anything is
                 bought; a finished task without a file is a `DownloadError`. Downloading slows
                 neither submitting nor polling: four are downloaded at once, and reading pauses
-                only when `max_in_flight` finished tasks wait for it.
+                only when `max_in_flight` finished tasks wait for it. The folder's `outcomes.jsonl`
+                gets a line for each outcome, from which `vidgo_async.page` makes a page.
+            name: A plain function that names the files of a finished task instead, given its
+                `Pending`, without a suffix. The name is made harmless; what exists is kept, and a
+                second file of a name gets a number. What it raises is raised after all outcomes.
 
         Returns:
             A stream of a `Success` (its `error` is None) or a `Failure` for each request. Both have
@@ -354,6 +377,8 @@ class VidgoSession:
             download_to=download_to,
             run=run,
             retry_failed=retry_failed,
+            retries=retries,
+            name=name,
         )
         return self._batch(runtime, requests, options)
 
@@ -365,7 +390,9 @@ class VidgoSession:
         timeout: float | None = 900.0,
         on_update: OnUpdate | None = None,
         retry_failed: bool = True,
+        retries: int = 0,
         download_to: str | os.PathLike[str] | None = None,
+        name: NameOf | None = None,
     ) -> Batch:
         """Go on with all that is in a journal, without its requests at hand.
 
@@ -379,7 +406,9 @@ class VidgoSession:
             timeout: Seconds for each request, counted anew.
             on_update: Called with each new state of each task.
             retry_failed: Whether what failed in an earlier run is bought anew.
+            retries: How often a task that failed in this run is bought anew.
             download_to: A folder to save all files in.
+            name: What names the files.
 
         Returns:
             A stream of outcomes, one for each entry; `index` counts them in their order.
@@ -394,6 +423,8 @@ class VidgoSession:
             download_to=download_to,
             run=run,
             retry_failed=retry_failed,
+            retries=retries,
+            name=name,
         )
         return self._batch(runtime, run.requests(), options)
 
@@ -587,8 +618,12 @@ class VidgoSession:
         download_to: str | os.PathLike[str] | None,
         run: Run | None,
         retry_failed: bool,
+        retries: int,
+        name: NameOf | None,
     ) -> BatchOptions:
         check_count("max_in_flight", max_in_flight)
+        check_count("retries", retries, minimum=0)
+        check_callback("name", name)
         check_timeout(timeout)
         return BatchOptions(
             callback_url=self._settings.callback_url,
@@ -599,6 +634,8 @@ class VidgoSession:
             max_concurrent_submits=self._settings.max_concurrent_requests,
             run=run,
             retry_failed=retry_failed,
+            retries=retries,
+            name=name,
         )
 
     def _batch(self, runtime: Runtime, requests: Requests, options: BatchOptions) -> Batch:

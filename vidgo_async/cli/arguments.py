@@ -2,18 +2,28 @@
 
 import contextlib
 import json
+import re
 import sys
 import tempfile
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import attrs
 
+from vidgo_async._files.upload_source import check_source
 from vidgo_async._session.arguments import as_task
 from vidgo_async.requests import GenerationRequest, GrokImagine, TypedRequest
+from vidgo_async.requests.media import DATA, as_medium
 
 BAD_USAGE = 2
+PICTURES = "image_urls"
+"""The field of the known model that holds the picture to begin with."""
+
+_FIELDS = tuple(field.name for field in attrs.fields(GrokImagine))
+_URL = re.compile(r"(?i)https?://|data:")
+_NO_TEXT = re.compile("[\\0\ud800-\udfff]")
+"""A NUL, and what no UTF-8 can carry: halves of characters, or bytes that were no UTF-8."""
 
 
 @contextlib.contextmanager
@@ -21,14 +31,22 @@ def usage_errors() -> Generator[None]:
     """Turn wrong arguments into one plain sentence and exit status 2."""
     try:
         yield
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, OSError) as error:
         sys.stderr.write(f"vidgo-async: {error}\n")
         sys.exit(BAD_USAGE)
 
 
 def as_task_ids(task_ids: Sequence[str]) -> list[str]:
     """Check task ids, and drop repeated ones."""
+    check_some("task ids", task_ids)
     return [as_task(task_id).task_id for task_id in dict.fromkeys(task_ids)]
+
+
+def check_some(what: str, given: Sequence[object]) -> None:
+    """Refuse none at all."""
+    if not given:
+        msg = f"no {what} were given; give one or more"
+        raise ValueError(msg)
 
 
 def as_output_folder(folder: Path) -> Path:
@@ -42,16 +60,93 @@ def as_output_folder(folder: Path) -> Path:
         raise ValueError(msg) from error
 
 
+@attrs.frozen
+class Defaults:
+    """What the options of a command say of each request."""
+
+    model: str
+    settings: Sequence[str] = ()
+    """The words of `--set`."""
+    image: str | None = None
+
+
 def as_requests(
     prompts: Sequence[str], model: str, settings: Sequence[str], image: str | None
 ) -> list[GenerationRequest | TypedRequest]:
     """Make a request for each prompt."""
-    parameters = _parse(settings) | _image_parameters(model, image)
-    return [_request(model, prompt, parameters) for prompt in prompts]
+    maker = RequestMaker(Defaults(model, settings, image), Path())
+    return [maker.make({"prompt": prompt}) for prompt in prompts]
+
+
+class RequestMaker:
+    """Makes checked requests: of what each has of its own, and of what the options say."""
+
+    def __init__(self, defaults: Defaults, folder: Path) -> None:
+        self._model = defaults.model
+        self._settings = _parse(defaults.settings)
+        self._folder = folder.absolute()
+        """What paths of a request's own are relative to."""
+        self._pictures: dict[str, str | Path] = {}
+        """Pictures that passed the checks: rows often share one."""
+        self._image: str | Path | None = None
+        if defaults.image is not None:
+            self._image = _picture("--image", defaults.image, Path().absolute())
+
+    def make(
+        self, own: Mapping[str, Any], model: str | None = None, image: str | None = None
+    ) -> GenerationRequest | TypedRequest:
+        """Make a request; its own fields, model and image win over the options."""
+        model = self._model if model is None else model
+        prompt = {"prompt": own["prompt"]} if "prompt" in own else {}
+        media = self._media(model, own, image)
+        request = _request(model, {**prompt, **self._settings, **own, **media})
+        _check_texts("model", request.model)
+        for name, value in request.input.items():
+            _check_texts("the name of a field", name)
+            _check_texts(name, value)
+        return request
+
+    def _media(self, model: str, own: Mapping[str, Any], image: str | None) -> dict[str, Any]:
+        """Return the field of pictures, if the request has one and its model is known."""
+        if image is not None and PICTURES in own:
+            msg = f"image and {PICTURES} are the same; give one of them"
+            raise ValueError(msg)
+        if image is not None:
+            _check_takes_image("image", model)
+            return {PICTURES: [self._picture("image", image)]}
+        if PICTURES in own:
+            is_known = model == GrokImagine.model
+            return {PICTURES: self._own_pictures(own[PICTURES])} if is_known else {}
+        if self._image is not None:
+            _check_takes_image("--image", model)
+            return {PICTURES: [self._image]}
+        return {}
+
+    def _own_pictures(self, value: Any) -> Any:
+        """Make paths of the texts that are no URLs; the request refuses what is no text."""
+        if isinstance(value, str):
+            return [self._picture(PICTURES, value)]
+        if not isinstance(value, list):
+            return value
+        items = cast("list[object]", value)
+        return [self._picture(PICTURES, item) if isinstance(item, str) else item for item in items]
+
+    def _picture(self, where: str, text: str) -> str | Path:
+        if text not in self._pictures:
+            self._pictures[text] = _picture(where, text, self._folder)
+        return self._pictures[text]
+
+
+def read_value(text: str) -> Any:
+    """Read a value that is JSON as JSON, any other as text."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
 
 
 def _parse(settings: Sequence[str]) -> dict[str, Any]:
-    """Read key=value pairs; a value that is JSON is read as JSON, any other as text."""
+    """Read key=value pairs."""
     parameters: dict[str, Any] = {}
     for setting in settings:
         key, separator, value = setting.partition("=")
@@ -61,41 +156,68 @@ def _parse(settings: Sequence[str]) -> dict[str, Any]:
         if key == "prompt":
             msg = "--set cannot change the prompts; give them as they are"
             raise ValueError(msg)
-        try:
-            parameters[key] = json.loads(value)
-        except ValueError:
-            parameters[key] = value
+        parameters[key] = read_value(value)
     return parameters
 
 
-def _image_parameters(model: str, image: str | None) -> dict[str, Any]:
-    """Return the parameter that holds the picture to begin with."""
-    if image is None:
-        return {}
+def _check_takes_image(where: str, model: str) -> None:
     if model != GrokImagine.model:
-        msg = f"--image is for {GrokImagine.model}; for {model} use --set and its own parameter"
+        msg = f"{where} is for {GrokImagine.model}; for {model} use its own field for pictures"
         raise ValueError(msg)
-    is_url = image.startswith(("http://", "https://", "data:"))
-    return {"image_urls": [image if is_url else _existing_file(Path(image))]}
 
 
-def _existing_file(path: Path) -> Path:
-    if not path.is_file():
-        msg = f"--image {path}: there is no such file"
-        raise ValueError(msg)
+def _picture(where: str, text: str, folder: Path) -> str | Path:
+    """Check a picture as far as can be without the network; return its URL or absolute path."""
+    if _URL.match(text):
+        url: str = as_medium(text)
+        if url.startswith(DATA):
+            check_source(url)
+        return url  # the request checks an http(s) URL
+    path = folder / text
+    try:
+        check_source(path)
+    except FileNotFoundError as error:
+        msg = f"{where} {text}: there is no such file"
+        raise ValueError(msg) from error
+    except OSError as error:
+        msg = f"{where} {text}: {error.strerror}"
+        raise ValueError(msg) from error
+    except ValueError as error:
+        msg = f"{where} {error}"
+        raise ValueError(msg) from error
     return path
 
 
-def _request(
-    model: str, prompt: str, parameters: dict[str, Any]
-) -> GenerationRequest | TypedRequest:
+def _request(model: str, values: Mapping[str, Any]) -> GenerationRequest | TypedRequest:
     """Make a checked request where the model is known, else a free-form one."""
     if model != GrokImagine.model:
-        return GenerationRequest(model, {"prompt": prompt, **parameters})
-    known = [field.name for field in attrs.fields(GrokImagine) if field.name != "prompt"]
-    for name in parameters:
-        if name not in known:
-            msg = f"{model} has no parameter {name!r}; it has {', '.join(known)}"
+        return GenerationRequest(model, values)
+    for name in values:
+        if name not in _FIELDS:
+            known = ", ".join(field for field in _FIELDS if field != "prompt")
+            msg = f"{model} has no parameter {name!r}; it has {known}"
             raise ValueError(msg)
-    values: dict[str, Any] = {"prompt": prompt, **parameters}
-    return GrokImagine(**values)
+    filled: dict[str, Any] = {"prompt": "", **values}  # an empty one is refused by name
+    return GrokImagine(**filled)
+
+
+def _check_texts(name: str, value: object) -> None:
+    """Refuse text that no request can carry; `value` is no deeper than a request may be."""
+    match value:
+        case str():
+            if _NO_TEXT.search(value):
+                msg = f"{name} has a character that cannot be sent: {value[:80]!r}"
+                raise ValueError(msg)
+        case dict():
+            fields = cast("dict[str, object]", value)
+            _check_all(name, fields)
+            _check_all(name, fields.values())
+        case list():
+            _check_all(name, cast("list[object]", value))
+        case _:
+            pass
+
+
+def _check_all(name: str, values: Iterable[object]) -> None:
+    for value in values:
+        _check_texts(name, value)

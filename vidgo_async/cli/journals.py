@@ -1,16 +1,22 @@
 """The journal of a run: the same command again buys only what is missing."""
 
+import functools
 import hashlib
 import itertools
 import os
-from collections.abc import Iterable
-from datetime import UTC, datetime
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Annotated, Self
+
+import anyio
+from cyclopts import Parameter
 
 from vidgo_async._core.errors import JournalError
-from vidgo_async._generation.outcome import Outcome
+from vidgo_async._core.models import Request
+from vidgo_async.cli.arguments import usage_errors
+from vidgo_async.cli.console import Console
+from vidgo_async.cli.options import Common, Target
 from vidgo_async.cli.report import Report
 from vidgo_async.journal import Entry, EntryState, Journal
 
@@ -21,22 +27,21 @@ NAME = ".vidgo-journal"
 class RunJournal:
     """Where a run is written down, and what an earlier one had bought."""
 
-    def __init__(self, path: Path | None, report: Report, *, may_move: bool, again: bool) -> None:
+    def __init__(self, path: Path | None, console: Console, *, may_move: bool, again: bool) -> None:
+        self.path: Path | None = path
+        """None where there is none; another than was asked for where locks do not work there."""
         self.journal: Journal | None = None
         """None before it is opened, and where there is none."""
-        self._path = path
-        self._report = report
+        self._console = console
         self._may_move = may_move
         """Whether it may lie elsewhere, where locks do not work."""
         self._again = again
-        self._started_at = datetime.now(UTC)
-        self._known = 0
 
     async def __aenter__(self) -> Self:
-        if self._path is not None:
+        if self.path is not None:
             if self._again:
-                await self._put_aside(self._path)
-            self.journal = await self._open(self._path)
+                await self._put_aside(self.path)
+            self.journal = await self._open(self.path)
         return self
 
     async def __aexit__(
@@ -45,26 +50,23 @@ class RunJournal:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self.journal is None:
-            return
-        await self.journal.aclose()
-        if self._known:
-            self._report.print(
-                f"{self._known} bought by an earlier run, and not again "
-                f"({self.journal.path}; --again buys anew)"
-            )
+        if self.journal is not None:
+            await self.journal.aclose()
 
-    def note(self, outcome: Outcome) -> None:
-        """Count what an earlier run had bought."""
-        bought_at = None if outcome.task is None else outcome.task.submitted_at
-        self._known += bought_at is not None and bought_at < self._started_at
+    async def count_new(self, requests: Sequence[Request]) -> int:
+        """Count the requests that a run would buy; a journal that is not there is not made."""
+        path = self.path
+        if path is None or self._again or not path.is_file():
+            return len(requests)
+        async with Journal(path) as journal:
+            return await journal.count_new(requests)
 
     async def _put_aside(self, path: Path) -> None:
         """Rename a journal, so that all is bought anew and nothing is forgotten."""
         if path.exists():  # noqa: ASYNC240 - nothing else runs yet
             # That leaves one file, even after a crash, and shows that it is not in use.
             await (await self._open(path)).aclose()
-            self._report.print(f"the journal before is {_rename(path)}")
+            self._console.say(f"the journal before is {_rename(path)}")
 
     async def _open(self, path: Path) -> Journal:
         try:
@@ -76,27 +78,25 @@ class RunJournal:
             is_new = not path.is_file() or not path.stat().st_size  # noqa: ASYNC240 - as above
             if error.reason != "no_locks" or not self._may_move or not is_new:
                 raise
-        elsewhere = _state_folder() / f"{_digest(path)}.vidgo"
+        self.path = elsewhere = _state_folder() / f"{_digest(path)}.vidgo"
         elsewhere.parent.mkdir(parents=True, exist_ok=True)
-        self._report.print(f"locks do not work in {path.parent}: the journal is {elsewhere}")
+        self._console.say(f"locks do not work in {path.parent}: the journal is {elsewhere}")
         return await Journal(elsewhere).__aenter__()
 
 
-def journal_path(
-    out: Path | None, journal: Path | None, *, no_journal: bool, again: bool, sandbox: bool
-) -> Path | None:
+def journal_path(target: Target, *, sandbox: bool) -> Path | None:
     """Return what the options say: by default one in the folder that was named for the videos.
 
     Raises:
         ValueError: Options exclude each other.
     """
-    if journal is not None and (no_journal or sandbox):
+    if target.journal is not None and (target.no_journal or sandbox):
         msg = "--journal goes with neither --no-journal nor --sandbox, whose videos end with it"
         raise ValueError(msg)
-    path = journal or (None if out is None else out / NAME)
-    if no_journal or sandbox:
+    path = target.journal or (None if target.out is None else target.out / NAME)
+    if target.no_journal or sandbox:
         path = None
-    if again and path is None:
+    if target.again and path is None:
         msg = "--again goes with a journal: name one with --journal, or a folder with --out"
         raise ValueError(msg)
     return path
@@ -114,7 +114,28 @@ def as_journal(file: Path) -> Path:
     return file
 
 
-async def settle(
+def journal(
+    file: Annotated[Path, Parameter(help="A journal.")],
+    /,
+    *,
+    state: Annotated[EntryState | None, Parameter(help="Only the entries in this state.")] = None,
+    adopt: Annotated[
+        tuple[int, str] | None,
+        Parameter(help="Go on with a task that was found for an unknown entry: ENTRY TASK_ID."),
+    ] = None,
+    forget: Annotated[
+        int | None, Parameter(help="Send an unknown entry again: no task was found for it.")
+    ] = None,
+    common: Common = Common(),  # noqa: B008 - frozen
+) -> int:
+    """Print what is in a journal, or settle an entry whose outcome is unknown."""
+    with usage_errors():
+        known = as_journal(file)
+        report = Report(Console(common))
+    return anyio.run(functools.partial(_settle, known, report, state, adopt, forget))
+
+
+async def _settle(
     file: Path,
     report: Report,
     state: EntryState | None,
@@ -123,12 +144,12 @@ async def settle(
 ) -> int:
     """Settle an unknown entry, or print the entries; return the exit status."""
     try:
-        async with Journal(file) as journal:
-            entries = {entry.id: entry for entry in await journal.entries()}
+        async with Journal(file) as opened:
+            entries = {entry.id: entry for entry in await opened.entries()}
             if adopt is not None:
-                await journal.adopt(_find(entries, adopt[0]), adopt[1])
+                await opened.adopt(_find(entries, adopt[0]), adopt[1])
             if forget is not None:
-                await journal.forget(_find(entries, forget))
+                await opened.forget(_find(entries, forget))
             if adopt is None and forget is None:
                 _print(entries.values(), state, report)
     except (JournalError, ValueError) as error:

@@ -12,10 +12,12 @@ from vidgo_async._core.validators import check_count
 from vidgo_async._generation.outcome import Outcome
 from vidgo_async._session.arguments import check_timeout
 from vidgo_async._session.session import VidgoSession
-from vidgo_async.cli.arguments import as_output_folder, as_requests, usage_errors
-from vidgo_async.cli.options import MaxInFlight, Model, Out, Settings, Timeout
-from vidgo_async.cli.report import Report, about
-from vidgo_async.cli.run import run
+from vidgo_async.cli.arguments import as_output_folder, as_requests, check_some, usage_errors
+from vidgo_async.cli.console import Console
+from vidgo_async.cli.options import Common, Image, MaxInFlight, Model, Out, Settings, Timeout
+from vidgo_async.cli.report import Report, about, task_record
+from vidgo_async.cli.run import Job, run
+from vidgo_async.cli.server import Server
 from vidgo_async.journal import Entry, EntryState
 from vidgo_async.requests import GrokImagine
 
@@ -36,22 +38,24 @@ def work(
     max_in_flight: MaxInFlight = 16,
     out: Out | None = None,
     timeout: Timeout = 900.0,
+    common: Common = Common(),  # noqa: B008 - frozen, as all below
 ) -> int:
     """Run requests of all batches until a signal comes; what is under way is handed over."""
     with usage_errors():
         check_count("--max-in-flight", max_in_flight)
         check_timeout(timeout)
         queue = _queue(url)
-        session = VidgoSession(trust_env=True)
+        server = Server.of(common)
         folder = None if out is None else as_output_folder(out)
-    report = Report(folder or Path())
+    report = Report(Console(common), folder or Path())
 
     def on_outcome(outcome: Outcome) -> None:
         what = about(outcome)
         if outcome.error is not None:
             report.print_error(what, outcome.error)
         else:
-            report.print(f"{what}: {', '.join(map(str, outcome.paths)) or 'finished'}")
+            line = f"{what}: {', '.join(map(str, outcome.paths)) or 'finished'}"
+            report.console.result(line, task_record(outcome.task, outcome.paths))
 
     async def job(vidgo: VidgoSession) -> None:
         await queue.work(
@@ -62,39 +66,39 @@ def work(
             on_outcome=on_outcome,
         )
 
-    return run(job, report, session, journal=queue)
+    return run(Job(run=job, journal=queue), report, server)
 
 
-def install(url: Url, /) -> int:
+def install(url: Url, /, *, common: Common = Common()) -> int:  # noqa: B008
     """Make the tables, if they are not there."""
 
     async def job(queue: "BatchQueue", _: Report) -> None:
         await queue.install()
 
-    return _run(url, job)
+    return _run(url, common, job)
 
 
 def add(
     url: Url,
     batch: Batch,
-    prompts: Annotated[list[str], Parameter(help="One video each.")],
     /,
-    *,
+    *prompts: Annotated[str, Parameter(help="One video each.")],
     model: Model = GrokImagine.model,
     settings: Settings = None,
-    image: Annotated[
-        str | None, Parameter(help="A picture to begin with: a URL, or a path on all hosts.")
-    ] = None,
+    image: Image = None,
+    common: Common = Common(),  # noqa: B008
 ) -> int:
     """Add a request for each prompt; what the batch knows already is not added again."""
     with usage_errors():
+        check_some("prompts", prompts)
         requests = as_requests(prompts, model, settings or [], image)
 
     async def job(queue: "BatchQueue", report: Report) -> None:
         new = await queue.add(batch, requests)
-        report.print(f"{new} of {len(requests)} added to {batch}")
+        record = {"batch": batch, "added": new, "requests": len(requests)}
+        report.console.result(f"{new} of {len(requests)} added to {batch}", record)
 
-    return _run(url, job)
+    return _run(url, common, job)
 
 
 def status(
@@ -103,6 +107,7 @@ def status(
     /,
     *,
     state: Annotated[EntryState | None, Parameter(help="Only the entries in this state.")] = None,
+    common: Common = Common(),  # noqa: B008
 ) -> int:
     """Print how far all batches are, or the entries of one."""
 
@@ -110,21 +115,24 @@ def status(
         if batch is None:
             for name, counts in (await queue.counts()).items():
                 states = ", ".join(f"{count} {state}" for state, count in counts.items())
-                report.print(f"{name}: {states or 'empty'}")
+                record = {str(state): count for state, count in counts.items()}
+                report.console.result(f"{name}: {states or 'empty'}", {"batch": name, **record})
             return
         for entry in await queue.entries(batch, state):
             report.print_entry(entry)
 
-    return _run(url, job)
+    return _run(url, common, job)
 
 
-def retry(url: Url, batch: Batch, /) -> int:
+def retry(url: Url, batch: Batch, /, *, common: Common = Common()) -> int:  # noqa: B008
     """Send what failed or was refused, and go on with what ended in an error."""
 
     async def job(queue: "BatchQueue", report: Report) -> None:
-        report.print(f"{await queue.retry(batch)} of {batch} are tried again")
+        count = await queue.retry(batch)
+        record = {"batch": batch, "retried": count}
+        report.console.result(f"{count} of {batch} are tried again", record)
 
-    return _run(url, job)
+    return _run(url, common, job)
 
 
 def adopt(
@@ -133,22 +141,31 @@ def adopt(
     entry_id: EntryId,
     task_id: Annotated[str, Parameter(help="The task that was found for it.")],
     /,
+    *,
+    common: Common = Common(),  # noqa: B008
 ) -> int:
     """Go on with a task that was found for an entry whose outcome is unknown."""
 
     async def job(queue: "BatchQueue", _: Report) -> None:
         await queue.adopt(await _entry(queue, batch, entry_id), task_id)
 
-    return _run(url, job)
+    return _run(url, common, job)
 
 
-def forget(url: Url, batch: Batch, entry_id: EntryId, /) -> int:
+def forget(
+    url: Url,
+    batch: Batch,
+    entry_id: EntryId,
+    /,
+    *,
+    common: Common = Common(),  # noqa: B008
+) -> int:
     """Send an entry whose outcome is unknown: no task was found for it."""
 
     async def job(queue: "BatchQueue", _: Report) -> None:
         await queue.forget(await _entry(queue, batch, entry_id))
 
-    return _run(url, job)
+    return _run(url, common, job)
 
 
 def _queue(url: str) -> "BatchQueue":
@@ -164,11 +181,11 @@ def _queue(url: str) -> "BatchQueue":
     return BatchQueue(url)
 
 
-def _run(url: str, job: "Callable[[BatchQueue, Report], Awaitable[None]]") -> int:
+def _run(url: str, common: Common, job: "Callable[[BatchQueue, Report], Awaitable[None]]") -> int:
     """Do something with an open queue; return the exit status."""
     with usage_errors():
         queue = _queue(url)
-        report = Report(Path())
+        report = Report(Console(common))
     return anyio.run(functools.partial(_with_queue, queue, report, job))
 
 

@@ -1,17 +1,17 @@
-"""A server that cannot be reached, or fails: printed, so that a wait has a known reason.
+"""What the library logs: failures that it tries again, and all of it with `--verbose`.
 
-The library tries again by itself. It logs each delay after a failure at DEBUG, with the error among
-the record's arguments.
+A server that cannot be reached, or fails, is printed at once, so that a wait has a known reason. The
+library tries again by itself. It logs each delay after a failure at DEBUG, with the error among the
+record's arguments.
 """
 
 import contextlib
 import logging
 import math
-import sys
 from collections.abc import Callable, Generator
 
 from vidgo_async._core.errors import ServerError, TransportError
-from vidgo_async.cli.console import print_line
+from vidgo_async.cli.console import Console
 
 PAUSE = 60.0
 """Seconds after a line in which no other is printed."""
@@ -20,8 +20,9 @@ PAUSE = 60.0
 class RetryPrinter(logging.Handler):
     """Prints the first failure at once, and later ones at most once a minute."""
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(self, console: Console, clock: Callable[[], float]) -> None:
         super().__init__()
+        self._console = console
         self._clock = clock
         self._next_at = -math.inf
 
@@ -32,15 +33,27 @@ class RetryPrinter(logging.Handler):
         for value in record.args or ():
             if isinstance(value, TransportError | ServerError):
                 self._next_at = self._clock() + PAUSE
-                print_line(sys.stderr, f"trying again: {value.without_task()}")
+                self._console.error(f"trying again: {value.without_task()}")
+
+
+class LogPrinter(logging.Handler):
+    """Prints each record."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__()
+        self._console = console
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print a record."""
+        self._console.error(f"{record.levelname.lower()}: {record.getMessage()}")
 
 
 @contextlib.contextmanager
-def printed_retries(clock: Callable[[], float]) -> Generator[None]:
-    """Print retries in the body of `with`; all else that the library logs is in the report."""
+def printed_logs(console: Console, clock: Callable[[], float]) -> Generator[None]:
+    """Print them in the body of `with`; what else is logged is in the report."""
     logger = logging.getLogger("vidgo_async")
     level = logger.level
-    printer = RetryPrinter(clock)
+    printer = LogPrinter(console) if console.is_verbose else RetryPrinter(console, clock)
     logger.addHandler(printer)
     logger.setLevel(logging.DEBUG)
     try:

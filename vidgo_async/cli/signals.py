@@ -1,9 +1,13 @@
-"""Ctrl-C, SIGTERM and SIGHUP: the first one ends the job, and none cuts off the report after it."""
+"""Ctrl-C, SIGTERM and SIGHUP: what ends a job, early or at once.
+
+The first Ctrl-C of a job that buys stops the buying; the second one, SIGTERM and SIGHUP leave. No
+signal cuts off the report after that.
+"""
 
 import asyncio
 import contextlib
 import signal
-from collections.abc import Awaitable, Generator
+from collections.abc import Awaitable, Callable, Generator
 from types import FrameType
 
 import anyio
@@ -17,9 +21,15 @@ class Signals:
     They are caught with `signal.signal`: the loop's own handlers do not exist on Windows.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, interrupt: Callable[[], bool]) -> None:
+        """Begin without one.
+
+        Args:
+            interrupt: Called at the first Ctrl-C; tells whether the job ends by itself now.
+        """
         self.received: int | None = None
         """The number of the first signal."""
+        self._interrupt = interrupt
         self._scope = anyio.CancelScope()
 
     @contextlib.contextmanager
@@ -28,9 +38,8 @@ class Signals:
         loop = asyncio.get_running_loop()
 
         def catch(number: int, _: FrameType | None) -> None:
-            if self.received is None:
-                self.received = number
-                loop.call_soon_threadsafe(self._scope.cancel)
+            is_first, self.received = self.received is None, self.received or number
+            loop.call_soon_threadsafe(self._end, number, is_first)
 
         with contextlib.ExitStack() as stack:
             for name in NAMES:
@@ -40,6 +49,10 @@ class Signals:
                     signal.signal(number, catch)
                     stack.callback(signal.signal, number, before)
             yield
+
+    def _end(self, number: int, is_first: bool) -> None:
+        if not (is_first and number == signal.SIGINT and self._interrupt()):
+            self._scope.cancel()
 
     async def run(self, job: Awaitable[None]) -> None:
         """Await a job until it ends, or until a signal cancels it."""

@@ -1,6 +1,7 @@
-"""What was paid for and is not saved yet, and the command to go on with it."""
+"""What was paid for and is not saved yet, and the commands to go on with it."""
 
 import shlex
+import sys
 from pathlib import Path
 
 from vidgo_async._core.errors import SubmissionUnknownError
@@ -13,10 +14,26 @@ class Unsaved:
     """The tasks that were paid for and are not saved yet, and the submits of unknown outcome."""
 
     def __init__(self, out: Path, *, in_sandbox: bool) -> None:
+        self.keeps_journal: bool = False
+        """Whether the same command goes on with them too."""
         self._out = out
         self._in_sandbox = in_sandbox
         self._task_ids: dict[str, None] = {}  # in order of purchase
         self._unknown: list[SubmissionUnknownError] = []
+
+    def __bool__(self) -> bool:
+        """Whether there are any; what a sandbox sold is worth nothing."""
+        return bool(self._task_ids or self._unknown) and not self._in_sandbox
+
+    @property
+    def task_ids(self) -> list[str]:
+        """The tasks that were paid for."""
+        return list(self._task_ids)
+
+    @property
+    def unknown(self) -> int:
+        """How many submits may have been paid for."""
+        return len(self._unknown)
 
     def add(self, task_id: str) -> None:
         """Record a task that was paid for."""
@@ -34,11 +51,11 @@ class Unsaved:
         """Return the lines that name all of it."""
         lines = list[str]()
         if self._task_ids:
-            heading = IN_SANDBOX if self._in_sandbox else PAID
-            lines += [f"{heading}:", f"  {self._wait_command()}"]
+            lines += [f"{IN_SANDBOX if self._in_sandbox else PAID}:", f"  {self._wait_command()}"]
+            if self.keeps_journal:
+                lines += ["or with the same command:", f"  {same_command()}"]
         lines += [
-            f"perhaps paid for, see your account: {error.request.input['prompt']!r}"
-            for error in self._unknown
+            f"perhaps paid for, see your account: {_prompt_of(error)!r}" for error in self._unknown
         ]
         return lines
 
@@ -46,3 +63,12 @@ class Unsaved:
         out = [] if self._out == Path() else ["--out", str(self._out)]
         dashes = ["--"] if any(task_id.startswith("-") for task_id in self._task_ids) else []
         return shlex.join(["vidgo-async", "wait", *out, *dashes, *self._task_ids])
+
+
+def same_command() -> str:
+    """Return the command that this program was started with."""
+    return shlex.join(["vidgo-async", *sys.argv[1:]])
+
+
+def _prompt_of(error: SubmissionUnknownError) -> str:
+    return str(error.request.input.get("prompt", error.request.model))

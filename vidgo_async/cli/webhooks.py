@@ -1,10 +1,9 @@
 """`--webhook-url` and `--webhook-port`: the receiver of a run, for those with a tunnel."""
 
-from typing import Any
-
 import attrs
 
 from vidgo_async._core.callback_url import check_callback_url
+from vidgo_async.cli.options import Callbacks
 from vidgo_async.webhooks import WebhookReceiver
 
 MAX_PORT = 65535
@@ -20,19 +19,13 @@ class Webhook:
     port: int
 
 
-def session_settings(webhook: Webhook | None) -> dict[str, Any]:
-    """Return what a session is made with."""
-    if webhook is None:
-        return {}
-    return {"callback_url": webhook.url, "webhooks": webhook.receiver}
-
-
-def as_webhook(url: str | None, port: int | None) -> Webhook | None:
+def as_webhook(options: Callbacks) -> Webhook | None:
     """Return what both options say; None without them.
 
     Raises:
         ValueError: One is missing, or wrong.
     """
+    url, port = options.webhook_url, options.webhook_port
     if url is None and port is None:
         return None
     if url is None or port is None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -91,6 +92,17 @@ class Journal:
             JournalError: The file cannot be read, or is not open.
         """
         return await self.ledger.entries(None if state is None else EntryState(state))
+
+    async def count_new(self, requests: Iterable[Request]) -> int:
+        """Count the requests that a batch would buy; the others were bought before.
+
+        Failed ones are bought anew, as by default. Pictures are read, and nothing is sent.
+
+        Raises:
+            OSError: A picture is not there, or cannot be read.
+            JournalError: The file cannot be read, or is not open.
+        """
+        return await self.ledger.count_new(requests)
 
     async def adopt(self, entry: Entry, task_id: str) -> None:
         """Go on with a task that was found for an entry whose outcome is unknown.

@@ -5,7 +5,8 @@ one: so a hundred equal requests are a hundred purchases, and their order does n
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Iterable
 from datetime import datetime
 from pathlib import Path
 from sqlite3 import Connection
@@ -158,15 +159,27 @@ class Ledger:
         """
         if sources_of(request):
             self.records = self.records.at(await self._threads.run(working_folder))
-            key = await self._threads.run(request_key, request)
-        else:  # in the order of reading, which threads would not keep
-            key = request_key(request)
+        key = await self._key(request)
         text = self.records.dump_request(request)
 
         def take(database: Connection) -> Stored:
             return _claim(database, key, self._run, text)
 
         return Row(self, request, Fields(*await self.write(take)))
+
+    async def count_new(self, requests: Iterable[Request]) -> int:
+        """Count the requests that a run would buy: each takes the next row of its key."""
+        rows = await self.write(_bought_by_key)
+        new = 0
+        for request in requests:
+            of_key = rows.get(await self._key(request))
+            new += not (of_key and of_key.popleft())
+        return new
+
+    async def _key(self, request: Request) -> str:
+        if sources_of(request):
+            return await self._threads.run(request_key, request)
+        return request_key(request)  # in the order of reading, which threads would not keep
 
     async def rows(self) -> AsyncGenerator[Row]:
         """Give the rows that this run has not taken, in their order, and take them."""
@@ -215,6 +228,17 @@ def _begin_run(database: Connection) -> int:
     database.execute("UPDATE request SET state = 'unknown' WHERE state = 'sending'")
     run: int = database.execute("SELECT coalesce(max(run), 0) + 1 FROM request").fetchone()[0]
     return run
+
+
+def _bought_by_key(database: Connection) -> dict[str, deque[bool]]:
+    """Tell of each row, in the order of its key, whether a run would not buy it."""
+    found = dict[str, deque[bool]]()
+    rows = database.execute("SELECT key, state, task FROM request ORDER BY key, ordinal")
+    for key, state, text in rows:
+        task = load_task(text)
+        is_bought = state == "unknown" or (task is not None and not task.failed)
+        found.setdefault(key, deque()).append(is_bought)
+    return found
 
 
 def _claim(database: Connection, key: str, run: int, text: str) -> Stored:

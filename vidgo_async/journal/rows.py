@@ -127,6 +127,7 @@ class Row:
 
     async def bought(self, task: Task) -> None:
         """Write down what was bought, whatever was known before."""
+        self.task = task
         fields = {"task_id": shown(task.task_id), "task": dump_task(task), "error": None}
         await self._after_post(self._set("bought", **fields))
 
@@ -154,6 +155,7 @@ class Row:
 
     async def ended(self, task: Task) -> None:
         """Write down how its task ended."""
+        self.task = task
         await self._set("ended", task_id=shown(task.task_id), task=dump_task(task))
 
     async def saved(self, paths: tuple[Path, ...]) -> None:

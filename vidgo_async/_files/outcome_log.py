@@ -1,0 +1,83 @@
+"""`outcomes.jsonl`: what a folder of videos holds, and what failed, an object a line.
+
+It is a format that others read: see `vidgo_async/page`. Lines are only added. Several processes may
+write to one folder, each a line at a time.
+"""
+
+import json
+import logging
+import os
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+from vidgo_async._core.concurrency import Threads
+
+logger: logging.Logger = logging.getLogger("vidgo_async")
+
+NAME = "outcomes.jsonl"
+"""Its name in the folder."""
+
+
+class OutcomeLog:
+    """The log of one folder."""
+
+    def __init__(self, folder: Path, threads: Threads) -> None:
+        self._path = folder / NAME
+        self._threads = threads
+        self._lock = threading.Lock()
+        self._known: set[tuple[Any, ...]] | None = None
+        """What was saved by earlier batches; None before it is needed."""
+        self._is_whole = False
+        """Whether the file ends with a whole line."""
+        self._has_failed = False
+
+    async def add(self, record: Mapping[str, Any], *, is_recalled: bool) -> None:
+        """Add a line; a fault of the disk is logged once, and costs no outcome.
+
+        Args:
+            record: What became of a request.
+            is_recalled: Whether an earlier batch did it, so that it may stand there already.
+        """
+        try:
+            await self._threads.run(self._add, record, is_recalled)
+        except OSError as error:
+            if not self._has_failed:
+                logger.warning("%s could not be written: %s", self._path, error)
+            self._has_failed = True
+
+    def _add(self, record: Mapping[str, Any], is_recalled: bool) -> None:
+        with self._lock:
+            if is_recalled and _saved(record) in self._read_known():
+                return
+            self._append(json.dumps(record).encode() + b"\n")
+
+    def _read_known(self) -> set[tuple[Any, ...]]:
+        if self._known is None:
+            self._known = set()
+            if self._path.exists():
+                with self._path.open("rb") as lines:
+                    self._known.update(_saved(_parse(line)) for line in lines)
+        return self._known
+
+    def _append(self, line: bytes) -> None:
+        with self._path.open("a+b", buffering=0) as file:  # one write, which the system appends
+            if not self._is_whole and file.seek(0, os.SEEK_END):
+                file.seek(-1, os.SEEK_END)
+                if file.read(1) != b"\n":  # what a process wrote that died, or a full disk took
+                    line = b"\n" + line
+            file.write(line)
+            self._is_whole = True
+
+
+def _parse(line: bytes) -> Mapping[str, Any]:
+    try:
+        found = json.loads(line)
+    except ValueError:
+        return {}
+    return cast("dict[str, Any]", found) if isinstance(found, dict) else {}
+
+
+def _saved(record: Mapping[str, Any]) -> tuple[Any, ...]:
+    return (record.get("task_id"), record.get("state"), *map(str, record.get("files") or ()))

@@ -1,0 +1,68 @@
+"""What is settled before anything is bought: the count, the balance, and the user's word."""
+
+import functools
+import sys
+from collections import Counter
+from collections.abc import Sequence
+
+import anyio
+
+from vidgo_async.cli.batches import balance_of
+from vidgo_async.cli.console import Console, count_of
+from vidgo_async.cli.journals import RunJournal
+from vidgo_async.cli.options import Money
+from vidgo_async.cli.report import OK, USAGE
+from vidgo_async.cli.rows import Row
+from vidgo_async.cli.server import Server
+
+ASK_FROM = 20
+"""Requests that are not bought without a question."""
+
+
+def preflight(
+    rows: Sequence[Row], journal: RunJournal, money: Money, server: Server, console: Console
+) -> int | None:
+    """Settle whether rows are bought.
+
+    Returns:
+        None to go on; else the exit status.
+
+    Raises:
+        JournalError: The journal cannot be read.
+    """
+    if not money.dry_run and (money.yes or server.in_sandbox or len(rows) < ASK_FROM):
+        return None
+    new = anyio.run(functools.partial(journal.count_new, [row.request for row in rows]))
+    if money.dry_run:
+        _show_plan(rows, new, console)
+        return OK
+    return None if new < ASK_FROM or _confirm(new, server, console) else USAGE
+
+
+def _show_plan(rows: Sequence[Row], new: int, console: Console) -> None:
+    models = Counter(row.request.model for row in rows)
+    parts = ", ".join(f"{count} of {model}" for model, count in models.items())
+    known = f"; {len(rows) - new} bought before, {new} to buy" if new < len(rows) else ""
+    record = {"requests": len(rows), "models": dict(models), "new": new}
+    console.result(f"{count_of(len(rows), 'request')}: {parts}{known}", record)
+
+
+def _confirm(new: int, server: Server, console: Console) -> bool:
+    """Ask whether to go on, where there is a person to ask."""
+    balance = anyio.run(functools.partial(_ask_balance, server))
+    told = "unknown" if balance is None else f"{balance:g} credits"
+    what = f"this buys {count_of(new, 'task')}; the balance is {told}"
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        console.error(f"vidgo-async: {what}. Without a terminal to ask on it needs --yes")
+        return False
+    sys.stderr.write(f"{what}. Go on? [y/N] ")
+    sys.stderr.flush()
+    if sys.stdin.readline().strip().lower() in {"y", "yes"}:
+        return True
+    console.error("nothing was bought")
+    return False
+
+
+async def _ask_balance(server: Server) -> float | None:
+    async with server.session() as vidgo:
+        return await balance_of(vidgo)

@@ -1,0 +1,88 @@
+"""The server that a command talks to: the API, or a sandbox inside this program."""
+
+import contextlib
+import secrets
+from typing import Any
+
+import attrs
+
+from vidgo_async._polling.policies import FixedPolling
+from vidgo_async._session.session import VidgoSession
+from vidgo_async.cli.options import Common
+from vidgo_async.cli.webhooks import Webhook
+
+
+class PortError(Exception):
+    """The port of `--webhook-port` is taken."""
+
+
+@attrs.frozen
+class Server:
+    """The server of one command."""
+
+    proxy: str | None = None
+    in_sandbox: bool = False
+    webhook: Webhook | None = None
+
+    @classmethod
+    def of(
+        cls, common: Common, *, sandbox: bool = False, webhook: Webhook | None = None
+    ) -> "Server":
+        """Return the server that options name, and check the settings of its sessions.
+
+        Raises:
+            ValueError: There is no key, or a setting is wrong.
+        """
+        if sandbox and common.proxy is not None:
+            msg = "--proxy and --sandbox do not go together: the sandbox is on this machine"
+            raise ValueError(msg)
+        server = cls(common.proxy, sandbox, webhook)
+        if not sandbox:
+            server.session()
+        return server
+
+    def session(self) -> VidgoSession:
+        """Make a session for the API; the proxy variables of the environment apply."""
+        proxy: dict[str, Any] = {"proxy": self.proxy} if self.proxy else {"trust_env": True}
+        return VidgoSession(**self._callbacks(), **proxy)
+
+    async def open(self, stack: contextlib.AsyncExitStack) -> VidgoSession:
+        """Start what it needs, for as long as the stack lasts; return a session to enter.
+
+        Raises:
+            PortError: The port for callbacks is taken.
+        """
+        if self.webhook is not None:
+            await _take_callbacks(stack, self.webhook)
+        return await self._sandbox_session(stack) if self.in_sandbox else self.session()
+
+    async def _sandbox_session(self, stack: contextlib.AsyncExitStack) -> VidgoSession:
+        """Start a sandbox; no proxy of the environment applies to it."""
+        # Imported late: only `--sandbox` needs a web server.
+        from vidgo_async.sandbox import Callbacks, Sandbox  # noqa: PLC0415
+
+        # Task ids depend on the second and the seed; those of two runs have to differ.
+        settings = Callbacks(public=True)  # a tunnel leads through another machine
+        server = Sandbox(seed=secrets.randbits(32), callbacks=settings)
+        sandbox = await stack.enter_async_context(server)
+        # Its videos take a second, which the adaptive policy would have to learn first.
+        polling = FixedPolling(0.5)
+        return VidgoSession(
+            sandbox.api_key, base_url=sandbox.url, polling=polling, **self._callbacks()
+        )
+
+    def _callbacks(self) -> dict[str, Any]:
+        if self.webhook is None:
+            return {}
+        return {"callback_url": self.webhook.url, "webhooks": self.webhook.receiver}
+
+
+async def _take_callbacks(stack: contextlib.AsyncExitStack, webhook: Webhook) -> None:
+    # Imported late, as above.
+    from vidgo_async.webhooks.aiohttp import serving  # noqa: PLC0415
+
+    try:
+        await stack.enter_async_context(serving(webhook.receiver, webhook.port))
+    except OSError as error:
+        msg = f"cannot take callbacks on --webhook-port {webhook.port}: {error.strerror}"
+        raise PortError(msg) from error

@@ -1,0 +1,124 @@
+"""What is shown of a batch in plain words."""
+
+import math
+import re
+import unicodedata
+from typing import TYPE_CHECKING
+
+from vidgo_async._core.models import Request
+from vidgo_async._generation.outcome import Outcome
+
+if TYPE_CHECKING:
+    from vidgo_async.progress.snapshot import Credits, Snapshot
+
+MAX_LENGTH = 500
+"""Characters of a prompt or a state that are kept: more than any terminal is wide."""
+SHORT = 60
+"""Characters of a prompt in a line about one request."""
+_CONTROLS = re.compile("[\0-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Also line ends, overrides of direction and halves of pairs."""
+_MINUTE, _HOUR, _DAY = 60.0, 3600.0, 86400.0
+
+
+def clean(text: str) -> str:
+    """Return text of others on one line, each character as wide as all terminals think it is."""
+    # Joiners, marks of direction and variants have no width, or one that terminals disagree on.
+    visible = (each for each in text[:MAX_LENGTH] if unicodedata.category(each) != "Cf")
+    line = clean_line("".join(visible).replace("\N{VARIATION SELECTOR-16}", ""))
+    return " ".join(line.split())
+
+
+def clean_line(line: str) -> str:
+    """Return a line without what moves the cursor, or turns the rest of the line around."""
+    return _CONTROLS.sub(_harmless, line)
+
+
+def _harmless(control: re.Match[str]) -> str:
+    return " " if control[0].isspace() else "\N{REPLACEMENT CHARACTER}"
+
+
+def prompt_of(request: Request) -> str:
+    """Return what tells a request from others: its prompt, or else its model."""
+    prompt = request.input.get("prompt")
+    return (clean(prompt) if isinstance(prompt, str) else "") or clean(request.model)
+
+
+# --- Lines ----------------------------------------------------------------------------------
+
+
+def end_line(outcome: Outcome, number: int, total: int | None, seconds: float | None) -> str:
+    """Return the line about a request that ended.
+
+    Args:
+        outcome: What became of it.
+        number: How many have ended, this one included.
+        total: How many there are; None where that is unknown.
+        seconds: How long its task took; None where this run does not know.
+    """
+    where = f"{number}" if total is None else f"{number} of {total}"
+    about = f"{where}: {shorten(prompt_of(outcome.request), SHORT)}"
+    if outcome.error is not None:
+        return f"{about}: failed: {clean_line(str(outcome.error))}"
+    after = "" if seconds is None else f" after {seconds:.0f} s"
+    cost = outcome.task.credits
+    price = "" if cost is None else f", {amount(cost)} credits"
+    return f"{about}: finished{after}{price}"
+
+
+def heartbeat(snapshot: "Snapshot") -> str:
+    """Return the line that says how far a batch is."""
+    left, queued = snapshot.seconds_left, snapshot.queued
+    counts = [f"{snapshot.in_flight} in flight"]
+    if queued is not None:
+        counts.append(f"{queued} queued")
+    counts += [f"{snapshot.finished} done", f"{snapshot.failed} failed"]
+    line = ", ".join(counts)
+    if queued is not None:
+        line = f"{snapshot.in_flight + queued} to go: {line}"
+    return line if left is None else f"{line}; about {duration(left)} left"
+
+
+def parts(snapshot: "Snapshot") -> list[str]:
+    """Return what there is to say of a batch, the most important first."""
+    left, queued, rate = snapshot.seconds_left, snapshot.queued, snapshot.per_minute
+    found = [f"{snapshot.finished} done", f"{snapshot.failed} failed"]
+    found.append(f"{snapshot.in_flight} in flight")
+    if queued is not None:
+        found.append(f"{queued} queued")
+    if left:
+        found.append(f"about {duration(left)} left")
+    if rate is not None:
+        found.append(f"{amount(rate)} a minute" if rate >= 1 else f"{amount(rate * 60)} an hour")
+    if snapshot.credits is not None:
+        found.append(price(snapshot.credits))
+    return found
+
+
+def price(known: "Credits") -> str:
+    """Return what a batch cost so far."""
+    at_least = "" if known.is_complete else "at least "
+    return f"{at_least}{amount(known.amount)} credits"
+
+
+# --- Numbers --------------------------------------------------------------------------------
+
+
+def amount(number: float) -> str:
+    """Return a number with at most two digits after the point."""
+    return f"{number:,.2f}".rstrip("0").rstrip(".")
+
+
+def duration(seconds: float) -> str:
+    """Return a length of time, about as exact as a guess may be."""
+    if seconds < 1.5 * _MINUTE:
+        return f"{math.ceil(seconds / 10) * 10} s"
+    if seconds < 1.5 * _HOUR:
+        return f"{seconds / _MINUTE:.0f} min"
+    if seconds < 2 * _DAY:
+        return f"{seconds / _HOUR:.0f} h"
+    return f"{seconds / _DAY:.0f} days"
+
+
+def shorten(text: str, length: int) -> str:
+    """Return at most so many characters of a text."""
+    return text if len(text) <= length else text[: length - 3].rstrip() + "..."
