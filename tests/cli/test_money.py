@@ -8,6 +8,7 @@ from pathlib import Path
 import anyio
 import pytest
 
+from tests.support.files import names_in
 from tests.support.program import FOX, PROGRAM, Program, Start, of
 from vidgo_async.sandbox import Sandbox, answer, changed, reset_after
 
@@ -63,7 +64,7 @@ async def test_the_question_on_a_terminal(tmp_path: Path) -> None:
             shown, ended_with = await _on_a_terminal(sandbox, reply)
             assert "this buys 20 tasks; the balance is 1000 credits. Go on? [y/N]" in shown
             assert (ended_with, sandbox.sold) == (status, sold)
-    assert len(list(tmp_path.glob("*.mp4"))) == 20
+    assert len(names_in(tmp_path)) == 20
 
 
 async def _on_a_terminal(sandbox: Sandbox, reply: str) -> tuple[str, int]:

@@ -259,7 +259,7 @@ def test_json_lines(tmp_path: Path, name: str) -> None:
         ('{"prompt": " ", "model": "m"}', "it has no prompt"),
         ('{"prompt": "a\\u0000"}', "prompt has a character that cannot be sent: 'a\\x00'"),
         ('{"prompt": "a\\ud800"}', "prompt has a character that cannot be sent: 'a\\ud800'"),
-        ('{"prompt": "a", "image_url": "data:x,\\n"}', "input.image_url is a data: URL without"),
+        ('{"prompt": "a", "image_url": "data:x,\\n"}', "a data: URL without base64"),
         ('{"prompt": "a", "model": "a\\ud800"}', "model has a character that cannot be sent"),
     ],
 )
@@ -297,7 +297,7 @@ def test_rows_win_over_options(tmp_path: Path) -> None:
         {"prompt": "a", "image_urls": [URL], "duration": 10},
         {"prompt": "b", "image_urls": [own], "duration": 6},
         {"prompt": "c", "image_urls": [own], "duration": 10},
-        {"prompt": "d", "duration": 10, "image_urls": own},
+        {"prompt": "d", "duration": 10, "image_urls": [own]},
         {"prompt": "e", "image_urls": [own], "duration": 10},
     ]
 
@@ -511,7 +511,8 @@ VALUES = st.recursive(
     max_leaves=6,
 )
 KEYS = st.sampled_from(
-    ["prompt", "model", "name", "image", "input", "image_urls", "seed", "é\u2028"]
+    # Texts in a field of media are paths that have to be there.
+    ["prompt", "model", "name", "image", "input", "image_size", "seed", "é\u2028"]
 )
 
 

@@ -76,6 +76,9 @@ def test_a_shape_that_only_the_browser_knows(open_page: Opener, folder: Folder) 
     video = page.locator("video")
     assert '<video src="a.webm" width="16" height="9"' in folder.page
     wait_for(video, "video => Math.abs(video.offsetWidth / video.offsetHeight - 0.6) < 0.02")
+    assert (
+        page.locator(".card").evaluate("card => card.style.getPropertyValue('--ratio')") == "0.60"
+    )
 
 
 def test_names_with_meaning(open_page: Opener, folder: Folder) -> None:

@@ -52,6 +52,10 @@ def test_reduced_motion(open_page: Opener) -> None:
     moved = page.evaluate("matchMedia('(prefers-reduced-motion: reduce)').matches")
     assert moved
     card(page, "one.mp4").locator(".stage").hover()
+    page.evaluate("""async () => {
+        for (let frame = 0; frame < 30; frame++) await new Promise(requestAnimationFrame);
+    }""")
+    assert paused(page) == [True] * 3
     card(page, "one.mp4").focus()
     page.keyboard.press("Enter")
     inside = page.locator("#viewer video")
@@ -154,6 +158,24 @@ def test_search(words: str, found: list[str], open_page: Opener) -> None:
     assert shown(page) == found
     expected = f"{len(found)} of 5" if found else "Nothing matches."
     assert page.locator("#found").inner_text() == expected
+
+
+@pytest.mark.usefixtures("mixed")
+def test_search_waits_for_the_last_key(open_page: Opener) -> None:
+    """Keys that follow each other quickly make one search."""
+    page = open_page()
+    page.evaluate("""() => {
+        window.changes = [];
+        new MutationObserver(() => changes.push(location.hash))
+            .observe(document.getElementById("found"), { childList: true });
+        const search = document.getElementById("search");
+        for (const text of ["f", "fo", "fox"]) {
+            search.value = text;
+            search.dispatchEvent(new Event("input"));
+        }
+    }""")
+    wait_until(page, "location.hash === '#q=fox'")
+    assert page.evaluate("changes") == ["#q=fox"]
 
 
 @pytest.mark.usefixtures("mixed")

@@ -23,9 +23,9 @@ FULL = Snapshot(
     20,
     5,
     16,
-    12.0,
-    Credits(1234.5, is_complete=True),
-    tuple(InFlight("not_started", 100, prompt) for prompt in PROMPTS),
+    per_minute=12.0,
+    credits=Credits(1234.5, is_complete=True),
+    newest=tuple(InFlight("not_started", 100, prompt) for prompt in PROMPTS),
 )
 
 

@@ -3,19 +3,11 @@
 import pytest
 
 from tests.progress.fakes import failure, request, success
+from vidgo_async.progress.cleaning import MAX_LENGTH, clean, clean_line, prompt_of
 from vidgo_async.progress.snapshot import Credits, Snapshot
-from vidgo_async.progress.text import (
-    MAX_LENGTH,
-    clean,
-    clean_line,
-    duration,
-    end_line,
-    heartbeat,
-    parts,
-    prompt_of,
-)
+from vidgo_async.progress.text import duration, end_line, heartbeat, parts
 
-SNAPSHOT = Snapshot(500, 20, 1, 16, 12.0)
+SNAPSHOT = Snapshot(500, 20, 1, 16, per_minute=12.0)
 
 
 def test_end_of_a_task() -> None:
@@ -40,7 +32,7 @@ def test_heartbeat() -> None:
 
 def test_parts() -> None:
     """All counts, the time left, the rate and the credits are there; what is unknown is not."""
-    known = Snapshot(500, 20, 1, 16, 12.0, Credits(1234.5, is_complete=True))
+    known = Snapshot(500, 20, 1, 16, per_minute=12.0, credits=Credits(1234.5, is_complete=True))
     assert parts(known) == [
         "20 done",
         "1 failed",
@@ -55,7 +47,7 @@ def test_parts() -> None:
 
 def test_slow_rate_and_incomplete_price() -> None:
     """Less than one a minute is said by the hour, and a sum that lacks prices is a least one."""
-    slow = Snapshot(None, 20, 0, 16, 0.5, Credits(7, is_complete=False))
+    slow = Snapshot(None, 20, 0, 16, per_minute=0.5, credits=Credits(7, is_complete=False))
     assert parts(slow)[-2:] == ["30 an hour", "at least 7 credits"]
 
 

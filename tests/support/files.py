@@ -13,13 +13,13 @@ from vidgo_async.sandbox import Sandbox
 SIZE = 3_000_001
 """Bytes of a file that is cut or stalled: an odd number, so that no buffer ends there."""
 MIDDLE = SIZE // 2
-ABOUT = {"outcomes.jsonl", "index.html", "failed.jsonl", ".vidgo-journal"}
+ABOUT = ("outcomes.jsonl", "index.html", "failed.jsonl", ".vidgo-journal")
 """Files that tell of the videos beside them."""
 
 
 def names_in(folder: Path) -> list[str]:
     """Return the names of the files in a folder, sorted; without those that tell of the others."""
-    return sorted(path.name for path in folder.iterdir() if path.name not in ABOUT)
+    return sorted(path.name for path in folder.iterdir() if not path.name.startswith(ABOUT))
 
 
 def count_frames(path: Path) -> int:

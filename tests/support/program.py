@@ -75,7 +75,7 @@ async def until(is_true: Callable[[], object]) -> None:
         await anyio.sleep(0.005)
 
 
-async def leave(process: Process, number: int) -> str:
+async def leave(process: Process, number: signal.Signals) -> str:
     """End a program that buys, at once: Ctrl-C has to be pressed twice; return what it said."""
     process.send_signal(number)
     if number != signal.SIGINT:

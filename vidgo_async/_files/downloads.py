@@ -221,6 +221,8 @@ class Folder:
 
     def __init__(self, path: Path, downloads: Downloads) -> None:
         self.path = path
+        self.root: Path = path
+        """The same from the root of the disk, once it is open: a journal names files so."""
         self.log: OutcomeLog = OutcomeLog(path, downloads.services.threads)
         self._downloads = downloads
         self._semaphore = asyncio.Semaphore(MAX_SAVING)
@@ -231,7 +233,7 @@ class Folder:
         Raises:
             OSError: It cannot be made, is a file, or takes no files; the error names it.
         """
-        await self._downloads.services.threads.run(try_folder, self.path)
+        self.root = await self._downloads.services.threads.run(try_folder, self.path)
 
     async def save(
         self, task: Task, stem: str | None = None, *, keep: bool = False

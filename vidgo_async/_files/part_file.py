@@ -149,8 +149,8 @@ class PartFile:
             self._cleanup.close()
 
 
-def try_folder(folder: Path) -> None:
-    """Make a folder, and create and remove a file in it.
+def try_folder(folder: Path) -> Path:
+    """Make a folder, and create and remove a file in it; return its path from the root.
 
     Raises:
         OSError: It takes no files; the error names the folder.
@@ -161,6 +161,7 @@ def try_folder(folder: Path) -> None:
         with contextlib.ExitStack() as stack:
             stack.callback(path.unlink, missing_ok=True)
             stack.enter_context(path.open("xb", buffering=0)).write(bytes(TRIAL_SIZE))
+        return folder.absolute()
     except OSError as error:
         # Of its own class, such as PermissionError, which the number decides.
         raise OSError(error.errno, error.strerror, str(folder)) from error

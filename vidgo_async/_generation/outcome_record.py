@@ -42,7 +42,7 @@ async def log_outcome(
         seconds: How long its task took; None where an earlier run saw it end, if it did.
         is_single: Whether there is no batch in which it has a number.
     """
-    record = outcome_record(outcome, folder.path, run=run, seconds=seconds)
+    record = outcome_record(outcome, folder, run=run, seconds=seconds)
     if record is not None and is_single:
         record["number"] = None
     if record is not None:
@@ -57,13 +57,13 @@ def seconds_since_submit(ended: Task) -> float | None:
 
 
 def outcome_record(
-    outcome: Outcome, folder: Path, *, run: str, seconds: float | None
+    outcome: Outcome, folder: Folder | None, *, run: str, seconds: float | None
 ) -> dict[str, Any] | None:
     """Return an outcome as an object of JSON; None where there is nothing to tell.
 
     Args:
         outcome: What became of a request.
-        folder: The names of files begin here.
+        folder: Where the names of files begin; None for their paths as they are.
         run: What names its batch.
         seconds: How long its task took; None where that is not known.
     """
@@ -120,8 +120,8 @@ def _text_of(source: Source) -> str:
             return source if len(source) <= MAX_SOURCE else f"{source[:MAX_SOURCE]}…"
 
 
-def _from(folder: Path, path: Path) -> str:
-    try:
-        return path.relative_to(folder).as_posix()
-    except ValueError:
-        return str(path.absolute())
+def _from(folder: Folder | None, path: Path) -> str:
+    if folder is None:
+        return str(path)
+    root = folder.root if path.is_absolute() else folder.path
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)

@@ -14,11 +14,13 @@ import attrs
 from vidgo_async._files.upload_source import check_source
 from vidgo_async._session.arguments import as_task
 from vidgo_async.requests import GenerationRequest, GrokImagine, TypedRequest
-from vidgo_async.requests.media import DATA, as_medium
+from vidgo_async.requests.media import DATA, as_medium, is_media_field
 
 BAD_USAGE = 2
 PICTURES = "image_urls"
 """The field of the known model that holds the picture to begin with."""
+MANY = "_urls"
+"""The end of the fields that hold a list (catalogue); one medium may be given without a list."""
 
 _FIELDS = tuple(field.name for field in attrs.fields(GrokImagine))
 _URL = re.compile(r"(?i)https?://|data:")
@@ -32,7 +34,9 @@ def usage_errors() -> Generator[None]:
     try:
         yield
     except (ValueError, TypeError, OSError) as error:
-        sys.stderr.write(f"vidgo-async: {error}\n")
+        text = str(error)
+        heading = "wrong rows, so nothing was bought:\n" if "\n" in text else ""
+        sys.stderr.write(f"vidgo-async: {heading}{text}\n")
         sys.exit(BAD_USAGE)
 
 
@@ -83,11 +87,12 @@ class RequestMaker:
 
     def __init__(self, defaults: Defaults, folder: Path) -> None:
         self._model = defaults.model
-        self._settings = _parse(defaults.settings)
         self._folder = folder.absolute()
         """What paths of a request's own are relative to."""
-        self._pictures: dict[str, str | Path] = {}
+        self._pictures: dict[tuple[Path, str], str | Path] = {}
         """Pictures that passed the checks: rows often share one."""
+        settings = _parse(defaults.settings)
+        self._settings = {**settings, **self._media_in(settings, Path().absolute())}
         self._image: str | Path | None = None
         if defaults.image is not None:
             self._image = _picture("--image", defaults.image, Path().absolute())
@@ -98,7 +103,7 @@ class RequestMaker:
         """Make a request; its own fields, model and image win over the options."""
         model = self._model if model is None else model
         prompt = {"prompt": own["prompt"]} if "prompt" in own else {}
-        media = self._media(model, own, image)
+        media = {**self._media_in(own, self._folder), **self._image_of(model, own, image)}
         request = _request(model, {**prompt, **self._settings, **own, **media})
         _check_texts("model", request.model)
         for name, value in request.input.items():
@@ -106,35 +111,42 @@ class RequestMaker:
             _check_texts(name, value)
         return request
 
-    def _media(self, model: str, own: Mapping[str, Any], image: str | None) -> dict[str, Any]:
-        """Return the field of pictures, if the request has one and its model is known."""
+    def _image_of(self, model: str, own: Mapping[str, Any], image: str | None) -> dict[str, Any]:
+        """Return the picture to begin with, if the request has none of its own."""
         if image is not None and PICTURES in own:
             msg = f"image and {PICTURES} are the same; give one of them"
             raise ValueError(msg)
         if image is not None:
             _check_takes_image("image", model)
-            return {PICTURES: [self._picture("image", image)]}
-        if PICTURES in own:
-            is_known = model == GrokImagine.model
-            return {PICTURES: self._own_pictures(own[PICTURES])} if is_known else {}
-        if self._image is not None:
+            return {PICTURES: [self._picture("image", image, self._folder)]}
+        if PICTURES not in own and self._image is not None:
             _check_takes_image("--image", model)
             return {PICTURES: [self._image]}
         return {}
 
-    def _own_pictures(self, value: Any) -> Any:
-        """Make paths of the texts that are no URLs; the request refuses what is no text."""
+    def _media_in(self, fields: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+        """Make paths of the texts that are no URLs, in the fields that hold media.
+
+        The API takes URLs there, so a text that is none can only be a picture to upload.
+        """
+        media = {name: value for name, value in fields.items() if is_media_field(name)}
+        return {name: self._media_of(name, value, folder) for name, value in media.items()}
+
+    def _media_of(self, name: str, value: Any, folder: Path) -> Any:
         if isinstance(value, str):
-            return [self._picture(PICTURES, value)]
+            picture = self._picture(name, value, folder)
+            return [picture] if name.endswith(MANY) else picture
         if not isinstance(value, list):
             return value
         items = cast("list[object]", value)
-        return [self._picture(PICTURES, item) if isinstance(item, str) else item for item in items]
+        return [
+            self._picture(name, item, folder) if isinstance(item, str) else item for item in items
+        ]
 
-    def _picture(self, where: str, text: str) -> str | Path:
-        if text not in self._pictures:
-            self._pictures[text] = _picture(where, text, self._folder)
-        return self._pictures[text]
+    def _picture(self, where: str, text: str, folder: Path) -> str | Path:
+        if (folder, text) not in self._pictures:
+            self._pictures[folder, text] = _picture(where, text, folder)
+        return self._pictures[folder, text]
 
 
 def read_value(text: str) -> Any:

@@ -39,6 +39,7 @@ class Source:
         str | None,
         Parameter(
             name="--from",
+            allow_leading_hyphen=True,
             help="A file of prompts, one a line; a CSV or JSON lines with a column for each "
             "parameter, `model`, `name` and `image`; - is standard input.",
         ),

@@ -10,7 +10,7 @@ needs `pip install 'vidgo_async[cli]'`.
 - `view`: what shows a batch: `View`
 - `modes`: how it is shown where: `Mode`
 - `snapshot`: what is shown of a batch at a moment
-- `text`: the same in plain words
+- `text`: the same in plain words; `cleaning`: text of others on one line
 - `bar`: the same as styled lines, by rich
 - `screen`: lines on a terminal, and the bar below them
 - `output`: streams with their encodings, closed pipes

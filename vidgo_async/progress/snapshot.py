@@ -9,7 +9,7 @@ import attrs
 
 from vidgo_async._core.models import Task
 from vidgo_async._generation.outcome import Outcome, Pending
-from vidgo_async.progress.text import clean, prompt_of
+from vidgo_async.progress.cleaning import clean, prompt_of
 
 NEWEST = 6
 """Tasks that are shown; a low terminal has room for fewer."""
@@ -67,10 +67,10 @@ class Snapshot:
     finished: int
     failed: int
     in_flight: int
-    per_minute: float | None = None
+    per_minute: float | None = attrs.field(default=None, kw_only=True)
     """Tasks that end in a minute; None while that is not known."""
-    credits: Credits | None = None
-    newest: tuple[InFlight, ...] = ()
+    credits: Credits | None = attrs.field(default=None, kw_only=True)
+    newest: tuple[InFlight, ...] = attrs.field(default=(), kw_only=True)
     """The tasks that were started last, the newest first."""
 
     @property
@@ -169,9 +169,9 @@ def take(watched: Watched, tally: Tally, total: int | None, now: float) -> Snaps
         watched.finished,
         watched.failed,
         in_flight,
-        tally.per_minute(in_flight, now),
-        tally.credits,
-        tuple(_shown(each) for each in islice(reversed(watched.in_flight), NEWEST)),
+        per_minute=tally.per_minute(in_flight, now),
+        credits=tally.credits,
+        newest=tuple(_shown(each) for each in islice(reversed(watched.in_flight), NEWEST)),
     )
 
 

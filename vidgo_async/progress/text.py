@@ -1,49 +1,14 @@
 """What is shown of a batch in plain words."""
 
 import math
-import re
-import unicodedata
-from typing import TYPE_CHECKING
 
-from vidgo_async._core.models import Request
 from vidgo_async._generation.outcome import Outcome
+from vidgo_async.progress.cleaning import clean_line, prompt_of
+from vidgo_async.progress.snapshot import Credits, Snapshot
 
-if TYPE_CHECKING:
-    from vidgo_async.progress.snapshot import Credits, Snapshot
-
-MAX_LENGTH = 500
-"""Characters of a prompt or a state that are kept: more than any terminal is wide."""
 SHORT = 60
 """Characters of a prompt in a line about one request."""
-_CONTROLS = re.compile("[\0-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-"""Also line ends, overrides of direction and halves of pairs."""
 _MINUTE, _HOUR, _DAY = 60.0, 3600.0, 86400.0
-
-
-def clean(text: str) -> str:
-    """Return text of others on one line, each character as wide as all terminals think it is."""
-    # Joiners, marks of direction and variants have no width, or one that terminals disagree on.
-    visible = (each for each in text[:MAX_LENGTH] if unicodedata.category(each) != "Cf")
-    line = clean_line("".join(visible).replace("\N{VARIATION SELECTOR-16}", ""))
-    return " ".join(line.split())
-
-
-def clean_line(line: str) -> str:
-    """Return a line without what moves the cursor, or turns the rest of the line around."""
-    return _CONTROLS.sub(_harmless, line)
-
-
-def _harmless(control: re.Match[str]) -> str:
-    return " " if control[0].isspace() else "\N{REPLACEMENT CHARACTER}"
-
-
-def prompt_of(request: Request) -> str:
-    """Return what tells a request from others: its prompt, or else its model."""
-    prompt = request.input.get("prompt")
-    return (clean(prompt) if isinstance(prompt, str) else "") or clean(request.model)
-
-
-# --- Lines ----------------------------------------------------------------------------------
 
 
 def end_line(outcome: Outcome, number: int, total: int | None, seconds: float | None) -> str:
@@ -65,7 +30,7 @@ def end_line(outcome: Outcome, number: int, total: int | None, seconds: float | 
     return f"{about}: finished{after}{price}"
 
 
-def heartbeat(snapshot: "Snapshot") -> str:
+def heartbeat(snapshot: Snapshot) -> str:
     """Return the line that says how far a batch is."""
     left, queued = snapshot.seconds_left, snapshot.queued
     counts = [f"{snapshot.in_flight} in flight"]
@@ -78,7 +43,7 @@ def heartbeat(snapshot: "Snapshot") -> str:
     return line if left is None else f"{line}; about {duration(left)} left"
 
 
-def parts(snapshot: "Snapshot") -> list[str]:
+def parts(snapshot: Snapshot) -> list[str]:
     """Return what there is to say of a batch, the most important first."""
     left, queued, rate = snapshot.seconds_left, snapshot.queued, snapshot.per_minute
     found = [f"{snapshot.finished} done", f"{snapshot.failed} failed"]
@@ -94,7 +59,7 @@ def parts(snapshot: "Snapshot") -> list[str]:
     return found
 
 
-def price(known: "Credits") -> str:
+def price(known: Credits) -> str:
     """Return what a batch cost so far."""
     at_least = "" if known.is_complete else "at least "
     return f"{at_least}{amount(known.amount)} credits"

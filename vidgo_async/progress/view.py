@@ -20,7 +20,8 @@ from vidgo_async.progress.output import Output
 from vidgo_async.progress.prints import Printed, Prints
 from vidgo_async.progress.screen import Renderer, Screen
 from vidgo_async.progress.snapshot import Credits, Snapshot, Tally, Watched, take
-from vidgo_async.progress.text import clean_line, end_line, heartbeat
+from vidgo_async.progress.cleaning import clean_line
+from vidgo_async.progress.text import end_line, heartbeat
 from vidgo_async.progress.writer import Writer
 
 INTERVAL = 0.2

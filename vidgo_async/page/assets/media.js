@@ -9,7 +9,6 @@ const muteButton = document.getElementById("mute");
 const stillness = matchMedia("(prefers-reduced-motion: reduce)");
 let playing = null;
 let muted = false;
-const shapes = new WeakMap(); // of films whose shape only their video could tell
 
 const filmsIn = element => element.querySelectorAll(".film");
 
@@ -18,8 +17,6 @@ function fill(film) {
   const template = document.createElement("template");
   template.innerHTML = film.querySelector("noscript").textContent;
   const video = template.content.firstChild;
-  const shape = shapes.get(film);
-  if (shape) [video.width, video.height] = shape;
   film.append(video);
   film.classList.add("filled");
   return video;
@@ -83,17 +80,15 @@ for (const { element } of cards) {
 
 // --- Own shape --------------------------------------------------------------------------------
 
+// A picture takes its own shape by itself once it is loaded; its card then takes the width that
+// goes with it, should that be another than was known or asked for.
 function reshape(media, width, height) {
-  const stage = media.closest(".card .stage");
-  const before = media.getAttribute("width") / media.getAttribute("height");
-  if (!stage || !width || Math.abs(before / (width / height) - 1) < 0.02) return;
-  media.setAttribute("width", width);
-  media.setAttribute("height", height);
-  if (media.tagName === "VIDEO") shapes.set(media.parentElement, [width, height]);
-  if (media === stage.querySelector("img, video")) {
-    const ratio = Math.min(Math.max(width / height, 0.5), 2.4);
-    media.closest(".card").style.setProperty("--ratio", ratio.toFixed(2));
-  }
+  const card = media.closest(".card");
+  const known = media.getAttribute("width") / media.getAttribute("height");
+  if (!card || !width || Math.abs(known / (width / height) - 1) < 0.02) return;
+  if (media !== card.querySelector("img, video")) return;
+  const ratio = Math.min(Math.max(width / height, 0.5), 2.4); // as in cards.py
+  card.style.setProperty("--ratio", ratio.toFixed(2));
 }
 
 function showLength(video) {

@@ -13,7 +13,7 @@ function show(card) {
   for (const film of filmsIn(stage)) {
     film.classList.remove("playing");
     film.querySelector("video")?.remove();
-    fill(film);
+    fill(film).loop = true;
   }
   for (const media of stage.querySelectorAll("video, audio")) {
     media.preload = "auto";
