@@ -235,6 +235,11 @@ class Folder:
         """
         self.root = await self._downloads.services.threads.run(try_folder, self.path)
 
+    def name_of(self, path: Path) -> str:
+        """Return how the log names a file: from here on, or in full where it lies elsewhere."""
+        root = self.root if path.is_absolute() else self.path
+        return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
+
     async def save(
         self, task: Task, stem: str | None = None, *, keep: bool = False
     ) -> tuple[Path, ...]:

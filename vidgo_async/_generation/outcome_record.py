@@ -1,6 +1,7 @@
 """What is written down of an outcome in the folder of its files, for people and pages."""
 
 import os
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
@@ -13,7 +14,6 @@ from vidgo_async._core.errors import (
     VidgoError,
 )
 from vidgo_async._core.models import Request, Task, UploadedFile
-from vidgo_async._files.downloads import Folder
 from vidgo_async._generation.outcome import Outcome
 from vidgo_async.requests import Source, input_with, sources_of
 
@@ -30,25 +30,6 @@ def new_run() -> str:
     return datetime.now(UTC).isoformat()
 
 
-async def log_outcome(
-    folder: Folder, outcome: Outcome, *, run: str, seconds: float | None, is_single: bool = False
-) -> None:
-    """Add an outcome to the log of a folder, if there is something to tell.
-
-    Args:
-        folder: Where its files are.
-        outcome: What became of a request.
-        run: What names its batch.
-        seconds: How long its task took; None where an earlier run saw it end, if it did.
-        is_single: Whether there is no batch in which it has a number.
-    """
-    record = outcome_record(outcome, folder, run=run, seconds=seconds)
-    if record is not None and is_single:
-        record["number"] = None
-    if record is not None:
-        await folder.log.add(record, is_recalled=seconds is None)
-
-
 def seconds_since_submit(ended: Task) -> float | None:
     """Return how long a task took that was just seen to end; None where its age is not known."""
     if ended.submitted_at is None:
@@ -57,13 +38,13 @@ def seconds_since_submit(ended: Task) -> float | None:
 
 
 def outcome_record(
-    outcome: Outcome, folder: Folder | None, *, run: str, seconds: float | None
+    outcome: Outcome, name_of: Callable[[Path], str], *, run: str, seconds: float | None
 ) -> dict[str, Any] | None:
     """Return an outcome as an object of JSON; None where there is nothing to tell.
 
     Args:
         outcome: What became of a request.
-        folder: Where the names of files begin; None for their paths as they are.
+        name_of: Names a file.
         run: What names its batch.
         seconds: How long its task took; None where that is not known.
     """
@@ -84,7 +65,7 @@ def outcome_record(
         "seconds": None if seconds is None else round(seconds, 1),
         "submitted_at": None if bought_at is None else bought_at.isoformat(),
         "ended_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "files": [_from(folder, path) for path in outcome.paths],
+        "files": [name_of(path) for path in outcome.paths],
         "error": None if error is None else str(error),
         "error_type": None if error is None else type(error).__name__,
     }
@@ -118,10 +99,3 @@ def _text_of(source: Source) -> str:
             return str(cast("os.PathLike[str]", source))
         case _:
             return source if len(source) <= MAX_SOURCE else f"{source[:MAX_SOURCE]}…"
-
-
-def _from(folder: Folder | None, path: Path) -> str:
-    if folder is None:
-        return str(path)
-    root = folder.root if path.is_absolute() else folder.path
-    return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)

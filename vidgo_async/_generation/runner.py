@@ -15,10 +15,9 @@ from vidgo_async._core.models import Task, as_in_flight
 from vidgo_async._files.downloads import Folder
 from vidgo_async._files.stems import safe_stem
 from vidgo_async._generation.breaker import Breaker
-from vidgo_async._generation.outcome import Pending
-from vidgo_async._generation.outcome_record import log_outcome, new_run, seconds_since_submit
+from vidgo_async._generation.outcome import Outcome, Pending
+from vidgo_async._generation.outcome_record import new_run, outcome_record, seconds_since_submit
 from vidgo_async._generation.records import RequestRecord, RunRecord, note
-from vidgo_async._generation.saving import save
 from vidgo_async._generation.slot import Slot
 from vidgo_async._generation.submitter import Submitter
 from vidgo_async._polling.completions import OnUpdate, wait_for_end
@@ -213,3 +212,36 @@ class Runner:
         except BaseException as error:  # noqa: BLE001 - a progress bar must not cost a video
             self._on_update = None
             self._on_update_failed(error)
+
+
+async def save(
+    folder: Folder | None, task: Task, record: RequestRecord | None, stem: str | None = None
+) -> tuple[Path, ...]:
+    """Save the files of a finished task, unless they are there; write down where they are."""
+    if record is not None and await record.has_files():
+        return record.paths
+    if folder is None:
+        return ()
+    paths = await folder.save(task, stem, keep=record is not None)
+    if record is not None:
+        await note(record.saved(paths))
+    return paths
+
+
+async def log_outcome(
+    folder: Folder, outcome: Outcome, *, run: str, seconds: float | None, is_single: bool = False
+) -> None:
+    """Add an outcome to the log of a folder, if there is something to tell.
+
+    Args:
+        folder: Where its files are.
+        outcome: What became of a request.
+        run: What names its batch.
+        seconds: How long its task took; None where an earlier run saw it end, if it did.
+        is_single: Whether there is no batch in which it has a number.
+    """
+    record = outcome_record(outcome, folder.name_of, run=run, seconds=seconds)
+    if record is not None and is_single:
+        record["number"] = None
+    if record is not None:
+        await folder.log.add(record, is_recalled=seconds is None)

@@ -10,9 +10,9 @@ from vidgo_async._core.errors import VidgoError
 from vidgo_async._core.models import Request, Task, as_in_flight
 from vidgo_async._files.downloads import Folder
 from vidgo_async._generation.outcome import Failure, Outcome, Success
-from vidgo_async._generation.outcome_record import log_outcome, new_run, seconds_since_submit
+from vidgo_async._generation.outcome_record import new_run, seconds_since_submit
 from vidgo_async._generation.records import RequestRecord, note
-from vidgo_async._generation.saving import save
+from vidgo_async._generation.runner import log_outcome, save
 from vidgo_async._generation.submitter import Submitter
 from vidgo_async._polling.completions import OnUpdate, wait_for_end
 

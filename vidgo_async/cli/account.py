@@ -39,7 +39,7 @@ def upload(
             }
             report.console.result(f"{file}: {uploaded.file_url}", record)
 
-    return run(for_each(upload_one, files), report, server)
+    return run(for_each(upload_one, files), report, server.open)
 
 
 def balance(
@@ -61,4 +61,4 @@ def balance(
             line = f"{found.email or 'account'}: {found.credits:g} credits"
             report.console.result(line, {"email": found.email, "credits": found.credits})
 
-    return run(Job(run=ask), report, server)
+    return run(Job(run=ask), report, server.open)

@@ -5,24 +5,19 @@ from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
 
-import anyio
-
 from vidgo_async._core.errors import NotSentError, VidgoError
 from vidgo_async._core.models import Request, Task
 from vidgo_async._generation.batch import Batch
 from vidgo_async._generation.outcome import Outcome
 from vidgo_async._session.session import VidgoSession
 from vidgo_async.cli.journals import RunJournal
-from vidgo_async.cli.money import Budget
+from vidgo_async.cli.money import Budget, balance_of
 from vidgo_async.cli.options import Pace
 from vidgo_async.cli.report import Report
 from vidgo_async.cli.results import Results
 from vidgo_async.cli.rows import row_of_request
-from vidgo_async.cli.run import Job
-from vidgo_async.progress import Mode, View
-
-ASK_TIMEOUT = 10.0
-"""Seconds for a balance."""
+from vidgo_async.progress.modes import Mode
+from vidgo_async.progress.view import View
 
 
 class BatchRun:
@@ -63,13 +58,8 @@ class BatchRun:
         self._is_stopped = False
         self._page: Path | None = None
 
-    def job(self) -> Job:
-        """Return what `run` takes."""
-        return Job(
-            run=self._run, interrupt=self._interrupt, finish=self._finish, journal=self._journal
-        )
-
-    async def _run(self, vidgo: VidgoSession) -> None:
+    async def run(self, vidgo: VidgoSession) -> None:
+        """Run it to its end."""
         spending = self._results.spending
         spending.before = await balance_of(vidgo)
         if self._max_credits is not None:
@@ -137,8 +127,8 @@ class BatchRun:
 
     # --- The end ----------------------------------------------------------------------------
 
-    def _interrupt(self) -> bool:
-        """Buy nothing more, and wait for what is paid for."""
+    def interrupt(self) -> bool:
+        """Buy nothing more, and wait for what is paid for; tell whether it has begun."""
         if self._batch is None:
             return False
         self._is_stopped = True
@@ -150,7 +140,7 @@ class BatchRun:
         )
         return True
 
-    async def _finish(self) -> None:
+    async def finish(self) -> None:
         """Write the page and the failed rows, and sum up."""
         results = self._results
         self._report.failed += not results.is_complete
@@ -176,13 +166,3 @@ class BatchRun:
         """Open the page in a browser, if there is one."""
         if self._page is not None:
             webbrowser.open(self._page.absolute().as_uri())
-
-
-async def balance_of(vidgo: VidgoSession) -> float | None:
-    """Return the balance; None where it is not told."""
-    with anyio.move_on_after(ASK_TIMEOUT):
-        try:
-            return (await vidgo.balance()).credits
-        except VidgoError:
-            pass
-    return None

@@ -19,7 +19,7 @@ from vidgo_async.cli.preflight import preflight
 from vidgo_async.cli.report import FAILED, Report
 from vidgo_async.cli.results import Results
 from vidgo_async.cli.rows import Row, read_rows, rows_of_prompts
-from vidgo_async.cli.run import run
+from vidgo_async.cli.run import Job, run
 from vidgo_async.cli.server import Server
 from vidgo_async.cli.webhooks import as_webhook
 
@@ -52,7 +52,8 @@ def generate(
         server = Server.of(common, sandbox=sandbox or money.dry_run, webhook=webhook)
     journal = RunJournal(path, console, may_move=target.journal is None, again=target.again)
     try:
-        refused = preflight(rows, journal, money, server, console)
+        ask = None if sandbox else server.balance
+        refused = preflight(rows, journal, money, ask, console)
     except JournalError as error:
         console.error(f"vidgo-async: {error}")
         return FAILED
@@ -64,7 +65,7 @@ def generate(
     report.unsaved.keeps_journal = path is not None
     results = Results(rows, template, folder, report)
     batch = BatchRun(results, report, folder, pace, journal=journal, max_credits=money.max_credits)
-    status = run(batch.job(), report, server)
+    status = run(_job(batch, journal), report, server.open)
     if target.open:
         batch.open_page()
     return status
@@ -89,7 +90,11 @@ def resume(
     report.unsaved.keeps_journal = True
     results = Results([], NameTemplate(), folder, report)
     batch = BatchRun(results, report, folder, pace, journal=journal, resumes=True)
-    return run(batch.job(), report, server)
+    return run(_job(batch, journal), report, server.open)
+
+
+def _job(batch: BatchRun, journal: RunJournal) -> Job:
+    return Job(run=batch.run, interrupt=batch.interrupt, finish=batch.finish, journal=journal)
 
 
 def _check_pace(pace: Pace) -> None:

@@ -157,6 +157,15 @@ async def _settle(
     return int(report.failed > 0)
 
 
+def print_entry(console: Console, entry: Entry) -> None:
+    """Print a line about an entry of a journal or a queue."""
+    task_id = "-" if entry.task is None else entry.task.task_id
+    prompt = str(entry.request.input.get("prompt", entry.request.model))
+    line = f"{entry.id:>5}  {entry.state:<8}  {task_id:<40}  {prompt[:60]}"
+    record = {"entry": entry.id, "state": str(entry.state), "task_id": entry.task and task_id}
+    console.result(line, {**record, "prompt": prompt})
+
+
 def _find(entries: dict[int, Entry], number: int) -> Entry:
     if number not in entries:
         msg = f"there is no entry {number}"
@@ -167,7 +176,7 @@ def _find(entries: dict[int, Entry], number: int) -> Entry:
 def _print(entries: Iterable[Entry], state: EntryState | None, report: Report) -> None:
     for entry in entries:
         if state in {None, entry.state}:
-            report.print_entry(entry)
+            print_entry(report.console, entry)
 
 
 def _rename(path: Path) -> Path:

@@ -9,13 +9,36 @@ import math
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from typing import Protocol
 
-from vidgo_async._core.errors import SubmissionUnknownError
-from vidgo_async._core.models import Task
+import anyio
+
+from vidgo_async._core.errors import SubmissionUnknownError, VidgoError
+from vidgo_async._core.models import Balance, Task
 from vidgo_async._generation.outcome import Outcome
 
+ASK_TIMEOUT = 10.0
+"""Seconds for a balance."""
 Ask = Callable[[], Awaitable[float | None]]
 """Asks for the balance; None where it is not told."""
+
+
+class Account(Protocol):
+    """What knows the balance: a session."""
+
+    async def balance(self) -> Balance:
+        """Ask what is left."""
+        ...
+
+
+async def balance_of(account: Account) -> float | None:
+    """Return the balance; None where it is not told."""
+    with anyio.move_on_after(ASK_TIMEOUT):
+        try:
+            return (await account.balance()).credits
+        except VidgoError:
+            pass
+    return None
 
 
 class Spending:

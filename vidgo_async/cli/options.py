@@ -6,7 +6,7 @@ from typing import Annotated
 import attrs
 from cyclopts import Group, Parameter
 
-from vidgo_async.progress import Mode
+from vidgo_async.progress.modes import Mode
 from vidgo_async.requests import GrokImagine
 
 Out = Annotated[Path, Parameter(help="The folder to save into; made if missing.")]
@@ -30,7 +30,7 @@ Open = Annotated[
 TaskId = Annotated[str, Parameter(help="The ids of tasks that were bought before.")]
 
 
-@Parameter(name="*", group=Group.create_ordered("What to generate"))
+@Parameter(name="*", group=Group("What to generate", sort_key=1))
 @attrs.frozen(kw_only=True)
 class Source:
     """What to generate, beside prompts."""
@@ -49,7 +49,7 @@ class Source:
     image: Image = None
 
 
-@Parameter(name="*", group=Group.create_ordered("Where files go"))
+@Parameter(name="*", group=Group("Where files go", sort_key=2))
 @attrs.frozen(kw_only=True)
 class Target:
     """Where files go."""
@@ -76,7 +76,7 @@ class Target:
     open: Open = False
 
 
-@Parameter(name="*", group=Group.create_ordered("What may be spent"))
+@Parameter(name="*", group=Group("What may be spent", sort_key=3))
 @attrs.frozen(kw_only=True)
 class Money:
     """What may be spent."""
@@ -98,7 +98,7 @@ class Money:
     ] = False
 
 
-@Parameter(name="*", group=Group.create_ordered("How much at a time"))
+@Parameter(name="*", group=Group("How much at a time", sort_key=4))
 @attrs.frozen(kw_only=True)
 class Pace:
     """How much at a time, how long, and how it is shown."""
@@ -109,7 +109,7 @@ class Pace:
     progress: Annotated[Mode, Parameter(help="How progress is shown.")] = Mode.AUTO
 
 
-@Parameter(name="*", group=Group.create_ordered("Callbacks"))
+@Parameter(name="*", group=Group("Callbacks", sort_key=5))
 @attrs.frozen(kw_only=True)
 class Callbacks:
     """How ends are told, for those with a tunnel."""
@@ -122,7 +122,7 @@ class Callbacks:
     ] = None
 
 
-@Parameter(name="*", group=Group.create_ordered("Output and connection"))
+@Parameter(name="*", group=Group("Output and connection", sort_key=6))
 @attrs.frozen(kw_only=True)
 class Common:
     """What every command has."""

@@ -7,22 +7,28 @@ from collections.abc import Sequence
 
 import anyio
 
-from vidgo_async.cli.batches import balance_of
 from vidgo_async.cli.console import Console, count_of
 from vidgo_async.cli.journals import RunJournal
+from vidgo_async.cli.money import Ask
 from vidgo_async.cli.options import Money
 from vidgo_async.cli.report import OK, USAGE
 from vidgo_async.cli.rows import Row
-from vidgo_async.cli.server import Server
 
 ASK_FROM = 20
 """Requests that are not bought without a question."""
 
 
 def preflight(
-    rows: Sequence[Row], journal: RunJournal, money: Money, server: Server, console: Console
+    rows: Sequence[Row], journal: RunJournal, money: Money, ask: Ask | None, console: Console
 ) -> int | None:
     """Settle whether rows are bought.
+
+    Args:
+        rows: What to generate.
+        journal: Where it is written down, if it is.
+        money: What may be spent.
+        ask: Asks for the balance; None where nothing costs money.
+        console: Where to tell.
 
     Returns:
         None to go on; else the exit status.
@@ -30,13 +36,13 @@ def preflight(
     Raises:
         JournalError: The journal cannot be read.
     """
-    if not money.dry_run and (money.yes or server.in_sandbox or len(rows) < ASK_FROM):
+    if not money.dry_run and (money.yes or ask is None or len(rows) < ASK_FROM):
         return None
     new = anyio.run(functools.partial(journal.count_new, [row.request for row in rows]))
     if money.dry_run:
         _show_plan(rows, new, console)
         return OK
-    return None if new < ASK_FROM or _confirm(new, server, console) else USAGE
+    return None if ask is None or new < ASK_FROM or _confirm(new, ask, console) else USAGE
 
 
 def _show_plan(rows: Sequence[Row], new: int, console: Console) -> None:
@@ -47,9 +53,9 @@ def _show_plan(rows: Sequence[Row], new: int, console: Console) -> None:
     console.result(f"{count_of(len(rows), 'request')}: {parts}{known}", record)
 
 
-def _confirm(new: int, server: Server, console: Console) -> bool:
+def _confirm(new: int, ask: Ask, console: Console) -> bool:
     """Ask whether to go on, where there is a person to ask."""
-    balance = anyio.run(functools.partial(_ask_balance, server))
+    balance = anyio.run(ask)
     told = "unknown" if balance is None else f"{balance:g} credits"
     what = f"this buys {count_of(new, 'task')}; the balance is {told}"
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
@@ -61,8 +67,3 @@ def _confirm(new: int, server: Server, console: Console) -> bool:
         return True
     console.error("nothing was bought")
     return False
-
-
-async def _ask_balance(server: Server) -> float | None:
-    async with server.session() as vidgo:
-        return await balance_of(vidgo)

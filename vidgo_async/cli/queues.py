@@ -14,6 +14,7 @@ from vidgo_async._session.arguments import check_timeout
 from vidgo_async._session.session import VidgoSession
 from vidgo_async.cli.arguments import as_output_folder, as_requests, check_some, usage_errors
 from vidgo_async.cli.console import Console
+from vidgo_async.cli.journals import print_entry
 from vidgo_async.cli.options import Common, Image, MaxInFlight, Model, Out, Settings, Timeout
 from vidgo_async.cli.report import Report, about, task_record
 from vidgo_async.cli.run import Job, run
@@ -66,7 +67,7 @@ def work(
             on_outcome=on_outcome,
         )
 
-    return run(Job(run=job, journal=queue), report, server)
+    return run(Job(run=job, journal=queue), report, server.open)
 
 
 def install(url: Url, /, *, common: Common = Common()) -> int:  # noqa: B008
@@ -119,7 +120,7 @@ def status(
                 report.console.result(f"{name}: {states or 'empty'}", {"batch": name, **record})
             return
         for entry in await queue.entries(batch, state):
-            report.print_entry(entry)
+            print_entry(report.console, entry)
 
     return _run(url, common, job)
 

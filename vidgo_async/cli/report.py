@@ -16,7 +16,6 @@ from vidgo_async._files.filenames import file_name
 from vidgo_async._generation.outcome import Outcome
 from vidgo_async.cli.console import Console
 from vidgo_async.cli.unsaved import Unsaved
-from vidgo_async.journal import Entry
 
 OK, FAILED, USAGE, UNSAVED = 0, 1, 2, 3
 """Exit statuses; after a signal it is 128 and the signal's number."""
@@ -98,14 +97,6 @@ class Report:
         self.console.error(f"{about}: {text}")
 
     # --- Output -----------------------------------------------------------------------------
-
-    def print_entry(self, entry: Entry) -> None:
-        """Print a line about an entry of a journal or a queue."""
-        task_id = "-" if entry.task is None else entry.task.task_id
-        prompt = str(entry.request.input.get("prompt", entry.request.model))
-        line = f"{entry.id:>5}  {entry.state:<8}  {task_id:<40}  {prompt[:60]}"
-        record = {"entry": entry.id, "state": str(entry.state), "task_id": entry.task and task_id}
-        self.console.result(line, {**record, "prompt": prompt})
 
     def close(self) -> None:
         """Print what is paid for and not saved."""

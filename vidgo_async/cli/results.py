@@ -72,7 +72,7 @@ class Results:
             task = outcome.task
             is_new = task is not None and self.spending.is_new(task)
             seconds = seconds_since_submit(task) if task is not None and is_new else None
-            record = outcome_record(outcome, None, run=self._run, seconds=seconds)
+            record = outcome_record(outcome, str, run=self._run, seconds=seconds)
             console.result("", record or {})
         else:
             for path in outcome.paths:

@@ -13,13 +13,15 @@ from vidgo_async._core.errors import JournalError, VidgoError
 from vidgo_async._session.session import VidgoSession
 from vidgo_async.cli.report import FAILED, USAGE, Report
 from vidgo_async.cli.retries import printed_logs
-from vidgo_async.cli.server import PortError, Server
 from vidgo_async.cli.signals import Signals
+from vidgo_async.cli.webhooks import PortError
 
 SIGNALLED = 128
 """What a shell adds to the number of the signal that ended a program."""
 
 _Item = TypeVar("_Item")
+Open = Callable[[contextlib.AsyncExitStack], Awaitable[VidgoSession]]
+"""Makes a session for as long as a stack lasts: `Server.open`."""
 
 
 @attrs.frozen(kw_only=True)
@@ -35,10 +37,10 @@ class Job:
     """Open until after the session, which writes into it."""
 
 
-def run(job: Job, report: Report, server: Server) -> int:
+def run(job: Job, report: Report, open_session: Open) -> int:
     """Run a job; return the exit status."""
     try:
-        received = anyio.run(functools.partial(_run, job, report, server))
+        received = anyio.run(functools.partial(_run, job, report, open_session))
     except PortError as error:
         report.console.error(f"vidgo-async: {error}")
         return USAGE
@@ -61,7 +63,7 @@ def for_each(
     return Job(run=run_all)
 
 
-async def _run(job: Job, report: Report, server: Server) -> int | None:
+async def _run(job: Job, report: Report, open_session: Open) -> int | None:
     """Run a job; return the number of the signal that ended it, if any."""
     signals = Signals(job.interrupt)
     async with contextlib.AsyncExitStack() as stack:
@@ -72,7 +74,7 @@ async def _run(job: Job, report: Report, server: Server) -> int | None:
             stack.push_async_callback(job.finish)
         if job.journal is not None:
             await stack.enter_async_context(job.journal)
-        vidgo = await server.open(stack)
+        vidgo = await open_session(stack)
         # Read once the session is closed, which gives submits in flight some seconds.
         stack.callback(lambda: report.add_unclaimed(vidgo.unclaimed))
         await stack.enter_async_context(vidgo)

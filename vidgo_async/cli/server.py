@@ -8,12 +8,9 @@ import attrs
 
 from vidgo_async._polling.policies import FixedPolling
 from vidgo_async._session.session import VidgoSession
+from vidgo_async.cli.money import balance_of
 from vidgo_async.cli.options import Common
 from vidgo_async.cli.webhooks import Webhook
-
-
-class PortError(Exception):
-    """The port of `--webhook-port` is taken."""
 
 
 @attrs.frozen
@@ -46,6 +43,11 @@ class Server:
         proxy: dict[str, Any] = {"proxy": self.proxy} if self.proxy else {"trust_env": True}
         return VidgoSession(**self._callbacks(), **proxy)
 
+    async def balance(self) -> float | None:
+        """Return the balance; None where it is not told."""
+        async with self.session() as vidgo:
+            return await balance_of(vidgo)
+
     async def open(self, stack: contextlib.AsyncExitStack) -> VidgoSession:
         """Start what it needs, for as long as the stack lasts; return a session to enter.
 
@@ -53,7 +55,7 @@ class Server:
             PortError: The port for callbacks is taken.
         """
         if self.webhook is not None:
-            await _take_callbacks(stack, self.webhook)
+            await self.webhook.take_callbacks(stack)
         return await self._sandbox_session(stack) if self.in_sandbox else self.session()
 
     async def _sandbox_session(self, stack: contextlib.AsyncExitStack) -> VidgoSession:
@@ -75,14 +77,3 @@ class Server:
         if self.webhook is None:
             return {}
         return {"callback_url": self.webhook.url, "webhooks": self.webhook.receiver}
-
-
-async def _take_callbacks(stack: contextlib.AsyncExitStack, webhook: Webhook) -> None:
-    # Imported late, as above.
-    from vidgo_async.webhooks.aiohttp import serving  # noqa: PLC0415
-
-    try:
-        await stack.enter_async_context(serving(webhook.receiver, webhook.port))
-    except OSError as error:
-        msg = f"cannot take callbacks on --webhook-port {webhook.port}: {error.strerror}"
-        raise PortError(msg) from error

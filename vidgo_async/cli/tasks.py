@@ -28,7 +28,7 @@ def status(*task_ids: TaskId, common: Common = Common()) -> int:  # noqa: B008 -
         except VidgoError as error:
             report.print_error(task_id, error)
 
-    ended = run(for_each(poll, known_ids), report, server)
+    ended = run(for_each(poll, known_ids), report, server.open)
     records = [task_record(found[task_id]) for task_id in known_ids if task_id in found]
     report.console.table(("task_id", "status", "progress", "credits", "error"), records)
     return ended
@@ -56,7 +56,7 @@ def wait(
         else:
             await report.save(vidgo.download, task)
 
-    return run(for_each(wait_and_save, known_ids), report, server)
+    return run(for_each(wait_and_save, known_ids), report, server.open)
 
 
 def download(
@@ -81,4 +81,4 @@ def download(
         else:
             report.add_failure(task_id, VidgoError(f"not finished yet: {task.status}"))
 
-    return run(for_each(poll_and_save, known_ids), report, server)
+    return run(for_each(poll_and_save, known_ids), report, server.open)

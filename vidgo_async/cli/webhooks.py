@@ -1,5 +1,7 @@
 """`--webhook-url` and `--webhook-port`: the receiver of a run, for those with a tunnel."""
 
+import contextlib
+
 import attrs
 
 from vidgo_async._core.callback_url import check_callback_url
@@ -7,6 +9,10 @@ from vidgo_async.cli.options import Callbacks
 from vidgo_async.webhooks import WebhookReceiver
 
 MAX_PORT = 65535
+
+
+class PortError(Exception):
+    """The port of `--webhook-port` is taken."""
 
 
 @attrs.frozen
@@ -17,6 +23,21 @@ class Webhook:
     url: str
     """The public address, which leads to the port."""
     port: int
+
+    async def take_callbacks(self, stack: contextlib.AsyncExitStack) -> None:
+        """Take callbacks for as long as the stack lasts.
+
+        Raises:
+            PortError: The port is taken.
+        """
+        # Imported late: only these options need a web server.
+        from vidgo_async.webhooks.aiohttp import serving  # noqa: PLC0415
+
+        try:
+            await stack.enter_async_context(serving(self.receiver, self.port))
+        except OSError as error:
+            msg = f"cannot take callbacks on --webhook-port {self.port}: {error.strerror}"
+            raise PortError(msg) from error
 
 
 def as_webhook(options: Callbacks) -> Webhook | None:

@@ -14,13 +14,13 @@ import attrs
 
 from vidgo_async._core.concurrency import now, run_shielded, wait_shielded
 from vidgo_async._generation.outcome import Outcome
+from vidgo_async.progress.cleaning import clean_line
 from vidgo_async.progress.modes import Mode, find_place, fitting, is_terminal
 from vidgo_async.progress.notebook import Display
 from vidgo_async.progress.output import Output
 from vidgo_async.progress.prints import Printed, Prints
 from vidgo_async.progress.screen import Renderer, Screen
 from vidgo_async.progress.snapshot import Credits, Snapshot, Tally, Watched, take
-from vidgo_async.progress.cleaning import clean_line
 from vidgo_async.progress.text import end_line, heartbeat
 from vidgo_async.progress.writer import Writer
 
