@@ -5,10 +5,11 @@ the user's own.
 """
 
 import os
+import tomllib
 from pathlib import Path
 from typing import Any
 
-from cyclopts import App, ArgumentCollection
+from cyclopts import App, ArgumentCollection, CycloptsError
 from cyclopts.config import Env, Toml
 
 NAME = "vidgo.toml"
@@ -17,30 +18,33 @@ NAME = "vidgo.toml"
 
 def configs() -> list[Any]:
     """Return where options come from, the first one first."""
-    files = [Tables(Path(NAME)), Tables(_user_folder() / NAME)]
-    return [Env("VIDGO_", command=False, show=False), *files]
+    return [Env("VIDGO_", command=False, show=False), _read_files]
 
 
-class Tables(Toml):
-    """A file of options; what is not in the table of a command is refused."""
+def _read_files(app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
+    for folder in (Path(), _user_folder()):
+        file = folder / NAME
+        if file.is_file():
+            _check(file)
+            Toml(file, search_parents=False)(app, commands, arguments)
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(path, must_exist=False, search_parents=False)
 
-    def __call__(self, app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
-        """Give a command the options of its table.
+def _check(file: Path) -> None:
+    """Refuse a file that cannot be read, or has options in no table.
 
-        Raises:
-            ValueError: An option stands in no table.
-        """
-        loose = [key for key, value in self.config.items() if not isinstance(value, dict)]
-        if loose:
-            key = loose[0]
-            msg = f"{self.path}: {key} stands in no table; put it under its command: [generate]"
-            if "key" in key:
-                msg = f"{self.path}: {key} is no option; the key comes from VIDGO_API_KEY"
-            raise ValueError(msg)
-        super().__call__(app, commands, arguments)
+    Raises:
+        CycloptsError: So it is; the program prints it, and exits with 2.
+    """
+    try:
+        found = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CycloptsError(msg=f"{file}: {error}") from error
+    for name, value in found.items():
+        if not isinstance(value, dict):
+            advice = "put it under its command, such as [generate]"
+            if "key" in name:
+                advice = "the key comes from VIDGO_API_KEY"
+            raise CycloptsError(msg=f"{file}: {name} stands in no table; {advice}")
 
 
 def _user_folder() -> Path:

@@ -113,7 +113,7 @@ class Asker:
 async def _online(vidgo: VidgoSession, asker: Asker) -> list[Finding]:
     address = vidgo.base_url
     date = await asker.date_of(address)
-    host = FILE_HOST if address.endswith("vidgo.ai") else address
+    host = _file_host(address)
     files = await asker.date_of(host)
     advice = "check the network, the proxy and VIDGO_BASE_URL"
     return [
@@ -122,6 +122,11 @@ async def _online(vidgo: VidgoSession, asker: Asker) -> list[Finding]:
         _clock(date),
         _reached("file host", host, files, (UNSURE, "a firewall may let only the API through")),
     ]
+
+
+def _file_host(address: str) -> str:
+    """Return where files are: those of another server than Vidgo's are taken to be on it."""
+    return FILE_HOST if address.endswith(".vidgo.ai") else address
 
 
 async def _account(vidgo: VidgoSession) -> list[Finding]:
