@@ -94,7 +94,7 @@ def test_an_address_that_does_not_answer(monkeypatch: pytest.MonkeyPatch, progra
 def test_the_clock(program: Program, date: str | None, result: str) -> None:
     """It is compared with the date of an answer."""
     if date is not None:
-        program.sandbox.inject(answer(404, "", {"Date": date}), call=None, skip=1, times=None)
+        program.sandbox.inject(answer(404, "", {"Date": date}), call=None)
     _, found = findings(program)
     assert found["clock"]["result"] == result
 
