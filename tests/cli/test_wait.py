@@ -81,3 +81,19 @@ async def test_existing_file_is_never_overwritten(tmp_path: Path) -> None:
     assert count_frames(tmp_path / f"{task_id}-3.mp4") > 24
     assert f"{task_id}-3.mp4" in run.out
     assert len(names_in(tmp_path)) == 3
+
+
+def test_a_log_that_is_there_is_kept_up(program: Program, tmp_path: Path) -> None:
+    """What `wait` saves into the folder of a run is on its page, with the prompt of that run."""
+    assert program("generate", FOX, "a hare", "--timeout", "2", "--out", "films").status == 3
+    page = tmp_path / "films/index.html"
+    assert "Not saved" in page.read_text()
+    ids = list(program.sandbox.tasks)
+    data = {"status": "failed", "error_message": "no GPU"}
+    program.sandbox.inject(answer(200, {"code": 200, "data": data}), "status", task_id=ids[1])
+    assert program("wait", *ids, "--out", "films").status == 1
+    shown = page.read_text()
+    assert f'href="{ids[0]}.mp4"' in shown
+    assert FOX in shown
+    assert "no GPU" in shown
+    assert "Not saved" not in shown

@@ -129,7 +129,7 @@ def test_a_file_is_not_forgotten(tmp_path: Path) -> None:
     assert [record.files for record in merge(read(folder))] == [("a.mp4",)]
 
 
-@pytest.mark.parametrize("state", ["failed", "unsaved", "unknown"])
+@pytest.mark.parametrize("state", ["failed", "unknown"])
 def test_a_later_run_supersedes(state: str, tmp_path: Path) -> None:
     """What is not saved goes once a later run has the same request, however that ended."""
     folder = Folder(tmp_path)
@@ -137,6 +137,16 @@ def test_a_later_run_supersedes(state: str, tmp_path: Path) -> None:
     folder.add("b", state=state)
     folder.add("a", state="failed", run=LATER, parameters={"seed": 1, "duration": 6})
     assert merged(folder) == [("a", "failed"), ("b", state)]
+
+
+def test_what_was_paid_for_stays(tmp_path: Path) -> None:
+    """A task that is not collected is shown until it is, also where its request was bought again."""
+    folder = Folder(tmp_path)
+    folder.add("a", state="unsaved", task_id="1")
+    folder.add("a", state="saved", task_id="2", run=LATER)
+    assert merged(folder) == [("a", "saved"), ("a", "unsaved")]
+    folder.add("a", state="saved", task_id="1", run=LATER)
+    assert merged(folder) == [("a", "saved"), ("a", "saved")]
 
 
 def test_other_requests_do_not_supersede(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from vidgo_async._core.models import Request, Task
 from vidgo_async._generation.batch import Batch
 from vidgo_async._generation.outcome import Outcome
 from vidgo_async._session.session import VidgoSession
+from vidgo_async.cli.folders import page_of
 from vidgo_async.cli.journals import RunJournal
 from vidgo_async.cli.money import Budget, balance_of
 from vidgo_async.cli.options import Pace
@@ -145,22 +146,13 @@ class BatchRun:
         results = self._results
         self._report.failed += not results.is_complete
         results.write_failed()
-        self._page = await self._write_page()
+        self._page = await page_of(self._folder, self._console)
         for line in results.lines(again=self._journal.journal is not None):
             self._console.say(line)
         if self._page is not None:
             self._console.say(f"page: {self._page}")
         if self._console.is_json:
             self._console.result("", results.record(self._page))
-
-    async def _write_page(self) -> Path | None:
-        from vidgo_async.page import write_page  # noqa: PLC0415 - late: not needed before
-
-        try:
-            return await write_page(self._folder)
-        except (OSError, ValueError) as error:
-            self._console.say(f"no page: {error}")
-            return None
 
     def open_page(self) -> None:
         """Open the page in a browser, if there is one."""

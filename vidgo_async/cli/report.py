@@ -15,6 +15,7 @@ from vidgo_async._files.downloads import Download, save_files, save_free
 from vidgo_async._files.filenames import file_name
 from vidgo_async._generation.outcome import Outcome
 from vidgo_async.cli.console import Console
+from vidgo_async.cli.folders import TaskFolder
 from vidgo_async.cli.unsaved import Unsaved
 
 OK, FAILED, USAGE, UNSAVED = 0, 1, 2, 3
@@ -29,6 +30,7 @@ class Report:
         self.failed: int = 0
         self.unsaved: Unsaved = Unsaved(out, in_sandbox=in_sandbox)
         self._out = out
+        self._folder = TaskFolder(out, console)
         self._states: dict[str, str] = {}
 
     @property
@@ -66,6 +68,7 @@ class Report:
         """Save the files of a task that ended; one that is lost does not stop the others."""
         if task.failed:
             self.add_failure(task.task_id, TaskFailedError(task))
+            await self._folder.add(task, ())
             return
         if not task.files:
             self.add_failure(task.task_id, VidgoError("finished without a file"))
@@ -81,6 +84,11 @@ class Report:
                 self.add_failure(task.task_id, result)
         if len(paths) == len(results):
             self.unsaved.remove(task.task_id)
+            await self._folder.add(task, paths)
+
+    async def write_page(self) -> None:
+        """Write the page of the folder anew, if it has a log."""
+        await self._folder.finish()
 
     # --- Failures ---------------------------------------------------------------------------
 

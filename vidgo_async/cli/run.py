@@ -51,7 +51,9 @@ def run(job: Job, report: Report, open_session: Open) -> int:
 
 
 def for_each(
-    call: Callable[[VidgoSession, _Item], Coroutine[Any, Any, None]], items: Sequence[_Item]
+    call: Callable[[VidgoSession, _Item], Coroutine[Any, Any, None]],
+    items: Sequence[_Item],
+    finish: Callable[[], Awaitable[None]] | None = None,
 ) -> Job:
     """Make a job of one call for each item, all at once."""
 
@@ -60,7 +62,7 @@ def for_each(
             for item in items:
                 group.start_soon(call, vidgo, item)
 
-    return Job(run=run_all)
+    return Job(run=run_all, finish=finish)
 
 
 async def _run(job: Job, report: Report, open_session: Open) -> int | None:

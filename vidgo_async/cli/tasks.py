@@ -56,7 +56,7 @@ def wait(
         else:
             await report.save(vidgo.download, task)
 
-    return run(for_each(wait_and_save, known_ids), report, server.open)
+    return run(for_each(wait_and_save, known_ids, report.write_page), report, server.open)
 
 
 def download(
@@ -81,4 +81,4 @@ def download(
         else:
             report.add_failure(task_id, VidgoError(f"not finished yet: {task.status}"))
 
-    return run(for_each(poll_and_save, known_ids), report, server.open)
+    return run(for_each(poll_and_save, known_ids, report.write_page), report, server.open)

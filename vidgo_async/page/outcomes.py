@@ -22,6 +22,10 @@ class State(StrEnum):
     UNKNOWN = "unknown"
 
 
+PAID = frozenset({State.SAVED, State.UNSAVED})
+"""What was bought is shown, whatever came later."""
+
+
 @attrs.frozen(kw_only=True)
 class Record:
     """One line: a request, and how it ended. What a line lacks is empty or None."""
@@ -65,8 +69,8 @@ def read_records(path: Path) -> list[Record]:
 def merge(records: Iterable[Record]) -> list[Record]:
     """Return what still holds: the newest run first, each in the order of its batch.
 
-    The last record of a task counts. One that is not saved goes once a later run has the same
-    request: that one tells how it went on.
+    The last record of a task counts. One that cost nothing, or of which that is not known, goes once
+    a later run has the same request: that one tells how it went on.
     """
     current = _last_of_each_task(records)
     newest: dict[str, str] = {}
@@ -76,7 +80,7 @@ def merge(records: Iterable[Record]) -> list[Record]:
     kept = [
         record
         for record in current
-        if record.state is State.SAVED or record.run >= newest.get(record.request or "", "")
+        if record.state in PAID or record.run >= newest.get(record.request or "", "")
     ]
     kept.sort(key=lambda record: record.number)
     kept.sort(key=lambda record: record.run, reverse=True)
