@@ -140,7 +140,7 @@ def test_failed_rows_can_be_tried_again(program: Program, tmp_path: Path) -> Non
     program.sandbox.inject(failed_at_once(), "submit", times=2, skip=1)
     run = program("generate", "--from", "rows.csv", "--out", "films", "--no-journal")
     assert run.status == 1
-    assert "2 failed, and cost nothing: try them again with --from films/failed.jsonl" in run.err
+    assert "2 failed, and cost nothing; try again with --from films/failed.jsonl" in run.err
     rows = records((tmp_path / "films/failed.jsonl").read_text())
     assert len(rows) == 2
     command = ("generate", "--from", "films/failed.jsonl", "--out", "films", "--no-journal")

@@ -16,11 +16,8 @@ from tests.support.webhooks import TOKEN, flat
 from vidgo_async.sandbox import Sandbox
 
 FASTAPI, STARLETTE = (
-    next(block for block in python_blocks(name) if mark in block)
-    for name, mark in (
-        ("README.md", "app = FastAPI("),
-        ("vidgo_async/webhooks/README.md", "app = Starlette("),
-    )
+    next(block for block in python_blocks("vidgo_async/webhooks/README.md") if mark in block)
+    for mark in ("app = FastAPI(", "app = Starlette(")
 )
 HANDLER = next(
     block for block in python_blocks("vidgo_async/webhooks/README.md") if "def take" in block

@@ -34,6 +34,7 @@ class Results:
         self.rows = rows
         self._template = template
         self._folder = folder
+        self._root = folder.absolute()
         self._report = report
         self._states = Counter[str]()
         self._failed: list[int] = []
@@ -72,11 +73,16 @@ class Results:
             task = outcome.task
             is_new = task is not None and self.spending.is_new(task)
             seconds = seconds_since_submit(task) if task is not None and is_new else None
-            record = outcome_record(outcome, str, run=self._run, seconds=seconds)
+            record = outcome_record(outcome, self._shown, run=self._run, seconds=seconds)
             console.result("", record or {})
         else:
             for path in outcome.paths:
-                console.result(str(path), {})
+                console.result(self._shown(path), {})
+
+    def _shown(self, path: Path) -> str:
+        """Return a path as one that is saved now: a journal has it from the root of the disk."""
+        is_here = path.is_relative_to(self._root)
+        return str(self._folder / path.relative_to(self._root) if is_here else path)
 
     # --- At the end -------------------------------------------------------------------------
 
@@ -120,8 +126,8 @@ class Results:
             lines.append(f"{known} (--again buys anew)")
         if self._failed:
             rows = shlex.join(["--from", str(self._folder / FAILED_ROWS)])
-            how = "the same command tries them again" if again else f"try them again with {rows}"
-            lines.append(f"{len(self._failed)} failed, and cost nothing: {how}")
+            how = "the same command" if again else rows
+            lines.append(f"{len(self._failed)} failed, and cost nothing; try again with {how}")
         if self.not_sent:
             lines.append(f"{self.not_sent} not sent: nothing was bought for them")
         return [*lines, self.spending.line()]

@@ -66,7 +66,7 @@ class Output:
             if self.stream.isatty() and other.stream.isatty():
                 return True
             first, second = os.fstat(self.stream.fileno()), os.fstat(other.stream.fileno())
-            return os.path.samestat(first, second)
+            return (first.st_dev, first.st_ino) == (second.st_dev, second.st_ino)
         except (OSError, ValueError):  # closed, or no file
             return self.stream is other.stream
 

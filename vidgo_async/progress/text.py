@@ -23,7 +23,8 @@ def end_line(outcome: Outcome, number: int, total: int | None, seconds: float | 
     where = f"{number}" if total is None else f"{number} of {total}"
     about = f"{where}: {shorten(prompt_of(outcome.request), SHORT)}"
     if outcome.error is not None:
-        return f"{about}: failed: {clean_line(str(outcome.error))}"
+        reason = str(outcome.error).removeprefix(f"task {outcome.error.task_id} failed: ")
+        return f"{about}: failed: {clean_line(reason)}"
     after = "" if seconds is None else f" after {seconds:.0f} s"
     cost = outcome.task.credits
     price = "" if cost is None else f", {amount(cost)} credits"
