@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from vidgo_async import Entry, Journal
-from vidgo_async.cli.journals import NAME
+from vidgo_async.cli.running.journals import NAME
 from vidgo_async.sandbox import Sandbox
 
 PAUSE = (0.6, 2.7)

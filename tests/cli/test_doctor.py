@@ -14,7 +14,7 @@ import pytest
 
 from tests.support.program import FOX, PROGRAM, Program, Start, ended, read_until, started
 from vidgo_async import VidgoSession
-from vidgo_async.cli import doctor
+from vidgo_async.cli.commands import doctor
 from vidgo_async.sandbox import answer
 
 

@@ -12,7 +12,7 @@ import pytest
 from tests.support.faults import InFlight
 from tests.support.program import FOX, Program, Start, ended, leave, of, started, until
 from vidgo_async import Journal
-from vidgo_async.cli.journals import NAME
+from vidgo_async.cli.running.journals import NAME
 from vidgo_async.sandbox import Sandbox, after, answer, reset_after, slow
 
 HARE = "a hare"
@@ -194,7 +194,7 @@ def test_where_locks_do_not_work(
 
 def test_the_state_folder(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
     """By default it is where such programs keep theirs."""
-    from vidgo_async.cli.journals import _state_folder  # noqa: PLC0415
+    from vidgo_async.cli.running.journals import _state_folder  # noqa: PLC0415
 
     monkeypatch.delenv("XDG_STATE_HOME", raising=False)
     monkeypatch.delenv("LOCALAPPDATA", raising=False)

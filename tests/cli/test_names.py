@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from vidgo_async import GenerationRequest
 from vidgo_async._files.stems import MAX_BYTES
-from vidgo_async.cli.names import DEFAULT, NameTemplate
-from vidgo_async.cli.rows import Row
+from vidgo_async.cli.inputs.names import DEFAULT, NameTemplate
+from vidgo_async.cli.inputs.rows import Row
 
 FOX = "A fox, in snow"
 

@@ -132,6 +132,6 @@ async def test_help_loads_no_command() -> None:
     run = await anyio.run_process([sys.executable, "-c", code])
     loaded = run.stdout.decode().splitlines()[-1]
     assert "'vidgo_async.cli.program'" in loaded
-    assert "vidgo_async.cli.generate" not in loaded
+    assert "vidgo_async.cli.commands.generate" not in loaded
     assert "vidgo_async.progress" not in loaded
     assert "vidgo_async.sandbox" not in loaded

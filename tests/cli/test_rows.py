@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from tests.support.uploads import PNG, data_url, picture
 from vidgo_async import GenerationRequest, GrokImagine
-from vidgo_async.cli.arguments import Defaults
-from vidgo_async.cli.rows import Row, RowsError, dump_row, read_rows, rows_of_prompts
+from vidgo_async.cli.inputs.arguments import Defaults
+from vidgo_async.cli.inputs.rows import Row, RowsError, dump_row, read_rows, rows_of_prompts
 
 GROK = Defaults("grok-imagine")
 OTHER = Defaults("veo3")

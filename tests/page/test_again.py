@@ -8,7 +8,7 @@ import attrs
 import pytest
 
 from vidgo_async import GrokImagine
-from vidgo_async.cli.arguments import as_requests
+from vidgo_async.cli.inputs.arguments import as_requests
 from vidgo_async.page.again import MAX_COMMAND, PICTURES, command
 from vidgo_async.page.outcomes import Record, State
 

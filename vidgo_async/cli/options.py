@@ -18,10 +18,14 @@ Settings = Annotated[
     Parameter(name="--set", help="A parameter of the model, key=value.", negative=()),
 ]
 Image = Annotated[str | None, Parameter(help="A picture to begin with: a path or a URL.")]
+OUTPUT = Group("Output and connection", sort_key=6)
 InSandbox = Annotated[
     bool,
     Parameter(
-        help="Use a server inside this program: no key, no cost.", negative=(), show_default=False
+        group=OUTPUT,
+        help="Use a server inside this program: no key, no cost.",
+        negative=(),
+        show_default=False,
     ),
 ]
 Open = Annotated[
@@ -122,7 +126,7 @@ class Callbacks:
     ] = None
 
 
-@Parameter(name="*", group=Group("Output and connection", sort_key=6))
+@Parameter(name="*", group=OUTPUT)
 @attrs.frozen(kw_only=True)
 class Common:
     """What every command has."""

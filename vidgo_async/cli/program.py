@@ -76,12 +76,12 @@ app: App = App(
 # By name, so that a command and all that it needs are imported only when it runs.
 for _name, (_file, _help, _example) in COMMANDS.items():
     _epilogue = f"Example: vidgo-async {_example}"
-    app.command(f"vidgo_async.cli.{_file}:{_name}", help=_help, help_epilogue=_epilogue)
+    app.command(f"vidgo_async.cli.commands.{_file}:{_name}", help=_help, help_epilogue=_epilogue)
 queue: App = App(name="queue", help="What is in a queue on PostgreSQL.")
 app.command(queue)
 for _name, (_help, _example) in QUEUE.items():
     _epilogue = f"Example: vidgo-async queue {_name} {_example}"
-    queue.command(f"vidgo_async.cli.queues:{_name}", help=_help, help_epilogue=_epilogue)
+    queue.command(f"vidgo_async.cli.commands.queues:{_name}", help=_help, help_epilogue=_epilogue)
 app.register_install_completion_command()  # pyright: ignore[reportUnknownMemberType] - its kwargs
 
 

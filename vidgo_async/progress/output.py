@@ -66,9 +66,9 @@ class Output:
             if self.stream.isatty() and other.stream.isatty():
                 return True
             first, second = os.fstat(self.stream.fileno()), os.fstat(other.stream.fileno())
-            return (first.st_dev, first.st_ino) == (second.st_dev, second.st_ino)
         except (OSError, ValueError):  # closed, or no file
             return self.stream is other.stream
+        return (first.st_dev, first.st_ino) == (second.st_dev, second.st_ino)
 
 
 def _has_descriptor(stream: TextIO | None) -> bool:

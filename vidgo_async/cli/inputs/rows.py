@@ -13,8 +13,8 @@ from pathlib import Path
 import attrs
 
 from vidgo_async._core.models import Request
-from vidgo_async.cli.arguments import Defaults, RequestMaker
-from vidgo_async.cli.tables import PROMPT, Problem, Record, attempt, read_records
+from vidgo_async.cli.inputs.arguments import Defaults, RequestMaker
+from vidgo_async.cli.inputs.tables import PROMPT, Problem, Record, attempt, read_records
 
 MAX_SHOWN = 20
 """Wrong rows that are named one by one."""

@@ -8,9 +8,9 @@ from typing import Annotated
 import anyio
 from cyclopts import Parameter
 
-from vidgo_async.cli.arguments import usage_errors
-from vidgo_async.cli.console import Console
+from vidgo_async.cli.inputs.arguments import usage_errors
 from vidgo_async.cli.options import Common, Open
+from vidgo_async.cli.outputs.console import Console
 
 
 def page(

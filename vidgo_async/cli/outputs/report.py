@@ -14,9 +14,9 @@ from vidgo_async._core.models import Task
 from vidgo_async._files.downloads import Download, save_files, save_free
 from vidgo_async._files.filenames import file_name
 from vidgo_async._generation.outcome import Outcome
-from vidgo_async.cli.console import Console
-from vidgo_async.cli.folders import TaskFolder
-from vidgo_async.cli.unsaved import Unsaved
+from vidgo_async.cli.outputs.console import Console
+from vidgo_async.cli.outputs.folders import TaskFolder
+from vidgo_async.cli.outputs.unsaved import Unsaved
 
 OK, FAILED, USAGE, UNSAVED = 0, 1, 2, 3
 """Exit statuses; after a signal it is 128 and the signal's number."""

@@ -11,10 +11,10 @@ import attrs
 
 from vidgo_async._core.errors import JournalError, VidgoError
 from vidgo_async._session.session import VidgoSession
-from vidgo_async.cli.report import FAILED, USAGE, Report
-from vidgo_async.cli.retries import printed_logs
-from vidgo_async.cli.signals import Signals
-from vidgo_async.cli.webhooks import PortError
+from vidgo_async.cli.outputs.report import FAILED, USAGE, Report
+from vidgo_async.cli.outputs.retries import printed_logs
+from vidgo_async.cli.running.signals import Signals
+from vidgo_async.cli.running.webhooks import PortError
 
 SIGNALLED = 128
 """What a shell adds to the number of the signal that ended a program."""

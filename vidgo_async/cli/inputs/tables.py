@@ -14,7 +14,7 @@ from typing import Any, NoReturn, TypeVar, cast
 
 import attrs
 
-from vidgo_async.cli.arguments import read_value
+from vidgo_async.cli.inputs.arguments import read_value
 
 MODEL, NAME, IMAGE, PROMPT, INPUT = "model", "name", "image", "prompt", "input"
 _BESIDE_INPUT = (MODEL, NAME, IMAGE)

@@ -6,12 +6,12 @@ from vidgo_async._core.errors import VidgoError
 from vidgo_async._core.models import Task
 from vidgo_async._session.arguments import check_timeout
 from vidgo_async._session.session import VidgoSession
-from vidgo_async.cli.arguments import as_output_folder, as_task_ids, usage_errors
-from vidgo_async.cli.console import Console
+from vidgo_async.cli.inputs.arguments import as_output_folder, as_task_ids, usage_errors
 from vidgo_async.cli.options import Common, Out, TaskId, Timeout
-from vidgo_async.cli.report import Report, task_record
-from vidgo_async.cli.run import for_each, run
-from vidgo_async.cli.server import Server
+from vidgo_async.cli.outputs.console import Console
+from vidgo_async.cli.outputs.report import Report, task_record
+from vidgo_async.cli.running.run import for_each, run
+from vidgo_async.cli.running.server import Server
 
 
 def status(*task_ids: TaskId, common: Common = Common()) -> int:  # noqa: B008 - frozen

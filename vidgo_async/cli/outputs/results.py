@@ -13,12 +13,12 @@ import attrs
 from vidgo_async._core.errors import NotFoundError, SubmissionUnknownError
 from vidgo_async._generation.outcome import Outcome, Pending, Success
 from vidgo_async._generation.outcome_record import outcome_record, seconds_since_submit, state_of
-from vidgo_async.cli.console import count_of
-from vidgo_async.cli.money import Spending
-from vidgo_async.cli.names import NameTemplate
-from vidgo_async.cli.report import Report
-from vidgo_async.cli.rows import Row, dump_row
-from vidgo_async.cli.tables import Problem, read_records
+from vidgo_async.cli.inputs.names import NameTemplate
+from vidgo_async.cli.inputs.rows import Row, dump_row
+from vidgo_async.cli.inputs.tables import Problem, read_records
+from vidgo_async.cli.outputs.console import count_of
+from vidgo_async.cli.outputs.report import Report
+from vidgo_async.cli.running.money import Spending
 
 FAILED_ROWS = "failed.jsonl"
 """Its name in the folder: the failed rows, as `--from` takes them."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from vidgo_async._core.concurrency import Threads
 from vidgo_async._core.models import Task
 from vidgo_async._files.outcome_log import NAME, OutcomeLog
-from vidgo_async.cli.console import Console
+from vidgo_async.cli.outputs.console import Console
 
 
 class TaskFolder:

@@ -12,13 +12,13 @@ from vidgo_async._core.validators import check_count
 from vidgo_async._generation.outcome import Outcome
 from vidgo_async._session.arguments import check_timeout
 from vidgo_async._session.session import VidgoSession
-from vidgo_async.cli.arguments import as_output_folder, as_requests, check_some, usage_errors
-from vidgo_async.cli.console import Console
-from vidgo_async.cli.journals import print_entry
+from vidgo_async.cli.commands.journals import print_entry
+from vidgo_async.cli.inputs.arguments import as_output_folder, as_requests, check_some, usage_errors
 from vidgo_async.cli.options import Common, Image, MaxInFlight, Model, Out, Settings, Timeout
-from vidgo_async.cli.report import Report, about, task_record
-from vidgo_async.cli.run import Job, run
-from vidgo_async.cli.server import Server
+from vidgo_async.cli.outputs.console import Console
+from vidgo_async.cli.outputs.report import Report, about, task_record
+from vidgo_async.cli.running.run import Job, run
+from vidgo_async.cli.running.server import Server
 from vidgo_async.journal import Entry, EntryState
 from vidgo_async.requests import GrokImagine
 

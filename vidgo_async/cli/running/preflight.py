@@ -7,12 +7,12 @@ from collections.abc import Sequence
 
 import anyio
 
-from vidgo_async.cli.console import Console, count_of
-from vidgo_async.cli.journals import RunJournal
-from vidgo_async.cli.money import Ask
+from vidgo_async.cli.inputs.rows import Row
 from vidgo_async.cli.options import Money
-from vidgo_async.cli.report import OK, USAGE
-from vidgo_async.cli.rows import Row
+from vidgo_async.cli.outputs.console import Console, count_of
+from vidgo_async.cli.outputs.report import OK, USAGE
+from vidgo_async.cli.running.journals import RunJournal
+from vidgo_async.cli.running.money import Ask
 
 ASK_FROM = 20
 """Requests that are not bought without a question."""

@@ -7,12 +7,12 @@ from cyclopts import Parameter
 
 from vidgo_async._core.errors import VidgoError
 from vidgo_async._session.session import VidgoSession
-from vidgo_async.cli.arguments import check_some, usage_errors
-from vidgo_async.cli.console import Console
+from vidgo_async.cli.inputs.arguments import check_some, usage_errors
 from vidgo_async.cli.options import Common, InSandbox
-from vidgo_async.cli.report import Report
-from vidgo_async.cli.run import Job, for_each, run
-from vidgo_async.cli.server import Server
+from vidgo_async.cli.outputs.console import Console
+from vidgo_async.cli.outputs.report import Report
+from vidgo_async.cli.running.run import Job, for_each, run
+from vidgo_async.cli.running.server import Server
 
 
 def upload(

@@ -26,11 +26,11 @@ from vidgo_async._core.errors import (
     VidgoError,
 )
 from vidgo_async._session.session import VidgoSession
-from vidgo_async.cli.arguments import as_output_folder
-from vidgo_async.cli.console import Console
+from vidgo_async.cli.inputs.arguments import as_output_folder
 from vidgo_async.cli.options import Common, InSandbox
-from vidgo_async.cli.report import FAILED, OK
-from vidgo_async.cli.server import Server
+from vidgo_async.cli.outputs.console import Console
+from vidgo_async.cli.outputs.report import FAILED, OK
+from vidgo_async.cli.running.server import Server
 from vidgo_async.journal import Journal
 
 FILE_HOST = "https://storage.vidgo.ai"

@@ -10,13 +10,13 @@ from vidgo_async._core.models import Request, Task
 from vidgo_async._generation.batch import Batch
 from vidgo_async._generation.outcome import Outcome
 from vidgo_async._session.session import VidgoSession
-from vidgo_async.cli.folders import page_of
-from vidgo_async.cli.journals import RunJournal
-from vidgo_async.cli.money import Budget, balance_of
+from vidgo_async.cli.inputs.rows import row_of_request
 from vidgo_async.cli.options import Pace
-from vidgo_async.cli.report import Report
-from vidgo_async.cli.results import Results
-from vidgo_async.cli.rows import row_of_request
+from vidgo_async.cli.outputs.folders import page_of
+from vidgo_async.cli.outputs.report import Report
+from vidgo_async.cli.outputs.results import Results
+from vidgo_async.cli.running.journals import RunJournal
+from vidgo_async.cli.running.money import Budget, balance_of
 from vidgo_async.progress.modes import Mode
 from vidgo_async.progress.view import View
 

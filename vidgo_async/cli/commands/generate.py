@@ -9,19 +9,19 @@ from cyclopts import Parameter
 from vidgo_async._core.errors import JournalError
 from vidgo_async._core.validators import check_count
 from vidgo_async._session.arguments import check_timeout
-from vidgo_async.cli.arguments import Defaults, as_output_folder, usage_errors
-from vidgo_async.cli.batches import BatchRun
-from vidgo_async.cli.console import Console
-from vidgo_async.cli.journals import RunJournal, as_journal, journal_path
-from vidgo_async.cli.names import NameTemplate
+from vidgo_async.cli.inputs.arguments import Defaults, as_output_folder, usage_errors
+from vidgo_async.cli.inputs.names import NameTemplate
+from vidgo_async.cli.inputs.rows import Row, read_rows, rows_of_prompts
 from vidgo_async.cli.options import Callbacks, Common, InSandbox, Money, Out, Pace, Source, Target
-from vidgo_async.cli.preflight import preflight
-from vidgo_async.cli.report import FAILED, Report
-from vidgo_async.cli.results import Results
-from vidgo_async.cli.rows import Row, read_rows, rows_of_prompts
-from vidgo_async.cli.run import Job, run
-from vidgo_async.cli.server import Server
-from vidgo_async.cli.webhooks import as_webhook
+from vidgo_async.cli.outputs.console import Console
+from vidgo_async.cli.outputs.report import FAILED, Report
+from vidgo_async.cli.outputs.results import Results
+from vidgo_async.cli.running.batches import BatchRun
+from vidgo_async.cli.running.journals import RunJournal, as_journal, journal_path
+from vidgo_async.cli.running.preflight import preflight
+from vidgo_async.cli.running.run import Job, run
+from vidgo_async.cli.running.server import Server
+from vidgo_async.cli.running.webhooks import as_webhook
 
 STDIN = "-"
 """The name of standard input."""

@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Generator
 
 from vidgo_async._core.errors import ServerError, TransportError
-from vidgo_async.cli.console import Console
+from vidgo_async.cli.outputs.console import Console
 
 PAUSE = 60.0
 """Seconds after a line in which no other is printed."""

@@ -8,9 +8,9 @@ import attrs
 
 from vidgo_async._polling.policies import FixedPolling
 from vidgo_async._session.session import VidgoSession
-from vidgo_async.cli.money import balance_of
 from vidgo_async.cli.options import Common
-from vidgo_async.cli.webhooks import Webhook
+from vidgo_async.cli.running.money import balance_of
+from vidgo_async.cli.running.webhooks import Webhook
 
 
 @attrs.frozen
