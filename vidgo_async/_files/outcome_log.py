@@ -4,6 +4,7 @@ It is a format that others read: see `vidgo_async/page`. Lines are only added. S
 write to one folder, each a line at a time.
 """
 
+import errno
 import json
 import logging
 import os
@@ -62,13 +63,15 @@ class OutcomeLog:
         return self._known
 
     def _append(self, line: bytes) -> None:
+        if self._path.exists() and not self._path.is_file():  # a pipe would never end
+            raise OSError(errno.EINVAL, "it is no file")
         with self._path.open("a+b", buffering=0) as file:  # one write, which the system appends
             if not self._is_whole and file.seek(0, os.SEEK_END):
                 file.seek(-1, os.SEEK_END)
                 if file.read(1) != b"\n":  # what a process wrote that died, or a full disk took
                     line = b"\n" + line
-            file.write(line)
-            self._is_whole = True
+            self._is_whole = False
+            self._is_whole = file.write(line) == len(line)
 
 
 def _parse(line: bytes) -> Mapping[str, Any]:
