@@ -99,6 +99,12 @@ def test_the_clock(program: Program, date: str | None, result: str) -> None:
     assert found["clock"]["result"] == result
 
 
+def test_any_answer_will_do(program: Program) -> None:
+    """A page at the address is as good as a refusal: something answers."""
+    program.sandbox.inject(answer(200, "welcome"), call=None)
+    assert findings(program)[1]["address"]["result"] == "ok"
+
+
 async def test_an_answer_without_a_date(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a date the clock is not known to be right."""
     assert doctor._clock(None).result == "warning"

@@ -161,6 +161,23 @@ def test_wrong_limits(program: Program, limit: str) -> None:
     assert "--max-credits" in run.err
 
 
+def test_a_cost_that_cannot_be_found_out_stops_the_buying(program: Program) -> None:
+    """Where neither the server nor the balance tells what a task cost, no more are bought."""
+    program.sandbox.inject(changed(credits_amount=None), "status", times=None)
+    program.sandbox.inject(answer(500), "balance", times=None, skip=2)
+    run = program("generate", *PROMPTS[:5], "--max-credits", "100")
+    assert (run.status, program.sandbox.sold) == (1, 1)
+    assert "credits spent: unknown; balance: 1000 to unknown" in run.err
+
+
+def test_a_journal_that_cannot_be_read(program: Program) -> None:
+    """Nothing is asked and nothing bought where the count cannot be told."""
+    Path("notes").write_text("no journal " * 1000)
+    run = program("generate", *PROMPTS, "--journal", "notes")
+    assert (run.status, program.sandbox.received) == (1, {})
+    assert "notes" in run.err
+
+
 # --- A dry run -------------------------------------------------------------------------------
 
 

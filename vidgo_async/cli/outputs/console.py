@@ -4,7 +4,7 @@ import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol, TextIO, cast
+from typing import Any, Protocol, TextIO
 
 from vidgo_async.cli.options import Common
 
@@ -85,7 +85,5 @@ def count_of(count: int, noun: str) -> str:
 def _cell(value: object) -> str:
     if value is None:
         return "-"
-    if isinstance(value, list | tuple):
-        return ", ".join(map(str, cast("Sequence[object]", value))) or "-"
     text = f"{value:g}" if isinstance(value, float) else str(value)
     return "".join(char if char.isprintable() else " " for char in text)

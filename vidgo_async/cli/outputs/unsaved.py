@@ -30,11 +30,6 @@ class Unsaved:
         """The tasks that were paid for."""
         return list(self._task_ids)
 
-    @property
-    def unknown(self) -> int:
-        """How many submits may have been paid for."""
-        return len(self._unknown)
-
     def add(self, task_id: str) -> None:
         """Record a task that was paid for."""
         self._task_ids[task_id] = None
