@@ -1,19 +1,28 @@
 """`outcomes.jsonl`: what a folder of videos holds, and what failed."""
 
+import asyncio
 import json
 import logging
 import os
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
+from aiohttp import web
+from aiohttp.typedefs import Handler
 
+from tests.support.files import names_in
 from tests.support.sessions import FOX, foxes, open_session
 from tests.support.uploads import PNG, picture
 from vidgo_async import (
     GenerationRequest,
     GrokImagine,
+    InvalidRequestError,
     Outcome,
+    Pending,
+    SubmissionUnknownError,
+    Task,
     TaskFailedError,
     TaskTimeoutError,
     VidgoSession,
@@ -282,3 +291,164 @@ async def test_recalled_requests_with_pictures(tmp_path: Path) -> None:
             await run(vidgo, [request], tmp_path / "films", journal=tmp_path / "j", timeout=timeout)
         assert (sandbox.sold, sandbox.received["upload"]) == (1, 1)
     assert [each["state"] for each in lines(tmp_path / "films")] == ["unsaved", "saved"]
+
+
+# --- Odd requests and lines ------------------------------------------------------------------
+
+
+async def test_a_request_that_json_cannot_carry(tmp_path: Path) -> None:
+    """It is an outcome as without a folder, and the others are written down."""
+    async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
+        huge = GenerationRequest("m", {"prompt": "a", "seed": 10**4400})
+        outcomes = await run(vidgo, [huge, FOX], tmp_path)
+    assert sorted(outcome.ok for outcome in outcomes) == [False, True]
+    assert [each["state"] for each in lines(tmp_path)] == ["saved"]
+
+
+@pytest.mark.parametrize(
+    "line", ['{"files": 1}', '{"task_id": ["x"]}', '{"task_id": {}}', "[" * 10_000]
+)
+async def test_lines_of_others_cost_nothing(line: str, tmp_path: Path) -> None:
+    """Whatever stands in the file, outcomes and errors are what they are without it."""
+    (tmp_path / NAME).write_text(line + "\n")
+    async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
+        journal = tmp_path / "j"
+        for _ in range(2):
+            [outcome] = await run(vidgo, [FOX], tmp_path, journal=journal)
+            assert outcome.ok
+        sandbox.inject(reset_after)
+        with pytest.raises(SubmissionUnknownError):
+            await vidgo.generate(FOX, download_to=tmp_path)
+    assert len((tmp_path / NAME).read_text().splitlines()) == 3
+
+
+async def test_each_run_writes_its_failures(tmp_path: Path) -> None:
+    """What failed before failed again: a line for each, of batches and single calls."""
+    async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
+        sandbox.inject(answer(400, {"code": 400, "message": "no"}), times=None)
+        for _ in range(3):
+            await run(vidgo, foxes(2), tmp_path)
+        with pytest.raises(InvalidRequestError):
+            await vidgo.generate(FOX, download_to=tmp_path)
+    assert len(lines(tmp_path)) == 7
+
+
+async def test_a_video_that_is_saved_again_is_written_again(tmp_path: Path) -> None:
+    """Deleted, not to be fetched, and fetched at last: the last line tells how it is."""
+    folder, journal = tmp_path / "films", tmp_path / "j"
+    is_broken = False
+
+    async def broken(request: web.Request, handler: Handler) -> web.StreamResponse:
+        return await (answer(500)(request, handler) if is_broken else handler(request))
+
+    async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
+        sandbox.inject(broken, "file", times=None)
+        [outcome] = await run(vidgo, [FOX], folder, journal=journal)
+        outcome.paths[0].unlink()
+        is_broken = True
+        await run(vidgo, [FOX], folder, journal=journal)
+        is_broken = False
+        await run(vidgo, [FOX], folder, journal=journal)
+    assert [each["state"] for each in lines(folder)] == ["saved", "unsaved", "saved"]
+    assert {each["entry"] for each in lines(folder)} == {1}
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+async def test_a_caller_who_leaves_while_it_is_written_loses_nothing(
+    is_known: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What `generate` bought, or may have, is in `unclaimed` then."""
+    writing, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slowly(*_: object, **__: object) -> None:
+        writing.set()
+        await go_on.wait()
+
+    monkeypatch.setattr(OutcomeLog, "add", slowly)
+    async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
+        if not is_known:
+            sandbox.inject(reset_after)
+        call = asyncio.create_task(vidgo.generate(FOX, download_to=tmp_path))
+        await writing.wait()
+        call.cancel()
+        await asyncio.wait({call})
+        assert call.cancelled()
+        [purchase] = vidgo.unclaimed
+        assert isinstance(purchase, Task if is_known else SubmissionUnknownError)
+        go_on.set()
+
+
+async def test_a_refused_call_that_is_left_has_nothing_to_claim(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A call that bought nothing leaves nothing in `unclaimed`."""
+    writing = asyncio.Event()
+
+    async def slowly(*_: object, **__: object) -> None:
+        writing.set()
+        await asyncio.sleep(5)
+
+    monkeypatch.setattr(OutcomeLog, "add", slowly)
+    async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
+        sandbox.inject(answer(400, {"code": 400, "message": "no"}))
+        call = asyncio.create_task(vidgo.generate(FOX, download_to=tmp_path))
+        await writing.wait()
+        call.cancel()
+        await asyncio.wait({call})
+    assert vidgo.unclaimed == ()
+
+
+# --- Equal names -----------------------------------------------------------------------------
+
+
+async def test_equal_names_do_not_wait_for_each_other(tmp_path: Path) -> None:
+    """One bad link delays no other file of its name."""
+    bad: list[str] = []
+
+    async def one_is_bad(request: web.Request, handler: Handler) -> web.StreamResponse:
+        bad.append(request.path)
+        return await (answer(404)(request, handler) if request.path == bad[0] else handler(request))
+
+    async with Sandbox(seconds=(5, 5)) as sandbox, open_session(sandbox) as vidgo:
+        sandbox.inject(one_is_bad, "file", times=None)
+        started = anyio.current_time()
+        batch = vidgo.generate_many(foxes(8), download_to=tmp_path, name=lambda _: "fox")
+        ends = [(anyio.current_time() - started, outcome.ok) async for outcome in batch]
+    assert [ok for _, ok in ends] == [True] * 7 + [False]
+    assert ends[6][0] < 20 < ends[7][0]
+    assert len(names_in(tmp_path)) == 7
+
+
+@pytest.mark.parametrize("returned", ["coroutine", "None", "bytes", "cancelled"])
+async def test_a_name_that_is_no_text(returned: str, tmp_path: Path) -> None:
+    """It is a clear error after all outcomes; the files have the names of their tasks."""
+
+    async def later() -> str:
+        return "fox"
+
+    def name(_: object) -> Any:
+        if returned == "cancelled":
+            raise asyncio.CancelledError
+        return later() if returned == "coroutine" else None if returned == "None" else b"fox"
+
+    async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
+        outcomes = list[Outcome]()
+        with pytest.raises((TypeError, asyncio.CancelledError)):
+            async for outcome in vidgo.generate_many([FOX], download_to=tmp_path, name=name):
+                outcomes.append(outcome)
+    assert [path.stem for each in outcomes for path in each.paths] == list(sandbox.tasks)
+
+
+async def test_a_name_is_asked_for_only_where_a_file_is_saved(tmp_path: Path) -> None:
+    """Without a folder, and where all is saved, the function is not called."""
+    asked = list[int]()
+
+    def name(pending: Pending) -> str:
+        asked.append(pending.index)
+        return "fox"
+
+    async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
+        [_] = [each async for each in vidgo.generate_many([FOX], name=name)]
+        for _ in range(2):
+            await run(vidgo, [FOX], tmp_path / "films", journal=tmp_path / "j", name=name)
+    assert asked == [0]

@@ -6,8 +6,6 @@ from pathlib import Path
 
 import anyio
 import pytest
-from aiohttp import web
-from aiohttp.typedefs import Handler
 
 from tests.support.faults import SAFE_503, InFlight
 from tests.support.sessions import FOX, foxes, open_session
@@ -19,9 +17,10 @@ from vidgo_async import (
     NotSentError,
     Outcome,
     RetryPolicy,
+    SubmissionUnknownError,
     Task,
 )
-from vidgo_async.sandbox import Fault, Sandbox, answer, failed_at_once, hang_after
+from vidgo_async.sandbox import Sandbox, answer, failed_at_once, hang_after, reset_after
 
 pytestmark = pytest.mark.virtual_time
 
@@ -33,16 +32,6 @@ def endless() -> Iterator[GrokImagine]:
 
 async def outcomes_of(batch: Batch) -> list[Outcome]:
     return [outcome async for outcome in batch]
-
-
-def whole(fault: Fault) -> Fault:
-    """Read a request to its end before it is refused, else a jump of the clock cuts its connection."""
-
-    async def apply(request: web.Request, handler: Handler) -> web.StreamResponse:
-        await request.read()
-        return await fault(request, handler)
-
-    return apply
 
 
 def bought(outcomes: list[Outcome]) -> set[str]:
@@ -95,12 +84,13 @@ async def test_a_post_in_flight_is_awaited() -> None:
 @pytest.mark.parametrize("seconds", [1, 30, 250])
 async def test_a_submit_that_waits_to_be_sent_is_not_sent(seconds: float) -> None:
     """One that was refused by the rate limit, or by a busy service, ends at once: `NotSentError`."""
+    # aiohttp tells by the real clock how long a connection is idle, and the server by the jumping one.
     async with (
-        Sandbox() as sandbox,
+        Sandbox(keepalive=3600.0) as sandbox,
         open_session(sandbox, retry=RetryPolicy(timeout=300)) as vidgo,
     ):
-        sandbox.inject(whole(answer(429)), "submit", times=None)
-        sandbox.inject(whole(answer(503, SAFE_503)), "submit", times=3)
+        sandbox.inject(answer(429), "submit", times=None, skip=3)
+        sandbox.inject(answer(503, SAFE_503), "submit", times=3)
         batch = vidgo.generate_many(foxes(5), max_in_flight=3)
         reading = asyncio.create_task(outcomes_of(batch))
         await anyio.sleep(seconds)
@@ -270,3 +260,83 @@ async def test_wrong_retries_are_refused(retries: int) -> None:
     async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
         with pytest.raises((TypeError, ValueError), match="retries must be"):
             vidgo.generate_many([FOX], retries=retries)
+
+
+# --- At odd moments --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("turns", range(40))
+async def test_stop_at_any_turn_of_the_loop(turns: int) -> None:
+    """Also in the turn in which a submit was just begun, every request that was read has an outcome."""
+    async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
+        batch = vidgo.generate_many(foxes(4), max_in_flight=4)
+        reading = asyncio.create_task(outcomes_of(batch))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        batch.stop()
+        with anyio.fail_after(600):
+            outcomes = await reading
+        assert len(outcomes) == batch.read
+        assert bought(outcomes) == set(sandbox.tasks)
+
+
+async def test_the_requests_are_not_read_after_the_end() -> None:
+    """A generator that stopped its batch and waits is closed with it: it loses no item."""
+    closed = asyncio.Event()
+    async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
+
+        async def requests() -> AsyncIterator[GrokImagine]:
+            try:
+                yield FOX
+                batch.stop()
+                await anyio.sleep_forever()
+            finally:
+                closed.set()
+
+        batch = vidgo.generate_many(requests())
+        assert len(await outcomes_of(batch)) <= 1
+        assert closed.is_set()
+
+
+async def test_nothing_of_a_stopped_upload_is_left_unawaited(tmp_path: Path) -> None:
+    """What waits behind the stop is closed, without a warning of Python's."""
+    async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
+        request = GrokImagine(prompt="fox", image_urls=[picture(tmp_path)])
+        batch = vidgo.generate_many([request] * 5, max_in_flight=1)
+        reading = asyncio.create_task(outcomes_of(batch))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        batch.stop()
+        assert all(outcome.error for outcome in await reading)
+        assert sandbox.sold == 0
+
+
+@pytest.mark.parametrize("has_journal", [False, True])
+async def test_a_retry_of_unknown_outcome_names_no_task(tmp_path: Path, has_journal: bool) -> None:
+    """The task whose credits came back is not taken for what the second POST may have bought."""
+    async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
+        sandbox.inject(failed_at_once(), "submit")
+        sandbox.inject(reset_after, "submit")
+        journal = tmp_path / "foxes.vidgo" if has_journal else None
+        batch = vidgo.generate_many([FOX], retries=1, journal=journal, download_to=tmp_path / "f")
+        [outcome] = await outcomes_of(batch)
+        assert isinstance(outcome.error, SubmissionUnknownError)
+        assert outcome.task is None
+        assert batch.submitted == 1
+    assert '"task_id": null' in (tmp_path / "f/outcomes.jsonl").read_text()
+
+
+async def test_the_count_follows_an_open_journal(tmp_path: Path) -> None:
+    """What a batch of the same open journal took, the next one buys: the count says so."""
+    async with (
+        Sandbox() as sandbox,
+        open_session(sandbox) as vidgo,
+        Journal(tmp_path / "foxes.vidgo") as journal,
+    ):
+        assert await journal.count_new(foxes(2)) == 2
+        await outcomes_of(vidgo.generate_many(foxes(2), journal=journal))
+        assert await journal.count_new(foxes(2)) == 2
+        await outcomes_of(vidgo.generate_many(foxes(2), journal=journal))
+        assert sandbox.sold == 4
+    async with Journal(tmp_path / "foxes.vidgo") as journal:
+        assert await journal.count_new(foxes(2)) == 0

@@ -226,6 +226,8 @@ class Folder:
         self.log: OutcomeLog = OutcomeLog(path, downloads.services.threads)
         self._downloads = downloads
         self._semaphore = asyncio.Semaphore(MAX_SAVING)
+        self._numbers: dict[str, int] = {}
+        """The next number of names that more than one file has."""
 
     async def open(self) -> None:
         """Make the folder and try it out, before anything is bought.
@@ -271,11 +273,21 @@ class Folder:
     ) -> Callable[[MediaFile, int], Awaitable[Path]]:
         """Return what saves a file under the name that it is to have."""
         if stem is not None:
-            return lambda file, number: save_free(
-                self._download, file, self.path / _with_suffix(stem, file), number
-            )
+            return lambda file, number: self._save_named(file, stem, number)
         download = self._keep if keep else self._download
         return lambda file, number: download(file, self.path / file_name(file, number))
+
+    async def _save_named(self, file: MediaFile, stem: str, number: int) -> Path:
+        """Save a file under a name, or the next of its numbers; equal names do not wait."""
+        name = _with_suffix(stem, file)
+        key = name.casefold()
+        first = max(number, self._numbers.get(key, 1))
+        self._numbers[key] = first + 1
+        try:
+            return await save_free(self._download, file, self.path / name, first)
+        finally:
+            if first == number and self._numbers[key] == first + 1:  # no other has this name
+                del self._numbers[key]
 
     async def _download(self, file: MediaFile, path: Path) -> Path:
         return await self._downloads.download(file, path, overwrite=False, place=self._semaphore)

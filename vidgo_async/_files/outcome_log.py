@@ -28,10 +28,8 @@ class OutcomeLog:
         self._path = folder / NAME
         self._threads = threads
         self._lock = threading.Lock()
-        self._known: set[tuple[Any, ...]] | None = None
-        """What was saved by earlier batches; None before it is needed."""
-        self._is_whole = False
-        """Whether the file ends with a whole line."""
+        self._known: dict[str, Any] | None = None
+        """The last line of each task, in short; None before it is needed."""
         self._has_failed = False
 
     async def add(self, record: Mapping[str, Any], *, is_recalled: bool) -> None:
@@ -50,37 +48,41 @@ class OutcomeLog:
 
     def _add(self, record: Mapping[str, Any], is_recalled: bool) -> None:
         with self._lock:
-            if is_recalled and _saved(record) in self._read_known():
+            line = json.dumps(record).encode() + b"\n"
+            task_id, short = record.get("task_id"), _short(record)
+            if is_recalled and task_id is not None and self._read_known().get(task_id) == short:
                 return
-            self._append(json.dumps(record).encode() + b"\n")
+            self._append(line)
+            if self._known is not None and task_id is not None:
+                self._known[task_id] = short
 
-    def _read_known(self) -> set[tuple[Any, ...]]:
+    def _read_known(self) -> dict[str, Any]:
         if self._known is None:
-            self._known = set()
-            if self._path.exists():
+            self._known = {}
+            if self._path.is_file():
                 with self._path.open("rb") as lines:
-                    self._known.update(_saved(_parse(line)) for line in lines)
+                    records = map(_parse, lines)
+                    self._known = {str(each.get("task_id")): _short(each) for each in records}
         return self._known
 
     def _append(self, line: bytes) -> None:
         if self._path.exists() and not self._path.is_file():  # a pipe would never end
             raise OSError(errno.EINVAL, "it is no file")
         with self._path.open("a+b", buffering=0) as file:  # one write, which the system appends
-            if not self._is_whole and file.seek(0, os.SEEK_END):
+            if file.seek(0, os.SEEK_END):
                 file.seek(-1, os.SEEK_END)
                 if file.read(1) != b"\n":  # what a process wrote that died, or a full disk took
                     line = b"\n" + line
-            self._is_whole = False
-            self._is_whole = file.write(line) == len(line)
+            file.write(line)
 
 
 def _parse(line: bytes) -> Mapping[str, Any]:
     try:
         found = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return cast("dict[str, Any]", found) if isinstance(found, dict) else {}
 
 
-def _saved(record: Mapping[str, Any]) -> tuple[Any, ...]:
-    return (record.get("task_id"), record.get("state"), *map(str, record.get("files") or ()))
+def _short(record: Mapping[str, Any]) -> object:
+    return [record.get("state"), record.get("files")]

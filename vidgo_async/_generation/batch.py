@@ -36,7 +36,7 @@ class Batch:
 
     @property
     def submitted(self) -> int:
-        """How many of them became tasks."""
+        """How many tasks were bought for them, those of `retries` too."""
         return self._engine.submitted
 
     @property

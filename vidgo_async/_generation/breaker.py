@@ -69,7 +69,11 @@ class Breaker:
 
     async def race(self, coroutine: Coroutine[Any, Any, _Value]) -> _Value:
         """Wait for what a submit needs first, but no longer than until the breaker opens."""
-        self.check()
+        try:
+            self.check()
+        except VidgoError:
+            coroutine.close()
+            raise
         needed = asyncio.create_task(coroutine)
         opened = asyncio.create_task(self._opened.wait())
         try:

@@ -95,6 +95,7 @@ class Engine:
         while not self._ready:
             if not self._reading and not self._slots:
                 self._consumers.close()
+                await self._close_reader()
                 await self._close_run()
                 error, self._error = self._error, None
                 raise error or StopAsyncIteration
@@ -161,11 +162,15 @@ class Engine:
     async def wait_closed(self) -> None:
         """Wait until nothing of it runs any more; for the user's own iterator only so long."""
         await self._tasks.wait()
-        if self._reader is not None and not self._reader.done():
-            await self._wait_for_reader(self._reader)
+        await self._close_reader()
         await self._close_run()
 
-    async def _wait_for_reader(self, reader: "asyncio.Task[None]") -> None:
+    async def _close_reader(self) -> None:
+        """End the reader, which is still there where the requests themselves stopped the batch."""
+        reader = self._reader
+        if reader is None or reader.done() or reader is asyncio.current_task():
+            return
+        reader.cancel()
         grace = asyncio.create_task(asyncio.wait({reader}, timeout=READER_GRACE))
         await wait_shielded({grace})
         if not reader.done():

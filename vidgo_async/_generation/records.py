@@ -43,6 +43,11 @@ class RequestRecord(SubmitRecord, Protocol):
     """Where one request of a batch is written down, with what earlier runs did."""
 
     @property
+    def id(self) -> int:
+        """Its number there."""
+        ...
+
+    @property
     def task(self) -> Task | None:
         """The task that was bought, as last known."""
         ...

@@ -5,8 +5,10 @@ Where a journal is kept, what an earlier run did is not done again, and each ste
 
 import asyncio
 import functools
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Coroutine
 from pathlib import Path
+from typing import Any
 
 import attrs
 
@@ -22,6 +24,8 @@ from vidgo_async._generation.slot import Slot
 from vidgo_async._generation.submitter import Submitter
 from vidgo_async._polling.completions import OnUpdate, wait_for_end
 from vidgo_async._polling.subscription import Subscription
+
+logger: logging.Logger = logging.getLogger("vidgo_async")
 
 NameOf = Callable[[Pending], str]
 """Names the files of a finished task, without a suffix."""
@@ -107,10 +111,12 @@ class Runner:
         if self.options.run is not None:
             on_sent()  # what comes meanwhile shares a commit
             record = await self.options.run.claim(slot.request)
+            slot.entry = record.id
         task = await self._attempt(slot, record, on_sent, retry_failed=self.options.retry_failed)
         for _ in range(self.options.retries):
             if not task.failed or self._breaker.is_open:
                 break
+            slot.task = slot.seconds = None  # its credits came back
             task = await self._attempt(slot, record, on_sent, retry_failed=True)
         if task.failed:
             slot.error = TaskFailedError(task)
@@ -131,7 +137,8 @@ class Runner:
             task = await self._submit(slot, record, on_sent)
             self.submitted += 1
         self._update(slot, task)
-        if record is None or not record.has_ended:
+        slot.is_recalled = record is not None and record.has_ended
+        if not slot.is_recalled:
             task = await self._wait(slot, task)
             if record is not None:
                 await note(record.ended(task))
@@ -181,15 +188,17 @@ class Runner:
         folder = self.options.folder
         if folder is not None:
             await slot.enter(self.stages.done)  # where it is full reading pauses
-        return await save(folder, task, record, self._stem(slot, task))
+        return await save(folder, task, record, functools.partial(self._stem, slot, task))
 
     def _stem(self, slot: Slot, task: Task) -> str | None:
         """Return the name of its files; where the user's function fails, none: nothing is lost."""
         if self._name is None:
             return None
         try:
-            return safe_stem(self._name(Pending(slot.index, slot.request, task)))
-        except Exception as error:  # noqa: BLE001 - as in `_update`
+            return safe_stem(_checked(self._name(Pending(slot.index, slot.request, task))))
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:  # noqa: BLE001 - as in `_update`
             self._name = None
             self._on_update_failed(error)
             return None
@@ -197,8 +206,8 @@ class Runner:
     async def _log(self, slot: Slot) -> None:
         """Write down what became of a request, beside its files."""
         if self.options.folder is not None:
-            outcome = slot.outcome(slot.task)
-            await log_outcome(self.options.folder, outcome, run=self._run_id, seconds=slot.seconds)
+            written = Written(self._run_id, slot.seconds, slot.entry, slot.is_recalled)
+            await log_outcome(self.options.folder, slot.outcome(slot.task), written)
 
     def _update(self, slot: Slot, task: Task) -> None:
         """Call `on_update`; it is not called again if it fails."""
@@ -215,33 +224,58 @@ class Runner:
 
 
 async def save(
-    folder: Folder | None, task: Task, record: RequestRecord | None, stem: str | None = None
+    folder: Folder | None,
+    task: Task,
+    record: RequestRecord | None,
+    stem: Callable[[], str | None] = lambda: None,
 ) -> tuple[Path, ...]:
     """Save the files of a finished task, unless they are there; write down where they are."""
     if record is not None and await record.has_files():
         return record.paths
     if folder is None:
         return ()
-    paths = await folder.save(task, stem, keep=record is not None)
+    paths = await folder.save(task, stem(), keep=record is not None)
     if record is not None:
         await note(record.saved(paths))
     return paths
 
 
-async def log_outcome(
-    folder: Folder, outcome: Outcome, *, run: str, seconds: float | None, is_single: bool = False
-) -> None:
-    """Add an outcome to the log of a folder, if there is something to tell.
+@attrs.frozen
+class Written:
+    """What is written down of an outcome beside itself."""
 
-    Args:
-        folder: Where its files are.
-        outcome: What became of a request.
-        run: What names its batch.
-        seconds: How long its task took; None where an earlier run saw it end, if it did.
-        is_single: Whether there is no batch in which it has a number.
-    """
-    record = outcome_record(outcome, folder.name_of, run=run, seconds=seconds)
-    if record is not None and is_single:
-        record["number"] = None
-    if record is not None:
-        await folder.log.add(record, is_recalled=seconds is None)
+    run: str
+    """What names its batch."""
+    seconds: float | None
+    """How long its task took; None where that is not known."""
+    entry: int | None
+    """Its number in the journal, if there is one."""
+    is_recalled: bool
+    """Whether an earlier run saw its task end."""
+    is_single: bool = False
+    """Whether there is no batch in which it has a number."""
+
+
+async def log_outcome(folder: Folder, outcome: Outcome, written: Written) -> None:
+    """Add an outcome to the log of a folder, if there is something to tell; it costs no outcome."""
+    try:
+        record = outcome_record(outcome, folder.name_of, run=written.run, seconds=written.seconds)
+        if record is None:
+            return
+        record["entry"] = written.entry
+        if written.is_single:
+            record["number"] = None
+        await folder.log.add(record, is_recalled=written.is_recalled)
+    except Exception:  # a request of the user's own type that JSON cannot carry, or a bug
+        logger.exception("an outcome could not be written to the log in %s", folder.path)
+
+
+def _checked(name: Any) -> str:
+    """Refuse what a function that names files must not return."""
+    if isinstance(name, str):
+        return name
+    kind = type(name).__name__
+    if isinstance(name, Coroutine):
+        name.close()  # else Python warns that it was never awaited
+    msg = f"name must return a str, not {kind}"
+    raise TypeError(msg)

@@ -6,13 +6,13 @@ from typing import cast
 import attrs
 
 from vidgo_async._core.concurrency import now
-from vidgo_async._core.errors import VidgoError
+from vidgo_async._core.errors import SessionClosedError, SubmissionUnknownError, VidgoError
 from vidgo_async._core.models import Request, Task, as_in_flight
 from vidgo_async._files.downloads import Folder
 from vidgo_async._generation.outcome import Failure, Outcome, Success
 from vidgo_async._generation.outcome_record import new_run, seconds_since_submit
 from vidgo_async._generation.records import RequestRecord, note
-from vidgo_async._generation.runner import log_outcome, save
+from vidgo_async._generation.runner import Written, log_outcome, save
 from vidgo_async._generation.submitter import Submitter
 from vidgo_async._polling.completions import OnUpdate, wait_for_end
 
@@ -35,6 +35,7 @@ class Single:
     _run_id: str = attrs.field(init=False, factory=new_run)
     _paths: tuple[Path, ...] = attrs.field(init=False, default=())
     _seconds: float | None = attrs.field(init=False, default=None)
+    _is_recalled: bool = attrs.field(init=False, default=False)
     _started_at: float = attrs.field(init=False, default=0.0)
 
     async def buy(self) -> Task:
@@ -60,6 +61,7 @@ class Single:
         if self.on_update is not None:
             self.on_update(task)
         if self.record is not None and self.record.has_ended:
+            self._is_recalled = True
             return task
         self.task = ended = await wait_for_end(
             self.submitter.poller,
@@ -77,6 +79,16 @@ class Single:
         """Save its files, if they are to be."""
         self._paths = await save(self.folder, task, self.record)
 
+    def release(self, error: VidgoError | None) -> None:
+        """Record what it bought and does not return to its caller."""
+        is_kept = self.record is not None and self.record.hands_over
+        if isinstance(error, SessionClosedError) or is_kept:  # it is recorded, or not lost
+            return
+        if isinstance(error, SubmissionUnknownError):
+            self.submitter.add_unclaimed(error)
+        elif self.task is not None and not self.task.failed:
+            self.submitter.add_unclaimed(self.task)
+
     async def log(self, error: VidgoError | None) -> None:
         """Write down what became of it, beside its files."""
         if self.folder is None:
@@ -86,6 +98,9 @@ class Single:
             outcome: Outcome = Success(0, self.request, cast("Task", task), paths=self._paths)
         else:
             outcome = Failure(0, self.request, task, error)
+        entry = None if self.record is None else self.record.id
         await log_outcome(
-            self.folder, outcome, run=self._run_id, seconds=self._seconds, is_single=True
+            self.folder,
+            outcome,
+            Written(self._run_id, self._seconds, entry, self._is_recalled, is_single=True),
         )

@@ -16,7 +16,17 @@ class Slot:
     """One request, from being read until its outcome is yielded."""
 
     # There are as many as requests in flight: without a dict each takes less memory.
-    __slots__ = ("error", "index", "paths", "request", "seconds", "stage", "task")
+    __slots__ = (
+        "entry",
+        "error",
+        "index",
+        "is_recalled",
+        "paths",
+        "request",
+        "seconds",
+        "stage",
+        "task",
+    )
 
     def __init__(self, index: int, request: Request, stage: asyncio.Semaphore) -> None:
         self.index: int = index
@@ -26,6 +36,10 @@ class Slot:
         self.paths: tuple[Path, ...] = ()
         self.seconds: float | None = None
         """How long its task took, from its submit until it was seen to end; None if not seen."""
+        self.is_recalled: bool = False
+        """Whether an earlier run saw its task end."""
+        self.entry: int | None = None
+        """Its number in the journal, if there is one."""
         self.stage: asyncio.Semaphore = stage
         """The semaphore this slot holds: uploading, in flight or done."""
 

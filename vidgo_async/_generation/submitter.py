@@ -133,6 +133,8 @@ class Submitter:
             self._abandon(job, submit)
             raise
         if done:
+            if job.cancelled():  # before its first step, in which it would say why itself
+                self._check_wanted(submit)
             try:
                 return job.result()
             finally:

@@ -288,10 +288,19 @@ class VidgoSession:
         try:
             ended = await self._run_single(runtime, single)
         except VidgoError as error:
-            await single.log(error)
+            await self._log(runtime, single, error)
             raise
-        await single.log(None)
+        await self._log(runtime, single, None)
         return ended
+
+    async def _log(self, runtime: Runtime, single: Single, error: VidgoError | None) -> None:
+        """Write down what became of it; a caller who is cancelled meanwhile loses nothing."""
+        writing = runtime.submitter.background.start(single.log(error))
+        try:
+            await asyncio.wait({writing})
+        except BaseException:
+            single.release(error)
+            raise
 
     async def _run_single(self, runtime: Runtime, single: Single) -> Task:
         task = await single.buy()

@@ -4,33 +4,41 @@ What is typed wins over `VIDGO_<OPTION>`, that over `vidgo.toml` in the working 
 the user's own.
 """
 
+import difflib
 import os
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from cyclopts import App, ArgumentCollection, CycloptsError
 from cyclopts.config import Env, Toml
 
+KEYS = frozenset({"key", "api_key", "api-key", "VIDGO_API_KEY"})
+"""What a secret would be called."""
 NAME = "vidgo.toml"
 """A table for each command, such as `[generate]`, with its options."""
 
 
-def configs() -> list[Any]:
-    """Return where options come from, the first one first."""
-    return [Env("VIDGO_", command=False, show=False), _read_files]
+def configs(tables: Sequence[str]) -> list[Any]:
+    """Return where options come from, the first one first.
+
+    Args:
+        tables: The names of the commands.
+    """
+
+    def read(app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
+        for folder in (Path(), _user_folder()):
+            file = folder / NAME
+            if file.is_file():
+                _check(file, tables)
+                Toml(file, search_parents=False)(app, commands, arguments)
+
+    return [Env("VIDGO_", command=False, show=False), read]
 
 
-def _read_files(app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
-    for folder in (Path(), _user_folder()):
-        file = folder / NAME
-        if file.is_file():
-            _check(file)
-            Toml(file, search_parents=False)(app, commands, arguments)
-
-
-def _check(file: Path) -> None:
-    """Refuse a file that cannot be read, or has options in no table.
+def _check(file: Path, tables: Sequence[str]) -> None:
+    """Refuse a file that cannot be read, or has what belongs to no command.
 
     Raises:
         CycloptsError: So it is; the program prints it, and exits with 2.
@@ -40,11 +48,16 @@ def _check(file: Path) -> None:
     except (OSError, ValueError) as error:
         raise CycloptsError(msg=f"{file}: {error}") from error
     for name, value in found.items():
+        options = cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+        if KEYS.intersection([name, *options]):
+            raise CycloptsError(msg=f"{file}: the key is no option; it comes from VIDGO_API_KEY")
         if not isinstance(value, dict):
             advice = "put it under its command, such as [generate]"
-            if "key" in name:
-                advice = "the key comes from VIDGO_API_KEY"
             raise CycloptsError(msg=f"{file}: {name} stands in no table; {advice}")
+        if name not in tables:
+            near = difflib.get_close_matches(name, tables, 1, 0.0)
+            msg = f"{file}: [{name}] is no command; did you mean [{near[0]}]?"
+            raise CycloptsError(msg=msg)
 
 
 def _user_folder() -> Path:

@@ -28,6 +28,12 @@ InSandbox = Annotated[
         show_default=False,
     ),
 ]
+NewKey = Annotated[
+    bool,
+    Parameter(
+        help="Go on with a journal though the key was changed.", negative=(), show_default=False
+    ),
+]
 Open = Annotated[
     bool, Parameter(help="Open the page in a browser.", negative=(), show_default=False)
 ]
@@ -77,6 +83,7 @@ class Target:
     again: Annotated[
         bool, Parameter(help="Buy anew what was bought before.", negative=(), show_default=False)
     ] = False
+    new_key: NewKey = False
     open: Open = False
 
 
@@ -92,7 +99,7 @@ class Money:
         ),
     ] = False
     max_credits: Annotated[
-        float | None, Parameter(help="Stop buying when that many credits are spent.")
+        float | None, Parameter(help="Stop buying before this run has spent more credits.")
     ] = None
     dry_run: Annotated[
         bool,

@@ -4,6 +4,7 @@ Results go to standard output, everything else to standard error. Exit status: 2
 signal's number after a signal; 3 paid for and not collected; 1 some failed; 0 all good.
 """
 
+import os
 import sys
 import traceback
 
@@ -71,7 +72,7 @@ app: App = App(
     help_epilogue="An option may also come from the environment, as VIDGO_MAX_IN_FLIGHT, and from "
     "vidgo.toml here or in your folder of settings, in a table for its command.",
     version=__version__,
-    config=configs(),
+    config=configs([*COMMANDS, "queue"]),
 )
 # By name, so that a command and all that it needs are imported only when it runs.
 for _name, (_file, _help, _example) in COMMANDS.items():
@@ -89,6 +90,8 @@ def main() -> None:
     """Run the program; exit with its status."""
     try:
         app()
+    except BrokenPipeError:  # of `--help | head -1`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     except Exception as error:  # noqa: BLE001 - a bug, which is told in one sentence
         if "--debug" in sys.argv:
             traceback.print_exc()

@@ -169,7 +169,8 @@ class Ledger:
 
     async def count_new(self, requests: Iterable[Request]) -> int:
         """Count the requests that a run would buy: each takes the next row of its key."""
-        rows = await self.write(_bought_by_key)
+        run = self._run
+        rows = await self.write(lambda database: _bought_by_key(database, run))
         new = 0
         for request in requests:
             of_key = rows.get(await self._key(request))
@@ -230,10 +231,12 @@ def _begin_run(database: Connection) -> int:
     return run
 
 
-def _bought_by_key(database: Connection) -> dict[str, deque[bool]]:
-    """Tell of each row, in the order of its key, whether a run would not buy it."""
+def _bought_by_key(database: Connection, run: int) -> dict[str, deque[bool]]:
+    """Tell of each row that a run has not taken, by its key, whether it would not buy it."""
     found = dict[str, deque[bool]]()
-    rows = database.execute("SELECT key, state, task FROM request ORDER BY key, ordinal")
+    rows = database.execute(
+        "SELECT key, state, task FROM request WHERE run < ? ORDER BY key, ordinal", (run,)
+    )
     for key, state, text in rows:
         task = load_task(text)
         is_bought = state == "unknown" or (task is not None and not task.failed)

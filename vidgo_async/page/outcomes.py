@@ -1,7 +1,6 @@
 """What the runs of a folder wrote down in `outcomes.jsonl`, and which of it still holds."""
 
 import json
-import math
 from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
@@ -13,6 +12,10 @@ MAX_DEPTH = 200
 """Levels of a line; Python reads a few more than it writes."""
 
 
+MAX_AMOUNT = 1e15
+"""Credits or seconds that are taken for true; sums of more could not be told."""
+
+
 class State(StrEnum):
     """How a request ended."""
 
@@ -20,10 +23,6 @@ class State(StrEnum):
     FAILED = "failed"
     UNSAVED = "unsaved"
     UNKNOWN = "unknown"
-
-
-PAID = frozenset({State.SAVED, State.UNSAVED})
-"""What was bought is shown, whatever came later."""
 
 
 @attrs.frozen(kw_only=True)
@@ -36,6 +35,7 @@ class Record:
     model: str = ""
     input: Mapping[str, Any] = attrs.field(factory=dict[str, Any])
     task_id: str | None = None
+    entry: int | None = None
     credits: float | None = None
     seconds: float | None = None
     submitted_at: str | None = None
@@ -59,32 +59,47 @@ class Record:
 
 def read_records(path: Path) -> list[Record]:
     """Return what can be read of a file, line by line; none if there is no such file."""
-    try:
-        lines = path.read_bytes().split(b"\n")
-    except (FileNotFoundError, NotADirectoryError):
+    if not path.is_file():  # a pipe would never end
         return []
-    return list(_parse(lines))
+    return list(_parse(path.read_bytes().split(b"\n")))
 
 
 def merge(records: Iterable[Record]) -> list[Record]:
     """Return what still holds: the newest run first, each in the order of its batch.
 
-    The last record of a task counts. One that cost nothing, or of which that is not known, goes once
-    a later run has the same request: that one tells how it went on.
+    The last record of a task counts. A failure goes once a later run has the same request, and what
+    may have been bought once a later run has the same entry of its journal: those tell how it went on.
     """
     current = _last_of_each_task(records)
-    newest: dict[str, str] = {}
-    for record in current:
-        if record.request is not None:
-            newest[record.request] = max(newest.get(record.request, ""), record.run)
-    kept = [
-        record
-        for record in current
-        if record.state in PAID or record.run >= newest.get(record.request or "", "")
-    ]
+    requests, entries = _newest_runs(current)
+
+    def holds(record: Record) -> bool:
+        match record.state:
+            case State.FAILED:
+                return record.run >= requests.get(record.request, "")
+            case State.UNKNOWN:
+                return record.run >= entries.get(record.entry, "")
+            case _:  # what was bought is shown, whatever came later
+                return True
+
+    kept = [record for record in current if holds(record)]
     kept.sort(key=lambda record: record.number)
     kept.sort(key=lambda record: record.run, reverse=True)
     return kept
+
+
+def _newest_runs(
+    records: Iterable[Record],
+) -> tuple[dict[str | None, str], dict[int | None, str]]:
+    """Return the newest run of each request, and of each entry of a journal."""
+    requests: dict[str | None, str] = {}
+    entries: dict[int | None, str] = {}
+    for record in records:
+        if record.request is not None:
+            requests[record.request] = max(requests.get(record.request, ""), record.run)
+        if record.entry is not None:
+            entries[record.entry] = max(entries.get(record.entry, ""), record.run)
+    return requests, entries
 
 
 def _last_of_each_task(records: Iterable[Record]) -> list[Record]:
@@ -134,7 +149,7 @@ def _is_deep(value: object, levels: int = MAX_DEPTH) -> bool:
 
 def _record(value: dict[str, Any]) -> Record:
     files = tuple(_texts(value.get("files")))
-    number = value.get("number")
+    number, entry = value.get("number"), value.get("entry")
     parameters = value.get("input")
     return Record(
         state=_state(value.get("state"), files),
@@ -143,6 +158,7 @@ def _record(value: dict[str, Any]) -> Record:
         model=_text(value.get("model")) or "",
         input=cast("dict[str, Any]", parameters) if isinstance(parameters, dict) else {},
         task_id=_text(value.get("task_id")) or None,
+        entry=entry if isinstance(entry, int) else None,
         credits=_amount(value.get("credits")),
         seconds=_amount(value.get("seconds")),
         submitted_at=_text(value.get("submitted_at")),
@@ -178,4 +194,4 @@ def _amount(value: Any) -> float | None:
         amount = float(value)
     except OverflowError:
         return None
-    return amount if math.isfinite(amount) and amount >= 0 else None
+    return amount if 0 <= amount < MAX_AMOUNT else None  # NaN is not

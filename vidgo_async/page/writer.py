@@ -45,7 +45,7 @@ def _write(folder: Path, title: str | None) -> Path:
 
 def _check_ours(page: Path) -> None:
     """Refuse to replace what another program or a person wrote."""
-    if page.is_dir() or (page.exists() and GENERATOR.encode() not in _head(page)):
+    if page.exists() and not (page.is_file() and GENERATOR.encode() in _head(page)):
         msg = f"{page} was not written by vidgo_async: move it away, or write to another folder"
         raise FileExistsError(msg)
 

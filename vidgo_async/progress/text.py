@@ -3,9 +3,17 @@
 import math
 
 from vidgo_async._generation.outcome import Outcome
+from vidgo_async._generation.outcome_record import state_of
 from vidgo_async.progress.cleaning import clean_line, prompt_of
 from vidgo_async.progress.snapshot import Credits, Snapshot
 
+_STATES = {
+    None: "not sent",
+    "failed": "failed",
+    "unsaved": "not saved",
+    "unknown": "perhaps bought",
+}
+"""In words."""
 SHORT = 60
 """Characters of a prompt in a line about one request."""
 _MINUTE, _HOUR, _DAY = 60.0, 3600.0, 86400.0
@@ -23,8 +31,9 @@ def end_line(outcome: Outcome, number: int, total: int | None, seconds: float | 
     where = f"{number}" if total is None else f"{number} of {total}"
     about = f"{where}: {shorten(prompt_of(outcome.request), SHORT)}"
     if outcome.error is not None:
+        how = _STATES[state_of(outcome.error, outcome.task)]
         reason = str(outcome.error).removeprefix(f"task {outcome.error.task_id} failed: ")
-        return f"{about}: failed: {clean_line(reason)}"
+        return f"{about}: {how}: {clean_line(reason)}"
     after = "" if seconds is None else f" after {seconds:.0f} s"
     cost = outcome.task.credits
     price = "" if cost is None else f", {amount(cost)} credits"

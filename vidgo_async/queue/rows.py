@@ -118,6 +118,11 @@ class Row:
         self._is_settled = self.has_outcome
 
     @property
+    def id(self) -> int:
+        """Its number."""
+        return self.fields.id
+
+    @property
     def has_outcome(self) -> bool:
         """Whether it had its outcome when it was read."""
         return self.fields.outcome is not None

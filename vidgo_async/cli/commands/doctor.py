@@ -75,7 +75,9 @@ async def _examine(folder: Path, common: Common, *, sandbox: bool) -> list[Findi
     try:
         server = Server.of(common, sandbox=sandbox)
     except (ValueError, TypeError) as error:
-        return [Finding("key", BAD, str(error), "set VIDGO_API_KEY and VIDGO_BASE_URL"), *here]
+        if "VIDGO_API_KEY" in str(error):
+            return [Finding("key", BAD, str(error), "set VIDGO_API_KEY"), *here]
+        return [Finding("settings", BAD, str(error), "correct it in the environment"), *here]
     async with contextlib.AsyncExitStack() as stack:
         vidgo = await stack.enter_async_context(await server.open(stack))
         return [*await _online(vidgo, Asker(server)), *here]

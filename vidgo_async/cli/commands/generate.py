@@ -1,5 +1,6 @@
 """`generate` and `resume`: from checked rows to a folder of videos, with a page to look through."""
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -9,10 +10,25 @@ from cyclopts import Parameter
 from vidgo_async._core.errors import JournalError
 from vidgo_async._core.validators import check_count
 from vidgo_async._session.arguments import check_timeout
-from vidgo_async.cli.inputs.arguments import Defaults, as_output_folder, usage_errors
+from vidgo_async.cli.inputs.arguments import (
+    Defaults,
+    as_output_folder,
+    check_output_folder,
+    usage_errors,
+)
 from vidgo_async.cli.inputs.names import NameTemplate
 from vidgo_async.cli.inputs.rows import Row, read_rows, rows_of_prompts
-from vidgo_async.cli.options import Callbacks, Common, InSandbox, Money, Out, Pace, Source, Target
+from vidgo_async.cli.options import (
+    Callbacks,
+    Common,
+    InSandbox,
+    Money,
+    NewKey,
+    Out,
+    Pace,
+    Source,
+    Target,
+)
 from vidgo_async.cli.outputs.console import Console
 from vidgo_async.cli.outputs.report import FAILED, Report
 from vidgo_async.cli.outputs.results import Results
@@ -49,8 +65,11 @@ def generate(
         template.check(rows)
         path = journal_path(target, sandbox=sandbox)
         webhook = as_webhook(callbacks)
-        server = Server.of(common, sandbox=sandbox or money.dry_run, webhook=webhook)
-    journal = RunJournal(path, console, may_move=target.journal is None, again=target.again)
+        server = Server.of(common, sandbox=sandbox, webhook=webhook)
+        if money.dry_run:
+            check_output_folder(target.out or Path())
+    journal = RunJournal(path, console, may_move=target.journal is None)
+    journal.again, journal.new_key = target.again, target.new_key
     try:
         ask = None if sandbox else server.balance
         refused = preflight(rows, journal, money, ask, console)
@@ -62,9 +81,18 @@ def generate(
     with usage_errors():
         folder = as_output_folder(target.out or Path())
     report = Report(console, folder, in_sandbox=sandbox)
-    report.unsaved.keeps_journal = path is not None
+    is_again_by_default = target.again and "--again" not in sys.argv
+    report.unsaved.repeats = source.file != STDIN and not is_again_by_default
     results = Results(rows, template, folder, report)
-    batch = BatchRun(results, report, folder, pace, journal=journal, max_credits=money.max_credits)
+    batch = BatchRun(
+        results,
+        report,
+        folder,
+        pace,
+        journal=journal,
+        max_credits=money.max_credits,
+        source=None if source.file in {None, STDIN} else Path(str(source.file)),
+    )
     status = run(_job(batch, journal), report, server.open)
     if target.open:
         batch.open_page()
@@ -76,6 +104,7 @@ def resume(
     /,
     *,
     out: Out = Path(),
+    new_key: NewKey = False,
     pace: Pace = Pace(),  # noqa: B008
     common: Common = Common(),  # noqa: B008
 ) -> int:
@@ -83,11 +112,11 @@ def resume(
     console = Console(common)
     with usage_errors():
         _check_pace(pace)
-        journal = RunJournal(as_journal(file), console, may_move=False, again=False)
+        journal = RunJournal(as_journal(file), console, may_move=False)
+        journal.new_key = new_key
         server = Server.of(common)
         folder = as_output_folder(out)
     report = Report(console, folder)
-    report.unsaved.keeps_journal = True
     results = Results([], NameTemplate(), folder, report)
     batch = BatchRun(results, report, folder, pace, journal=journal, resumes=True)
     return run(_job(batch, journal), report, server.open)

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import re
 import sys
 import tempfile
@@ -13,6 +14,7 @@ import attrs
 
 from vidgo_async._files.upload_source import check_source
 from vidgo_async._session.arguments import as_task
+from vidgo_async.cli.outputs.console import print_line
 from vidgo_async.requests import GenerationRequest, GrokImagine, TypedRequest
 from vidgo_async.requests.media import DATA, as_medium, is_media_field
 
@@ -36,7 +38,7 @@ def usage_errors() -> Generator[None]:
     except (ValueError, TypeError, OSError) as error:
         text = str(error)
         heading = "wrong rows, so nothing was bought:\n" if "\n" in text else ""
-        sys.stderr.write(f"vidgo-async: {heading}{text}\n")
+        print_line(sys.stderr, f"vidgo-async: {heading}{text}")
         sys.exit(BAD_USAGE)
 
 
@@ -62,6 +64,16 @@ def as_output_folder(folder: Path) -> Path:
     except OSError as error:
         msg = f"cannot save into {folder}: {error.strerror}"
         raise ValueError(msg) from error
+
+
+def check_output_folder(folder: Path) -> None:
+    """Check that files could be written to a folder, or that it could be made; makes nothing."""
+    place = folder.absolute()
+    while not place.exists():
+        place = place.parent
+    if not (place.is_dir() and os.access(place, os.W_OK | os.X_OK)):
+        msg = f"cannot save into {folder}: {place} takes no files"
+        raise ValueError(msg)
 
 
 @attrs.frozen

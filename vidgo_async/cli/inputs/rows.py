@@ -115,6 +115,9 @@ def _folder(source: Path | None) -> Path:
 
 
 def _read(source: Path | None, name: str) -> bytes:
+    if source is None and sys.stdin is None:
+        msg = "standard input is closed"
+        raise ValueError(msg)
     try:
         return sys.stdin.buffer.read() if source is None else source.read_bytes()
     except OSError as error:

@@ -86,7 +86,7 @@ def _line_of(data: bytes, position: int) -> int:
 def _format(text: str, suffix: str) -> Callable[[str], Iterator[Record | Problem]]:
     match suffix:
         case ".txt":
-            return _read_prompts
+            return _read_text
         case ".csv" | ".tsv":
             return _read_table
         case ".jsonl" | ".ndjson" | ".json":
@@ -105,6 +105,14 @@ def _lines(text: str) -> Iterator[tuple[int, str]]:
 
 
 # --- A prompt a line ------------------------------------------------------------------------
+
+
+def _read_text(text: str) -> Iterator[Record | Problem]:
+    """Read a text; one that is a table or JSON would be bought as prompts."""
+    if _JSON_ROW.match(text) or _is_header(_header(text)[1]):
+        yield Problem(1, "it has the form of a table or of JSON; name it .csv or .jsonl")
+        return
+    yield from _read_prompts(text)
 
 
 def _read_prompts(text: str) -> Iterator[Record]:

@@ -66,8 +66,10 @@ class Console:
             print_line(sys.stderr, line)
 
 
-def print_line(stream: TextIO, line: str) -> None:
+def print_line(stream: TextIO | None, line: str) -> None:
     """Write a line at once; where that fails go on without it, since videos are worth more."""
+    if stream is None:  # it was closed when the program began
+        return
     try:
         print(line, file=stream, flush=True)
     except UnicodeEncodeError:

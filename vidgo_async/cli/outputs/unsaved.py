@@ -14,8 +14,10 @@ class Unsaved:
     """The tasks that were paid for and are not saved yet, and the submits of unknown outcome."""
 
     def __init__(self, out: Path, *, in_sandbox: bool) -> None:
-        self.keeps_journal: bool = False
-        """Whether the same command goes on with them too."""
+        self.journal: Path | None = None
+        """Where the same command finds them too."""
+        self.repeats: bool = True
+        """Whether the same command does the same: not where its rows came through a pipe."""
         self._out = out
         self._in_sandbox = in_sandbox
         self._task_ids: dict[str, None] = {}  # in order of purchase
@@ -29,6 +31,11 @@ class Unsaved:
     def task_ids(self) -> list[str]:
         """The tasks that were paid for."""
         return list(self._task_ids)
+
+    @property
+    def unknown(self) -> int:
+        """How many submits may have been paid for."""
+        return len(self._unknown)
 
     def add(self, task_id: str) -> None:
         """Record a task that was paid for."""
@@ -47,12 +54,30 @@ class Unsaved:
         lines = list[str]()
         if self._task_ids:
             lines += [f"{IN_SANDBOX if self._in_sandbox else PAID}:", f"  {self._wait_command()}"]
-            if self.keeps_journal:
-                lines += ["or with the same command:", f"  {same_command()}"]
+            lines += self._other_way()
         lines += [
             f"perhaps paid for, see your account: {_prompt_of(error)!r}" for error in self._unknown
         ]
+        if self._unknown and self.journal is not None:
+            show = shlex.join(["vidgo-async", "journal", str(self.journal), "--state", "unknown"])
+            lines += [
+                f"  {show}",
+                "  then --adopt ENTRY TASK_ID, or --forget ENTRY, says which it is",
+            ]
         return lines
+
+    def _other_way(self) -> list[str]:
+        """Return the lines of what goes on by the journal, if that is still there."""
+        if self.journal is None or not self.journal.is_file():
+            return []
+        if self.repeats:
+            return [
+                "or with the same command, which buys what is missing too:",
+                f"  {same_command()}",
+            ]
+        out = [] if self._out == Path() else ["--out", str(self._out)]
+        words = ["vidgo-async", "resume", str(self.journal), *out]
+        return ["or, with all that is in the journal:", f"  {shlex.join(words)}"]
 
     def _wait_command(self) -> str:
         out = [] if self._out == Path() else ["--out", str(self._out)]
@@ -61,8 +86,8 @@ class Unsaved:
 
 
 def same_command() -> str:
-    """Return the command that this program was started with."""
-    return shlex.join(["vidgo-async", *sys.argv[1:]])
+    """Return the command that this program was started with; what it bought anew is bought now."""
+    return shlex.join(["vidgo-async", *(word for word in sys.argv[1:] if word != "--again")])
 
 
 def _prompt_of(error: SubmissionUnknownError) -> str:

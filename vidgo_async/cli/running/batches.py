@@ -1,9 +1,12 @@
 """Running a batch of rows: the view of it, its outcomes, and what ends it early."""
 
+import functools
 import webbrowser
 from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
+
+import anyio
 
 from vidgo_async._core.errors import NotSentError, VidgoError
 from vidgo_async._core.models import Request, Task
@@ -12,9 +15,11 @@ from vidgo_async._generation.outcome import Outcome
 from vidgo_async._session.session import VidgoSession
 from vidgo_async.cli.inputs.rows import row_of_request
 from vidgo_async.cli.options import Pace
+from vidgo_async.cli.outputs.console import count_of
 from vidgo_async.cli.outputs.folders import page_of
 from vidgo_async.cli.outputs.report import Report
 from vidgo_async.cli.outputs.results import Results
+from vidgo_async.cli.running.earlier import Earlier
 from vidgo_async.cli.running.journals import RunJournal
 from vidgo_async.cli.running.money import Budget, balance_of
 from vidgo_async.progress.modes import Mode
@@ -33,6 +38,7 @@ class BatchRun:
         *,
         journal: RunJournal,
         max_credits: float | None = None,
+        source: Path | None = None,
         resumes: bool = False,
     ) -> None:
         """Begin a batch.
@@ -44,6 +50,7 @@ class BatchRun:
             pace: How much at a time, how long, and how it is shown.
             journal: Where it is written down, if it is.
             max_credits: What it may cost.
+            source: The file of its rows, if any.
             resumes: Whether its rows are those of the journal.
         """
         self._results = results
@@ -53,7 +60,12 @@ class BatchRun:
         self._pace = pace
         self._journal = journal
         self._max_credits = max_credits
+        self._source = source
         self._resumes = resumes
+        self._earlier = Earlier()
+        self._free = set[int]()
+        """Rows that an earlier run bought."""
+        self._is_taken = False
         self._budget: Budget | None = None
         self._batch: Batch | None = None
         self._is_stopped = False
@@ -62,19 +74,27 @@ class BatchRun:
     async def run(self, vidgo: VidgoSession) -> None:
         """Run it to its end."""
         spending = self._results.spending
-        spending.before = await balance_of(vidgo)
-        if self._max_credits is not None:
-            self._budget = self._new_budget(vidgo, self._max_credits)
+        if self._max_credits is None:
+            spending.before = await balance_of(vidgo)
+        else:
+            spending.before = await self._needed_balance(vidgo)
+            ask = functools.partial(balance_of, vidgo)
+            self._budget = Budget(self._max_credits, spending, ask, self._console.error)
         self._batch = await self._new_batch(vidgo)
-        await self._take(self._batch)
-        spending.after = await balance_of(vidgo)
+        try:
+            await self._take(self._batch)
+        finally:
+            self._is_taken = True
+            with anyio.CancelScope(shield=True):  # what it cost is told after a signal, too
+                await spending.ask_after(vidgo)
 
-    def _new_budget(self, vidgo: VidgoSession, limit: float) -> Budget:
-        if self._results.spending.before is None:
-            msg = "--max-credits needs the balance, which the server does not tell"
-            raise VidgoError(msg)
-        ask = lambda: balance_of(vidgo)  # noqa: E731
-        return Budget(limit, self._results.spending, ask, self._console.error)
+    async def _needed_balance(self, vidgo: VidgoSession) -> float:
+        """Return the balance, without which a limit cannot be kept."""
+        try:
+            return (await vidgo.balance()).credits
+        except VidgoError as error:
+            msg = f"--max-credits needs the balance, and it is not told: {error}"
+            raise VidgoError(msg) from error
 
     async def _new_batch(self, vidgo: VidgoSession) -> Batch:
         options: dict[str, Any] = {
@@ -86,20 +106,28 @@ class BatchRun:
             "name": self._results.name,
         }
         journal = self._journal.journal
-        if self._resumes and journal is not None:
-            entries = await journal.entries()
+        self._report.unsaved.journal = self._journal.path
+        entries = [] if journal is None else await journal.entries()
+        self._earlier = Earlier(entries)
+        if self._resumes:
             self._results.rows = [row_of_request(entry.request) for entry in entries]
+        requests = [row.request for row in self._results.rows]
+        self._results.add_earlier(self._earlier.unsaved_of(requests))
+        if self._resumes and journal is not None:
             return vidgo.resume(journal, **options)
         return vidgo.generate_many(self._requests(), journal=journal, **options)
 
     async def _requests(self) -> AsyncGenerator[Request]:
-        for row in self._results.rows:
-            if self._budget is not None and not await self._budget.may_buy(row.request.model):
+        """Give the requests of the rows, as far as the budget allows; what is bought is free."""
+        for index, row in enumerate(self._results.rows):
+            if self._earlier.take(row.request):
+                self._free.add(index)
+            elif self._budget is not None and not await self._budget.may_buy(row.request.model):
                 return
             yield row.request
 
     def _on_update(self, task: Task) -> None:
-        self._report.add_paid(task)
+        self._results.add_paid(task)
         if self._budget is not None:
             self._budget.on_update(task)
 
@@ -114,40 +142,46 @@ class BatchRun:
                     self._add(view, outcome)
             finally:
                 self._console.screen = None
+                self._results.leave(batch.in_flight)
 
     def _add(self, view: View, outcome: Outcome) -> None:
         self._results.add(outcome)
-        if self._budget is not None:
+        if self._budget is not None and outcome.index not in self._free:
             self._budget.add(outcome)
         if not (self._is_stopped and isinstance(outcome.error, NotSentError)):
             view.add(outcome)
 
     def _spent(self) -> float | None:
         spending = self._results.spending
-        return None if spending.untold else spending.told
+        return None if spending.untold else spending.told or None
 
     # --- The end ----------------------------------------------------------------------------
 
     def interrupt(self) -> bool:
         """Buy nothing more, and wait for what is paid for; tell whether it has begun."""
-        if self._batch is None:
+        if self._batch is None or self._is_taken:
             return False
         self._is_stopped = True
         self._batch.stop()
-        paid = len(self._report.unsaved.task_ids)
+        under_way = count_of(len(self._batch.in_flight), "video")
         self._console.error(
-            f"stopping: nothing more is bought, and the {paid} paid for are awaited. "
-            "Ctrl-C again leaves them, and names them"
+            f"stopping: nothing more is bought; {under_way} under way are awaited and saved. Ctrl-C "
+            "again leaves them, and names what is paid for"
         )
         return True
 
     async def finish(self) -> None:
         """Write the page and the failed rows, and sum up."""
-        results = self._results
+        if self._batch is None:
+            return
+        results, has_journal = self._results, self._journal.journal is not None
+        unread = enumerate(results.rows[self._batch.read :], self._batch.read)
+        results.skip(index for index, row in unread if self._earlier.take(row.request))
         self._report.failed += not results.is_complete
-        results.write_failed()
+        results.spending.close(self._report.unsaved.unknown)
+        results.write_failed(self._source, has_journal=has_journal)
         self._page = await page_of(self._folder, self._console)
-        for line in results.lines(again=self._journal.journal is not None):
+        for line in results.lines(again=has_journal):
             self._console.say(line)
         if self._page is not None:
             self._console.say(f"page: {self._page}")

@@ -3,6 +3,7 @@
 import hashlib
 import itertools
 import os
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -12,6 +13,7 @@ from vidgo_async._core.errors import JournalError
 from vidgo_async._core.models import Request
 from vidgo_async.cli.options import Target
 from vidgo_async.cli.outputs.console import Console
+from vidgo_async.cli.running.earlier import Earlier
 from vidgo_async.journal import Journal
 
 NAME = ".vidgo-journal"
@@ -21,7 +23,7 @@ NAME = ".vidgo-journal"
 class RunJournal:
     """Where a run is written down, and what an earlier one had bought."""
 
-    def __init__(self, path: Path | None, console: Console, *, may_move: bool, again: bool) -> None:
+    def __init__(self, path: Path | None, console: Console, *, may_move: bool) -> None:
         self.path: Path | None = path
         """None where there is none; another than was asked for where locks do not work there."""
         self.journal: Journal | None = None
@@ -29,11 +31,14 @@ class RunJournal:
         self._console = console
         self._may_move = may_move
         """Whether it may lie elsewhere, where locks do not work."""
-        self._again = again
+        self.again: bool = False
+        """Whether all is bought anew."""
+        self.new_key: bool = False
+        """Whether the key may be another than that of earlier runs."""
 
     async def __aenter__(self) -> Self:
         if self.path is not None:
-            if self._again:
+            if self.again:
                 await self._put_aside(self.path)
             self.journal = await self._open(self.path)
         return self
@@ -50,7 +55,7 @@ class RunJournal:
     async def count_new(self, requests: Sequence[Request]) -> int:
         """Count the requests that a run would buy; a journal that is not there is not made."""
         path = self.path
-        if path is None or self._again or not path.is_file():
+        if path is None or self.again or not path.is_file():
             return len(requests)
         async with Journal(path) as journal:
             return await journal.count_new(requests)
@@ -59,12 +64,20 @@ class RunJournal:
         """Rename a journal, so that all is bought anew and nothing is forgotten."""
         if path.exists():  # noqa: ASYNC240 - nothing else runs yet
             # That leaves one file, even after a crash, and shows that it is not in use.
-            await (await self._open(path)).aclose()
-            self._console.say(f"the journal before is {_rename(path)}")
+            journal = await self._open(path)
+            unsaved = Earlier(await journal.entries()).unsaved
+            await journal.aclose()
+            aside = _rename(path)
+            self._console.say(f"the journal before is {aside}")
+            if unsaved:
+                self._console.error(
+                    f"{len(unsaved)} tasks in it are paid for and not saved; go on with: "
+                    f"{shlex.join(['vidgo-async', 'resume', str(aside), '--out', str(path.parent)])}"
+                )
 
     async def _open(self, path: Path) -> Journal:
         try:
-            return await Journal(path).__aenter__()
+            return await Journal(path, new_key=self.new_key).__aenter__()
         except JournalError as error:
             if error.reason == "in_use":
                 msg = f"{error.message}; --no-journal does without"
@@ -75,7 +88,7 @@ class RunJournal:
         self.path = elsewhere = _state_folder() / f"{_digest(path)}.vidgo"
         elsewhere.parent.mkdir(parents=True, exist_ok=True)
         self._console.say(f"locks do not work in {path.parent}: the journal is {elsewhere}")
-        return await Journal(elsewhere).__aenter__()
+        return await Journal(elsewhere, new_key=self.new_key).__aenter__()
 
 
 def journal_path(target: Target, *, sandbox: bool) -> Path | None:
@@ -102,7 +115,7 @@ def as_journal(file: Path) -> Path:
     Raises:
         ValueError: There is none.
     """
-    if not file.is_file():
+    if not file.is_file() or not file.stat().st_size:
         msg = f"{file}: there is no such journal"
         raise ValueError(msg)
     return file

@@ -17,7 +17,7 @@ from vidgo_async._core.errors import SubmissionUnknownError, VidgoError
 from vidgo_async._core.models import Balance, Task
 from vidgo_async._generation.outcome import Outcome
 
-ASK_TIMEOUT = 10.0
+ASK_TIMEOUT = 5.0
 """Seconds for a balance."""
 Ask = Callable[[], Awaitable[float | None]]
 """Asks for the balance; None where it is not told."""
@@ -52,21 +52,48 @@ class Spending:
         self.told: float = 0.0
         """Credits of the tasks whose cost the server told."""
         self.untold: int = 0
-        """Tasks whose cost it did not tell."""
+        """Tasks that ended, and whose cost it did not tell."""
+        self._open = set[str]()
+        """Tasks of this run that have not ended."""
+        self._open_at_balance = 0
         self._started_at = datetime.now(UTC)
 
     def is_new(self, task: Task) -> bool:
         """Tell whether a task was bought in this run."""
         return task.submitted_at is not None and task.submitted_at >= self._started_at
 
+    def add_paid(self, task: Task) -> None:
+        """Take note of a task that was bought."""
+        if self.is_new(task):
+            self._open.add(task.task_id)
+        if task.failed:
+            self._open.discard(task.task_id)
+
     def add(self, outcome: Outcome) -> None:
-        """Count what a request cost."""
+        """Count what a request cost; a server that tells 0 of a finished task may not know."""
         task = outcome.task
         if isinstance(outcome.error, SubmissionUnknownError):
             self.untold += 1
-        elif task is not None and self.is_new(task) and not task.failed:
-            self.told += task.credits or 0.0
-            self.untold += task.credits is None
+        elif task is not None and self.is_new(task):
+            self._open.discard(task.task_id)
+            if not task.failed:
+                self.told += task.credits or 0.0
+                self.untold += not task.credits
+
+    async def ask_after(self, account: Account) -> None:
+        """Ask for the balance at the end."""
+        self._open_at_balance = len(self._open)
+        self.after = await balance_of(account)
+
+    def close(self, unknown: int) -> None:
+        """Take note of what came after that: answers to the last submits, or none.
+
+        Args:
+            unknown: Submits that may have been paid for.
+        """
+        if len(self._open) != self._open_at_balance or unknown > self.untold:
+            self.after = None
+        self.untold += len(self._open) or unknown
 
     @property
     def credits(self) -> float | None:

@@ -13,6 +13,7 @@ from vidgo_async.cli.outputs.console import Console, count_of
 from vidgo_async.cli.outputs.report import OK, USAGE
 from vidgo_async.cli.running.journals import RunJournal
 from vidgo_async.cli.running.money import Ask
+from vidgo_async.progress.modes import is_terminal
 
 ASK_FROM = 20
 """Requests that are not bought without a question."""
@@ -58,7 +59,7 @@ def _confirm(new: int, ask: Ask, console: Console) -> bool:
     balance = anyio.run(ask)
     told = "unknown" if balance is None else f"{balance:g} credits"
     what = f"this buys {count_of(new, 'task')}; the balance is {told}"
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+    if not (is_terminal(sys.stdin) and is_terminal(sys.stderr)):
         console.error(f"vidgo-async: {what}. Without a terminal to ask on it needs --yes")
         return False
     sys.stderr.write(f"{what}. Go on? [y/N] ")

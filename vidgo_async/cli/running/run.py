@@ -45,8 +45,9 @@ def run(job: Job, report: Report, open_session: Open) -> int:
         report.console.error(f"vidgo-async: {error}")
         return USAGE
     except (VidgoError, OSError) as error:
-        report.console.error(f"vidgo-async: {error}")
-        return FAILED
+        text = str(error).replace("new_key=True", "--new-key")  # as it is called here
+        report.console.error(f"vidgo-async: {text}")
+        return report.status or FAILED
     return report.status if received is None else SIGNALLED + received
 
 

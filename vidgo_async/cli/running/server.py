@@ -30,9 +30,6 @@ class Server:
         Raises:
             ValueError: There is no key, or a setting is wrong.
         """
-        if sandbox and common.proxy is not None:
-            msg = "--proxy and --sandbox do not go together: the sandbox is on this machine"
-            raise ValueError(msg)
         server = cls(common.proxy, sandbox, webhook)
         if not sandbox:
             server.session()
