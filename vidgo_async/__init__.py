@@ -1,102 +1,31 @@
-"""vidgo_async: an asyncio-native client for the Vidgo video-generation API."""
+"""vidgo_async: an asyncio-native client for the Vidgo video-generation API.
 
-from vidgo_async._core.errors import (
-    APIError,
-    AuthenticationError,
-    ContentModerationError,
-    DownloadError,
-    InsufficientCreditsError,
-    InvalidRequestError,
-    JournalError,
-    NotFoundError,
-    NotSentError,
-    PermissionDeniedError,
-    RateLimitError,
-    ResponseError,
-    ServerError,
-    SessionClosedError,
-    SubmissionUnknownError,
-    SubmitErrorGroup,
-    TaskFailedError,
-    TaskTimeoutError,
-    TransportError,
-    TransportTimeoutError,
-    VidgoError,
-    WebhookError,
-)
-from vidgo_async._core.models import Balance, MediaFile, Request, Task, TaskStatus, UploadedFile
-from vidgo_async._core.retry import RetryPolicy
-from vidgo_async._core.version import __version__
-from vidgo_async._files.resumable import OnProgress
-from vidgo_async._generation.batch import Batch
-from vidgo_async._generation.outcome import Failure, Outcome, Pending, Success
-from vidgo_async._generation.runner import NameOf
-from vidgo_async._polling.adaptive import AdaptivePolling, LearningPolicy
-from vidgo_async._polling.completions import Completions, OnUpdate
-from vidgo_async._polling.policies import FixedPolling, PollingPolicy
-from vidgo_async._session.session import VidgoSession
-from vidgo_async.journal import Entry, EntryState, Journal
-from vidgo_async.requests import GenerationRequest, GrokImagine, Media, TypedRequest
-from vidgo_async.webhooks import OnUnknown, WebhookReceiver, parse_webhook
+Its names are in `_session/public.py`. They are loaded with the first one that is used, all at once: the
+program's help needs none of them, and aiohttp takes longer to load than all of that.
+"""
 
-__all__ = [
-    "APIError",
-    "AdaptivePolling",
-    "AuthenticationError",
-    "Balance",
-    "Batch",
-    "Completions",
-    "ContentModerationError",
-    "DownloadError",
-    "Entry",
-    "EntryState",
-    "Failure",
-    "FixedPolling",
-    "GenerationRequest",
-    "GrokImagine",
-    "InsufficientCreditsError",
-    "InvalidRequestError",
-    "Journal",
-    "JournalError",
-    "LearningPolicy",
-    "Media",
-    "MediaFile",
-    "NameOf",
-    "NotFoundError",
-    "NotSentError",
-    "OnProgress",
-    "OnUnknown",
-    "OnUpdate",
-    "Outcome",
-    "Pending",
-    "PermissionDeniedError",
-    "PollingPolicy",
-    "RateLimitError",
-    "Request",
-    "ResponseError",
-    "RetryPolicy",
-    "ServerError",
-    "SessionClosedError",
-    "SubmissionUnknownError",
-    "SubmitErrorGroup",
-    "Success",
-    "Task",
-    "TaskFailedError",
-    "TaskStatus",
-    "TaskTimeoutError",
-    "TransportError",
-    "TransportTimeoutError",
-    "TypedRequest",
-    "UploadedFile",
-    "VidgoError",
-    "VidgoSession",
-    "WebhookError",
-    "WebhookReceiver",
-    "__version__",
-    "parse_webhook",
-]
+from typing import TYPE_CHECKING
 
-# Tracebacks, reprs and pickles show the name that users import, and survive a move of the file.
-for _public in [globals()[name] for name in __all__]:
-    if isinstance(_public, type):
-        _public.__module__ = __name__
+if TYPE_CHECKING:
+    from vidgo_async._session.public import *  # noqa: F403 - they are listed there
+    from vidgo_async._session.public import __all__ as __all__
+else:
+
+    def __getattr__(name):
+        """Load all public names, and return one."""
+        if name.startswith("__") and name not in {"__all__", "__version__"}:
+            raise AttributeError(name)  # what Python and its tools ask every module for
+        from vidgo_async._session import public  # noqa: PLC0415
+
+        names = {each: getattr(public, each) for each in public.__all__}
+        globals().update(names, __all__=public.__all__)
+        if name in globals():
+            return globals()[name]
+        msg = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(msg)
+
+    def __dir__():
+        """Name what there is."""
+        return sorted({*globals(), *__getattr__("__all__")})
+
+    del TYPE_CHECKING  # which is no name of this package

@@ -136,7 +136,7 @@ def test_unknown_submit_is_printed_with_its_prompt(program: Program) -> None:
     program.sandbox.inject(reset_after)
     run = program("generate", FOX)
     assert (run.status, run.unsaved, program.sandbox.sold) == (3, [], 1)
-    assert f": {FOX}: failed: a task may exist" in run.err
+    assert f": {FOX}: perhaps bought: a task may exist" in run.err
     assert run.err.endswith(f"perhaps paid for, see your account: '{FOX}'\n")
 
 

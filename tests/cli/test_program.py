@@ -11,6 +11,7 @@ import pytest
 from tests.support.files import names_in
 from tests.support.program import FOX, PROGRAM, Program, ended, started
 from vidgo_async import __version__
+from vidgo_async.cli.program import COMMANDS, QUEUE
 
 # --- Bad usage -------------------------------------------------------------------------------
 
@@ -121,17 +122,47 @@ async def test_missing_extra_is_one_plain_sentence(missing: str, last_line: str)
     assert (len(lines) == 1) is (missing == "cyclopts")
 
 
-async def test_help_loads_no_command() -> None:
-    """The program's own help and version load cyclopts, and neither the commands nor the sandbox."""
+async def modules_of_help(*command: str) -> set[str]:
+    """Return what is imported to print a help."""
     code = (
         "import sys\n"
         "from vidgo_async.cli.program import app\n"
-        "app(['--help'], result_action='return_value')\n"
-        "print([name for name in sys.modules if name.startswith('vidgo_async.')])"
+        f"app([*{command!r}, '--help'], result_action='return_value')\n"
+        "print(*sys.modules)"
     )
     run = await anyio.run_process([sys.executable, "-c", code])
-    loaded = run.stdout.decode().splitlines()[-1]
-    assert "'vidgo_async.cli.program'" in loaded
-    assert "vidgo_async.cli.commands.generate" not in loaded
-    assert "vidgo_async.progress" not in loaded
-    assert "vidgo_async.sandbox" not in loaded
+    return set(run.stdout.decode().splitlines()[-1].split())
+
+
+async def test_help_loads_no_command() -> None:
+    """The program's own help loads cyclopts, and nothing of the library."""
+    loaded = await modules_of_help()
+    ours = {name for name in loaded if name.startswith("vidgo_async")}
+    assert ours == {
+        "vidgo_async",
+        "vidgo_async.cli",
+        "vidgo_async.cli.config",
+        "vidgo_async.cli.program",
+        "vidgo_async._core",
+        "vidgo_async._core.version",
+    }
+
+
+@pytest.mark.parametrize("command", [*COMMANDS, *(f"queue {name}" for name in QUEUE)])
+async def test_help_of_a_command_loads_no_connection(command: str) -> None:
+    """The help of a command loads neither aiohttp nor a database."""
+    loaded = await modules_of_help(*command.split())
+    assert not loaded & {"aiohttp", "sqlite3", "psycopg", "vidgo_async.sandbox.server"}
+
+
+async def test_an_interrupt_during_the_start_is_quiet() -> None:
+    """Ctrl-C while the program is being loaded prints no traceback."""
+    code = (
+        "import signal, sys, vidgo_async.__main__ as program\n"
+        "class Finder:\n"
+        "    def find_spec(self, *_): signal.raise_signal(signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Finder())\n"
+        "program.main()"
+    )
+    run = await anyio.run_process([sys.executable, "-c", code], check=False)
+    assert (run.returncode, run.stdout, run.stderr) == (130, b"", b"")

@@ -114,8 +114,8 @@ def test_a_prompt_a_line(tmp_path: Path, name: str) -> None:
 
 
 def test_text_stays_text(tmp_path: Path) -> None:
-    """A file of text is never a table or JSON, and no prompt is read as a value."""
-    text = '{"prompt": "x"}\nprompt,model\n123\n"quoted"\n'
+    """In a file of text no prompt is read as a value, whatever it has the form of."""
+    text = 'a fox\n{"prompt": "x"}\nprompt,model\n123\n"quoted"\n'
     rows = read_rows(file(tmp_path, text, "rows.txt"), OTHER)
     assert [row.request.input["prompt"] for row in rows] == text.splitlines()
 

@@ -58,14 +58,14 @@ async def test_one_interrupt_stops_the_buying_and_saves_the_rest(tmp_path: Path)
     ):
         await until(lambda: sandbox.sold >= 6)
         process.send_signal(signal.SIGINT)
-        said = await read_until(process.stderr, "names them")
+        said = await read_until(process.stderr, "is paid for\n")
         sold = sandbox.sold
         run = await ended(process, err=said)
     assert (run.status, run.unsaved) == (130, [])
     assert sold <= sandbox.sold <= sold + 1  # one may have been on its way
     assert len(names_in(tmp_path / "films")) == sandbox.sold
-    assert re.search(r"stopping: nothing more is bought, and the \d paid for are awaited", said)
-    assert "Ctrl-C again leaves them" in said
+    assert re.search(r"stopping: nothing more is bought; \d videos? under way are awaited", said)
+    assert "Ctrl-C again leaves them, and names what is paid for" in said
     assert f"{40 - sandbox.sold} not sent: nothing was bought for them" in run.err
     assert (tmp_path / "films/index.html").exists()
 
@@ -81,7 +81,10 @@ async def test_leaving_names_both_ways_to_go_on(name: str, tmp_path: Path) -> No
         assert run.status == 128 + getattr(signal, name)
         assert run.unsaved[:3] == ["wait", "--out", "my films"]
         assert len(run.unsaved[3:]) >= 2
-        [same] = re.findall("or with the same command:\n  vidgo-async (.*)\n", run.err)
+        [same] = re.findall(
+            "or with the same command, which buys what is missing too:\n  vidgo-async (.*)\n",
+            run.err,
+        )
         assert (tmp_path / "my films/index.html").exists()
         sold = sandbox.sold
         async with started(*run.unsaved, environment={**of(sandbox), **QUICK}) as process:

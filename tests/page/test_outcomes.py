@@ -129,14 +129,28 @@ def test_a_file_is_not_forgotten(tmp_path: Path) -> None:
     assert [record.files for record in merge(read(folder))] == [("a.mp4",)]
 
 
-@pytest.mark.parametrize("state", ["failed", "unknown"])
-def test_a_later_run_supersedes(state: str, tmp_path: Path) -> None:
-    """What is not saved goes once a later run has the same request, however that ended."""
+def test_a_later_run_supersedes(tmp_path: Path) -> None:
+    """A failure goes once a later run has the same request, however that ended."""
     folder = Folder(tmp_path)
-    folder.add("a", state=state, parameters={"duration": 6, "seed": 1})
-    folder.add("b", state=state)
+    folder.add("a", state="failed", parameters={"duration": 6, "seed": 1})
+    folder.add("b", state="failed")
     folder.add("a", state="failed", run=LATER, parameters={"seed": 1, "duration": 6})
-    assert merged(folder) == [("a", "failed"), ("b", state)]
+    assert merged(folder) == [("a", "failed"), ("b", "failed")]
+
+
+def test_what_may_be_paid_for_stays(tmp_path: Path) -> None:
+    """It goes only once a later run has the same entry of the journal."""
+    folder = Folder(tmp_path)
+    for prompt, entry in (("a", 1), ("b", None), ("c", 2)):
+        folder.add(prompt, state="unknown", entry=entry)
+    folder.add("a", task_id="1", run=LATER, entry=1)
+    folder.add("b", task_id="2", run=LATER)
+    assert merged(folder) == [
+        ("a", "saved"),
+        ("b", "saved"),
+        ("b", "unknown"),
+        ("c", "unknown"),
+    ]
 
 
 def test_what_was_paid_for_stays(tmp_path: Path) -> None:

@@ -173,7 +173,8 @@ class Engine:
         reader.cancel()
         grace = asyncio.create_task(asyncio.wait({reader}, timeout=READER_GRACE))
         await wait_shielded({grace})
-        if not reader.done():
+        if not reader.done() and self._reader is not None:
+            self._reader = None  # it is not waited for again
             reader.add_done_callback(mark_retrieved)
             logger.warning(
                 "the iterator of requests did not end within %g s of being cancelled; "

@@ -2,17 +2,19 @@
 
 import asyncio
 from types import TracebackType
-from typing import Self, TextIO
+from typing import TYPE_CHECKING, Self, TextIO
 
 from vidgo_async._core.concurrency import call_when_dropped
-from vidgo_async._generation.batch import Batch
 from vidgo_async._generation.outcome import Outcome
 from vidgo_async.progress.modes import Mode
 from vidgo_async.progress.view import View
 
+if TYPE_CHECKING:
+    from vidgo_async._generation.batch import Batch
+
 
 def progress(
-    batch: Batch,
+    batch: "Batch",
     total: int | None = None,
     *,
     mode: Mode = Mode.AUTO,
@@ -46,7 +48,7 @@ class Progress:
     What is printed on the terminal meanwhile goes above the bar.
     """
 
-    def __init__(self, batch: Batch, view: View) -> None:
+    def __init__(self, batch: "Batch", view: View) -> None:
         self._batch = batch
         self._view = view
         # The view does not know this object: dropping it ends the view, and perhaps the batch.

@@ -53,7 +53,7 @@ class _DaemonThreads(Executor):
 
 
 _THREADS = _DaemonThreads()
-_ = atexit.register(_THREADS.join)
+atexit.register(_THREADS.join)
 
 
 class Writer:

@@ -1,18 +1,20 @@
 """`balance` and `upload`: the account, and pictures for requests."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from vidgo_async._core.errors import VidgoError
-from vidgo_async._session.session import VidgoSession
 from vidgo_async.cli.inputs.arguments import check_some, usage_errors
 from vidgo_async.cli.options import Common, InSandbox
 from vidgo_async.cli.outputs.console import Console
 from vidgo_async.cli.outputs.report import Report
 from vidgo_async.cli.running.run import Job, for_each, run
 from vidgo_async.cli.running.server import Server
+
+if TYPE_CHECKING:
+    from vidgo_async._session.session import VidgoSession
 
 
 def upload(
@@ -26,7 +28,7 @@ def upload(
         check_some("pictures", files)
         server = Server.of(common, sandbox=sandbox)
 
-    async def upload_one(vidgo: VidgoSession, file: Path) -> None:
+    async def upload_one(vidgo: "VidgoSession", file: Path) -> None:
         try:
             uploaded = await vidgo.upload(file)
         except (VidgoError, ValueError, OSError) as error:
@@ -52,7 +54,7 @@ def balance(
     with usage_errors():
         server = Server.of(common, sandbox=sandbox)
 
-    async def ask(vidgo: VidgoSession) -> None:
+    async def ask(vidgo: "VidgoSession") -> None:
         try:
             found = await vidgo.balance()
         except VidgoError as error:

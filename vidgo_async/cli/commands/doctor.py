@@ -12,7 +12,7 @@ import urllib.request
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import anyio
 import anyio.to_thread
@@ -25,13 +25,15 @@ from vidgo_async._core.errors import (
     PermissionDeniedError,
     VidgoError,
 )
-from vidgo_async._session.session import VidgoSession
 from vidgo_async.cli.inputs.arguments import as_output_folder
 from vidgo_async.cli.options import Common, InSandbox
 from vidgo_async.cli.outputs.console import Console
 from vidgo_async.cli.outputs.report import FAILED, OK
 from vidgo_async.cli.running.server import Server
 from vidgo_async.journal import Journal
+
+if TYPE_CHECKING:
+    from vidgo_async._session.session import VidgoSession
 
 FILE_HOST = "https://storage.vidgo.ai"
 """Where files are, by the status page; real links were seen on other hosts too."""
@@ -112,7 +114,7 @@ class Asker:
         return None
 
 
-async def _online(vidgo: VidgoSession, asker: Asker) -> list[Finding]:
+async def _online(vidgo: "VidgoSession", asker: Asker) -> list[Finding]:
     address = vidgo.base_url
     date = await asker.date_of(address)
     host = _file_host(address)
@@ -131,7 +133,7 @@ def _file_host(address: str) -> str:
     return FILE_HOST if address.endswith(".vidgo.ai") else address
 
 
-async def _account(vidgo: VidgoSession) -> list[Finding]:
+async def _account(vidgo: "VidgoSession") -> list[Finding]:
     """Check key and balance, which one request tells."""
     try:
         found = await vidgo.balance()

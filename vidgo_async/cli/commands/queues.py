@@ -11,7 +11,6 @@ from vidgo_async._core.errors import JournalError
 from vidgo_async._core.validators import check_count
 from vidgo_async._generation.outcome import Outcome
 from vidgo_async._session.arguments import check_timeout
-from vidgo_async._session.session import VidgoSession
 from vidgo_async.cli.commands.journals import print_entry
 from vidgo_async.cli.inputs.arguments import as_output_folder, as_requests, check_some, usage_errors
 from vidgo_async.cli.options import Common, Image, MaxInFlight, Model, Out, Settings, Timeout
@@ -25,6 +24,7 @@ from vidgo_async.requests import GrokImagine
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from vidgo_async._session.session import VidgoSession
     from vidgo_async.queue.queue import BatchQueue
 
 Url = Annotated[str, Parameter(help="The database, postgresql://user@host/name.")]
@@ -58,7 +58,7 @@ def work(
             line = f"{what}: {', '.join(map(str, outcome.paths)) or 'finished'}"
             report.console.result(line, task_record(outcome.task, outcome.paths))
 
-    async def job(vidgo: VidgoSession) -> None:
+    async def job(vidgo: "VidgoSession") -> None:
         await queue.work(
             vidgo,
             max_in_flight=max_in_flight,

@@ -1,17 +1,20 @@
 """`status`, `wait` and `download`: tasks that were bought before, by their ids."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from vidgo_async._core.errors import VidgoError
 from vidgo_async._core.models import Task
 from vidgo_async._session.arguments import check_timeout
-from vidgo_async._session.session import VidgoSession
 from vidgo_async.cli.inputs.arguments import as_output_folder, as_task_ids, usage_errors
 from vidgo_async.cli.options import Common, Out, TaskId, Timeout
 from vidgo_async.cli.outputs.console import Console
 from vidgo_async.cli.outputs.report import Report, task_record
 from vidgo_async.cli.running.run import for_each, run
 from vidgo_async.cli.running.server import Server
+
+if TYPE_CHECKING:
+    from vidgo_async._session.session import VidgoSession
 
 
 def status(*task_ids: TaskId, common: Common = Common()) -> int:  # noqa: B008 - frozen
@@ -22,7 +25,7 @@ def status(*task_ids: TaskId, common: Common = Common()) -> int:  # noqa: B008 -
         server = Server.of(common)
     found = dict[str, Task]()
 
-    async def poll(vidgo: VidgoSession, task_id: str) -> None:
+    async def poll(vidgo: "VidgoSession", task_id: str) -> None:
         try:
             found[task_id] = await vidgo.get_task(task_id)
         except VidgoError as error:
@@ -47,7 +50,7 @@ def wait(
         server = Server.of(common)
         report = Report(Console(common), as_output_folder(out))
 
-    async def wait_and_save(vidgo: VidgoSession, task_id: str) -> None:
+    async def wait_and_save(vidgo: "VidgoSession", task_id: str) -> None:
         report.unsaved.add(task_id)
         try:
             task = await vidgo.wait(task_id, timeout=timeout, on_update=report.on_update)
@@ -70,7 +73,7 @@ def download(
         server = Server.of(common)
         report = Report(Console(common), as_output_folder(out))
 
-    async def poll_and_save(vidgo: VidgoSession, task_id: str) -> None:
+    async def poll_and_save(vidgo: "VidgoSession", task_id: str) -> None:
         try:
             task = await vidgo.get_task(task_id)
         except VidgoError as error:

@@ -14,7 +14,7 @@ import attrs
 
 from vidgo_async._files.upload_source import check_source
 from vidgo_async._session.arguments import as_task
-from vidgo_async.cli.outputs.console import print_line
+from vidgo_async.cli.outputs.lines import print_line
 from vidgo_async.requests import GenerationRequest, GrokImagine, TypedRequest
 from vidgo_async.requests.media import DATA, as_medium, is_media_field
 

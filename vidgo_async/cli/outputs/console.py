@@ -1,12 +1,12 @@
 """Lines on standard output and standard error; no failure to write ends the run."""
 
 import json
-import os
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol, TextIO
+from typing import Any, Protocol
 
 from vidgo_async.cli.options import Common
+from vidgo_async.cli.outputs.lines import print_line
 
 VERSION = 1
 """Of the objects that `--json` prints."""
@@ -64,19 +64,6 @@ class Console:
             self.screen.print(line)
         else:
             print_line(sys.stderr, line)
-
-
-def print_line(stream: TextIO | None, line: str) -> None:
-    """Write a line at once; where that fails go on without it, since videos are worth more."""
-    if stream is None:  # it was closed when the program began
-        return
-    try:
-        print(line, file=stream, flush=True)
-    except UnicodeEncodeError:
-        print_line(stream, line.encode("ascii", "backslashreplace").decode())
-    except OSError:  # a closed pipe, a terminal that is gone or a full disk: drop all further lines
-        with open(os.devnull, "wb") as null:  # noqa: PTH123
-            os.dup2(null.fileno(), stream.fileno())
 
 
 def count_of(count: int, noun: str) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vidgo_async._core.errors import (
     NotFoundError,
@@ -11,12 +11,14 @@ from vidgo_async._core.errors import (
     VidgoError,
 )
 from vidgo_async._core.models import Task
-from vidgo_async._files.downloads import Download, save_files, save_free
 from vidgo_async._files.filenames import file_name
 from vidgo_async._generation.outcome import Outcome
 from vidgo_async.cli.outputs.console import Console
 from vidgo_async.cli.outputs.folders import TaskFolder
 from vidgo_async.cli.outputs.unsaved import Unsaved
+
+if TYPE_CHECKING:
+    from vidgo_async._files.downloads import Download
 
 OK, FAILED, USAGE, UNSAVED = 0, 1, 2, 3
 """Exit statuses; after a signal it is 128 and the signal's number."""
@@ -64,8 +66,10 @@ class Report:
             self._states[task.task_id] = task.status
             self.console.say(f"{task.task_id}: {task.status}")
 
-    async def save(self, download: Download, task: Task) -> None:
+    async def save(self, download: "Download", task: Task) -> None:
         """Save the files of a task that ended; one that is lost does not stop the others."""
+        from vidgo_async._files.downloads import save_files, save_free  # noqa: PLC0415 - aiohttp
+
         if task.failed:
             self.add_failure(task.task_id, TaskFailedError(task))
             await self._folder.add(task, ())

@@ -4,15 +4,13 @@ import functools
 import webbrowser
 from collections.abc import AsyncGenerator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 
 from vidgo_async._core.errors import NotSentError, VidgoError
 from vidgo_async._core.models import Request, Task
-from vidgo_async._generation.batch import Batch
 from vidgo_async._generation.outcome import Outcome
-from vidgo_async._session.session import VidgoSession
 from vidgo_async.cli.inputs.rows import row_of_request
 from vidgo_async.cli.options import Pace
 from vidgo_async.cli.outputs.console import count_of
@@ -24,6 +22,10 @@ from vidgo_async.cli.running.journals import RunJournal
 from vidgo_async.cli.running.money import Budget, balance_of
 from vidgo_async.progress.modes import Mode
 from vidgo_async.progress.view import View
+
+if TYPE_CHECKING:
+    from vidgo_async._generation.batch import Batch
+    from vidgo_async._session.session import VidgoSession
 
 
 class BatchRun:
@@ -71,7 +73,7 @@ class BatchRun:
         self._is_stopped = False
         self._page: Path | None = None
 
-    async def run(self, vidgo: VidgoSession) -> None:
+    async def run(self, vidgo: "VidgoSession") -> None:
         """Run it to its end."""
         spending = self._results.spending
         if self._max_credits is None:
@@ -88,7 +90,7 @@ class BatchRun:
             with anyio.CancelScope(shield=True):  # what it cost is told after a signal, too
                 await spending.ask_after(vidgo)
 
-    async def _needed_balance(self, vidgo: VidgoSession) -> float:
+    async def _needed_balance(self, vidgo: "VidgoSession") -> float:
         """Return the balance, without which a limit cannot be kept."""
         try:
             return (await vidgo.balance()).credits
@@ -96,7 +98,7 @@ class BatchRun:
             msg = f"--max-credits needs the balance, and it is not told: {error}"
             raise VidgoError(msg) from error
 
-    async def _new_batch(self, vidgo: VidgoSession) -> Batch:
+    async def _new_batch(self, vidgo: "VidgoSession") -> "Batch":
         options: dict[str, Any] = {
             "max_in_flight": self._pace.max_in_flight,
             "timeout": self._pace.timeout,
@@ -131,7 +133,7 @@ class BatchRun:
         if self._budget is not None:
             self._budget.on_update(task)
 
-    async def _take(self, batch: Batch) -> None:
+    async def _take(self, batch: "Batch") -> None:
         """Take all outcomes, and show the batch meanwhile."""
         mode = Mode.NONE if self._console.is_quiet else self._pace.progress
         view = View(batch, len(self._results.rows), mode=mode, spent=self._spent)

@@ -4,23 +4,25 @@ import asyncio
 import contextlib
 import functools
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
 import attrs
 
 from vidgo_async._core.errors import JournalError, VidgoError
-from vidgo_async._session.session import VidgoSession
 from vidgo_async.cli.outputs.report import FAILED, USAGE, Report
 from vidgo_async.cli.outputs.retries import printed_logs
 from vidgo_async.cli.running.signals import Signals
 from vidgo_async.cli.running.webhooks import PortError
 
+if TYPE_CHECKING:
+    from vidgo_async._session.session import VidgoSession
+
 SIGNALLED = 128
 """What a shell adds to the number of the signal that ended a program."""
 
 _Item = TypeVar("_Item")
-Open = Callable[[contextlib.AsyncExitStack], Awaitable[VidgoSession]]
+Open = Callable[[contextlib.AsyncExitStack], Awaitable["VidgoSession"]]
 """Makes a session for as long as a stack lasts: `Server.open`."""
 
 
@@ -28,7 +30,7 @@ Open = Callable[[contextlib.AsyncExitStack], Awaitable[VidgoSession]]
 class Job:
     """What a command does with a session."""
 
-    run: Callable[[VidgoSession], Awaitable[None]]
+    run: Callable[["VidgoSession"], Awaitable[None]]
     interrupt: Callable[[], bool] = lambda: False
     """Called at the first Ctrl-C; tells whether the job ends by itself now."""
     finish: Callable[[], Awaitable[None]] | None = None
@@ -52,13 +54,13 @@ def run(job: Job, report: Report, open_session: Open) -> int:
 
 
 def for_each(
-    call: Callable[[VidgoSession, _Item], Coroutine[Any, Any, None]],
+    call: Callable[["VidgoSession", _Item], Coroutine[Any, Any, None]],
     items: Sequence[_Item],
     finish: Callable[[], Awaitable[None]] | None = None,
 ) -> Job:
     """Make a job of one call for each item, all at once."""
 
-    async def run_all(vidgo: VidgoSession) -> None:
+    async def run_all(vidgo: "VidgoSession") -> None:
         async with anyio.create_task_group() as group:
             for item in items:
                 group.start_soon(call, vidgo, item)

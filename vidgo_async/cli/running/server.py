@@ -2,15 +2,17 @@
 
 import contextlib
 import secrets
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from vidgo_async._polling.policies import FixedPolling
-from vidgo_async._session.session import VidgoSession
 from vidgo_async.cli.options import Common
 from vidgo_async.cli.running.money import balance_of
 from vidgo_async.cli.running.webhooks import Webhook
+
+if TYPE_CHECKING:
+    from vidgo_async._session.session import VidgoSession
 
 
 @attrs.frozen
@@ -35,8 +37,10 @@ class Server:
             server.session()
         return server
 
-    def session(self) -> VidgoSession:
+    def session(self) -> "VidgoSession":
         """Make a session for the API; the proxy variables of the environment apply."""
+        from vidgo_async._session.session import VidgoSession  # noqa: PLC0415 - late: aiohttp
+
         proxy: dict[str, Any] = {"proxy": self.proxy} if self.proxy else {"trust_env": True}
         return VidgoSession(**self._callbacks(), **proxy)
 
@@ -45,7 +49,7 @@ class Server:
         async with self.session() as vidgo:
             return await balance_of(vidgo)
 
-    async def open(self, stack: contextlib.AsyncExitStack) -> VidgoSession:
+    async def open(self, stack: contextlib.AsyncExitStack) -> "VidgoSession":
         """Start what it needs, for as long as the stack lasts; return a session to enter.
 
         Raises:
@@ -55,9 +59,10 @@ class Server:
             await self.webhook.take_callbacks(stack)
         return await self._sandbox_session(stack) if self.in_sandbox else self.session()
 
-    async def _sandbox_session(self, stack: contextlib.AsyncExitStack) -> VidgoSession:
+    async def _sandbox_session(self, stack: contextlib.AsyncExitStack) -> "VidgoSession":
         """Start a sandbox; no proxy of the environment applies to it."""
         # Imported late: only `--sandbox` needs a web server.
+        from vidgo_async._session.session import VidgoSession  # noqa: PLC0415
         from vidgo_async.sandbox import Callbacks, Sandbox  # noqa: PLC0415
 
         # Task ids depend on the second and the seed; those of two runs have to differ.
