@@ -28,8 +28,21 @@ def test_a_column_that_the_model_does_not_have(program: Program) -> None:
     Path("rows.csv").write_text(ROWS)
     run = program("generate", "--from", "rows.csv", "--set", "mode=fun", "--out", "films")
     assert (run.status, program.sandbox.received) == (2, {})
-    assert "rows.csv, line 2: grok-imagine has no parameter 'scene'" in run.err
-    assert "rows.csv, line 3" not in run.err
+    assert run.err.startswith("vidgo-async: rows.csv, lines 2, 4: grok-imagine has no parameter")
+
+
+def test_a_column_of_the_users(program: Program, tmp_path: Path) -> None:
+    """A column that begins with _ is not sent, and names may use it: in a table and in JSON."""
+    Path("rows.csv").write_text(ROWS.replace("scene", "_scene"))
+    Path("rows.jsonl").write_text('{"prompt": "a hare", "_scene": "the end"}\n')
+    command = ("--out", "films", "--name", "{_scene}", "--no-journal")
+    assert program("generate", "--from", "rows.csv", *command).status == 2
+    Path("rows.csv").write_text(ROWS.replace("scene", "_scene").replace("lake,\n", "lake,middle\n"))
+    assert program("generate", "--from", "rows.csv", *command).status == 0
+    assert program("generate", "--from", "rows.jsonl", *command).status == 0
+    names = ["closing.mp4", "middle.mp4", "opening.mp4", "the end.mp4"]
+    assert names_in(tmp_path / "films") == names
+    assert not any("_scene" in task.input for task in program.sandbox.tasks.values())
 
 
 def test_a_table_of_any_model(program: Program, tmp_path: Path) -> None:

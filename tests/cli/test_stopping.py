@@ -81,10 +81,7 @@ async def test_leaving_names_both_ways_to_go_on(name: str, tmp_path: Path) -> No
         assert run.status == 128 + getattr(signal, name)
         assert run.unsaved[:3] == ["wait", "--out", "my films"]
         assert len(run.unsaved[3:]) >= 2
-        [same] = re.findall(
-            "or with the same command, which buys what is missing too:\n  vidgo-async (.*)\n",
-            run.err,
-        )
+        [same] = re.findall("  vidgo-async (.*)\nwhich is the same command, and", run.err)
         assert (tmp_path / "my films/index.html").exists()
         sold = sandbox.sold
         async with started(*run.unsaved, environment={**of(sandbox), **QUICK}) as process:

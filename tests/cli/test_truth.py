@@ -170,7 +170,7 @@ def test_rows_of_a_pipe_go_on_by_the_journal(
     with (tmp_path / "rows").open() as file:
         monkeypatch.setattr("sys.stdin", file)
         run = program("generate", "--from", "-", "--out", "films", "--timeout", "2")
-    assert "or, with all that is in the journal:\n  vidgo-async resume films/" in run.err
+    assert "  vidgo-async resume films/.vidgo-journal --out films\nwhich takes all" in run.err
 
 
 def test_a_key_that_was_changed(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:

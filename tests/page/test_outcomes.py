@@ -135,7 +135,7 @@ def test_a_later_run_supersedes(tmp_path: Path) -> None:
     folder.add("a", state="failed", parameters={"duration": 6, "seed": 1})
     folder.add("b", state="failed")
     folder.add("a", state="failed", run=LATER, parameters={"seed": 1, "duration": 6})
-    assert merged(folder) == [("a", "failed"), ("b", "failed")]
+    assert merged(folder) == [("b", "failed"), ("a", "failed")]
 
 
 def test_what_may_be_paid_for_stays(tmp_path: Path) -> None:
@@ -145,7 +145,7 @@ def test_what_may_be_paid_for_stays(tmp_path: Path) -> None:
         folder.add(prompt, state="unknown", entry=entry)
     folder.add("a", task_id="1", run=LATER, entry=1)
     folder.add("b", task_id="2", run=LATER)
-    assert merged(folder) == [
+    assert sorted(merged(folder)) == [
         ("a", "saved"),
         ("b", "saved"),
         ("b", "unknown"),
@@ -158,7 +158,7 @@ def test_what_was_paid_for_stays(tmp_path: Path) -> None:
     folder = Folder(tmp_path)
     folder.add("a", state="unsaved", task_id="1")
     folder.add("a", state="saved", task_id="2", run=LATER)
-    assert merged(folder) == [("a", "saved"), ("a", "unsaved")]
+    assert merged(folder) == [("a", "unsaved"), ("a", "saved")]
     folder.add("a", state="saved", task_id="1", run=LATER)
     assert merged(folder) == [("a", "saved"), ("a", "saved")]
 
@@ -171,11 +171,11 @@ def test_other_requests_do_not_supersede(tmp_path: Path) -> None:
     folder.add("a", run=LATER, model="kling")
     folder.add("a", run=LATER, number=2, parameters={"duration": 6})
     folder.add_line(json.dumps({"state": "unknown", "run": ""}))
-    assert [state for _, state in merged(folder)] == [
-        "saved",
-        "saved",
+    assert sorted(state for _, state in merged(folder)) == [
         "failed",
         "failed",
+        "saved",
+        "saved",
         "unknown",
     ]
 
@@ -189,9 +189,9 @@ def test_what_is_saved_stays(tmp_path: Path) -> None:
 
 
 def test_the_order(tmp_path: Path) -> None:
-    """The newest run is first; each run is in the order of its batch, not of its ends."""
+    """It is that of the batch, over all runs that it took, and not that of the ends."""
     folder = Folder(tmp_path)
-    for run, number in ((RUN, 2), (RUN, 1), (LATER, 3), (LATER, 1)):
+    for run, number in ((RUN, 4), (RUN, 1), (LATER, 3), (LATER, 2), (LATER, 1)):
         folder.add(f"{run} {number}", run=run, number=number)
-    order = [f"{LATER} 1", f"{LATER} 3", f"{RUN} 1", f"{RUN} 2"]
+    order = [f"{RUN} 1", f"{LATER} 1", f"{LATER} 2", f"{LATER} 3", f"{RUN} 4"]
     assert [prompt for prompt, _ in merged(folder)] == order

@@ -14,7 +14,7 @@ def test_end_of_a_task() -> None:
     """A finished task is named by its prompt, with its time and its price where they are known."""
     line = end_line(success(credits=3.5), 12, 500, 84.2)
     assert line == "12 of 500: a fox in snow: finished after 84 s, 3.5 credits"
-    assert end_line(success(), 12, None, None) == "12: a fox in snow: finished"
+    assert end_line(success(), 12, None, None) == "12: a fox in snow: finished, bought before"
 
 
 def test_end_of_a_failure() -> None:

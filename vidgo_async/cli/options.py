@@ -23,7 +23,7 @@ InSandbox = Annotated[
     bool,
     Parameter(
         group=OUTPUT,
-        help="Use a server inside this program: no key, no cost.",
+        help="Use a server inside this program: no key, no cost, no questions, and no journal.",
         negative=(),
         show_default=False,
     ),

@@ -65,7 +65,7 @@ def read_records(path: Path) -> list[Record]:
 
 
 def merge(records: Iterable[Record]) -> list[Record]:
-    """Return what still holds: the newest run first, each in the order of its batch.
+    """Return what still holds, in the order of the batch, over all runs that it took.
 
     The last record of a task counts. A failure goes once a later run has the same request, and what
     may have been bought once a later run has the same entry of its journal: those tell how it went on.
@@ -83,8 +83,7 @@ def merge(records: Iterable[Record]) -> list[Record]:
                 return True
 
     kept = [record for record in current if holds(record)]
-    kept.sort(key=lambda record: record.number)
-    kept.sort(key=lambda record: record.run, reverse=True)
+    kept.sort(key=lambda record: (record.number, record.run))
     return kept
 
 

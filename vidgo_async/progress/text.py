@@ -34,10 +34,11 @@ def end_line(outcome: Outcome, number: int, total: int | None, seconds: float | 
         how = _STATES[state_of(outcome.error, outcome.task)]
         reason = str(outcome.error).removeprefix(f"task {outcome.error.task_id} failed: ")
         return f"{about}: {how}: {clean_line(reason)}"
-    after = "" if seconds is None else f" after {seconds:.0f} s"
+    if seconds is None:
+        return f"{about}: finished, bought before"
     cost = outcome.task.credits
     price = "" if cost is None else f", {amount(cost)} credits"
-    return f"{about}: finished{after}{price}"
+    return f"{about}: finished after {seconds:.0f} s{price}"
 
 
 def heartbeat(snapshot: Snapshot) -> str:

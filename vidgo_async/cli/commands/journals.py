@@ -24,7 +24,10 @@ def journal(
     state: Annotated[EntryState | None, Parameter(help="Only the entries in this state.")] = None,
     adopt: Annotated[
         tuple[int, str] | None,
-        Parameter(help="Go on with a task that was found for an unknown entry: ENTRY TASK_ID."),
+        Parameter(
+            help="Go on with a task that was found for an unknown entry: ENTRY TASK_ID.",
+            negative=(),
+        ),
     ] = None,
     forget: Annotated[
         int | None, Parameter(help="Send an unknown entry again: no task was found for it.")

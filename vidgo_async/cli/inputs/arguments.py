@@ -26,6 +26,15 @@ MANY = "_urls"
 
 _FIELDS = tuple(field.name for field in attrs.fields(GrokImagine))
 _URL = re.compile(r"(?i)https?://|data:")
+_WORDS = {
+    "set VIDGO_API_KEY in the environment, or pass api_key": (
+        "set VIDGO_API_KEY in the environment; --sandbox needs none"
+    ),
+    "GrokImagine.": "",
+    " (GenerationRequest(model, input) sends anything)": "",
+    "new_key=True": "--new-key",
+}
+"""What the library calls a thing, and how it is called here."""
 _NO_TEXT = re.compile("[\\0\ud800-\udfff]")
 """A NUL, and what no UTF-8 can carry: halves of characters, or bytes that were no UTF-8."""
 
@@ -36,10 +45,17 @@ def usage_errors() -> Generator[None]:
     try:
         yield
     except (ValueError, TypeError, OSError) as error:
-        text = str(error)
+        text = plain(str(error))
         heading = "wrong rows, so nothing was bought:\n" if "\n" in text else ""
         print_line(sys.stderr, f"vidgo-async: {heading}{text}")
         sys.exit(BAD_USAGE)
+
+
+def plain(text: str) -> str:
+    """Return an error of the library in the words of the program."""
+    for words, instead in _WORDS.items():
+        text = text.replace(words, instead)
+    return text
 
 
 def as_task_ids(task_ids: Sequence[str]) -> list[str]:

@@ -5,8 +5,8 @@ import string
 from collections.abc import Iterator, Mapping, Sequence
 
 from vidgo_async._files.stems import safe_stem, slug
+from vidgo_async.cli.inputs.records import MODEL, NAME, PROMPT
 from vidgo_async.cli.inputs.rows import Row
-from vidgo_async.cli.inputs.tables import MODEL, NAME, PROMPT
 
 DEFAULT = "{index:04}-{slug}"
 """Sorts in the order of the rows, and is known by its prompt."""

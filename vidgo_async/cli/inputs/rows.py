@@ -14,10 +14,9 @@ import attrs
 
 from vidgo_async._core.models import Request
 from vidgo_async.cli.inputs.arguments import Defaults, RequestMaker
-from vidgo_async.cli.inputs.tables import PROMPT, Problem, Record, attempt, read_records
+from vidgo_async.cli.inputs.records import PROMPT, Problem, Record, attempt
+from vidgo_async.cli.inputs.tables import read_records
 
-MAX_SHOWN = 20
-"""Wrong rows that are named one by one."""
 MAX_TEXT = 500
 """Characters of what is said of one; it may quote the row."""
 
@@ -47,13 +46,25 @@ class RowsError(ValueError):
         self.problems = problems
 
     def __str__(self) -> str:
-        lines = [
-            f"{self.source}, line {problem.line}: {_printable(problem.text)}"
-            for problem in self.problems[:MAX_SHOWN]
-        ]
-        if (others := len(self.problems) - MAX_SHOWN) > 0:
-            lines.append(f"and {others} more")
-        return "\n".join(lines)
+        lines_of: dict[str, list[int]] = {}
+        for problem in self.problems:
+            lines_of.setdefault(problem.text, []).append(problem.line)
+        return "\n".join(
+            f"{self.source}, {_named(lines)}: {_printable(text)}"
+            for text, lines in lines_of.items()
+        )
+
+
+def _named(lines: Sequence[int]) -> str:
+    """Name lines, those that follow each other as one: `lines 2-26, 30`."""
+    spans: list[list[int]] = []
+    for line in lines:
+        if spans and line == spans[-1][1] + 1:
+            spans[-1][1] = line
+        else:
+            spans.append([line, line])
+    named = ", ".join(f"{first}" if first == last else f"{first}-{last}" for first, last in spans)
+    return f"line{'s' if len(lines) > 1 else ''} {named}"
 
 
 def _printable(text: str) -> str:

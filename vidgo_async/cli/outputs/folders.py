@@ -49,6 +49,8 @@ async def page_of(folder: Path, console: Console) -> Path | None:
 
     try:
         return await write_page(folder)
-    except (OSError, ValueError) as error:
+    except ValueError:  # there is nothing to show
+        return None
+    except OSError as error:
         console.say(f"no page: {error}")
         return None

@@ -194,7 +194,8 @@ class Results:
             how = "the same command" if again else rows
             lines.append(f"{failed} failed, and cost nothing; try again with {how}")
         if self.not_sent:
-            lines.append(f"{self.not_sent} not sent: nothing was bought for them")
+            how = "; the same command sends them" if again else ""
+            lines.append(f"{self.not_sent} not sent: nothing was bought for them{how}")
         return [*lines, *self._advice, self.spending.line()]
 
     def record(self, page: Path | None) -> dict[str, Any]:

@@ -53,8 +53,8 @@ class Unsaved:
         """Return the lines that name all of it."""
         lines = list[str]()
         if self._task_ids:
-            lines += [f"{IN_SANDBOX if self._in_sandbox else PAID}:", f"  {self._wait_command()}"]
-            lines += self._other_way()
+            ways = [*self._by_journal(), f"  {self._wait_command()}"]
+            lines += [f"{IN_SANDBOX if self._in_sandbox else PAID}:", *ways]
         lines += [
             f"perhaps paid for, see your account: {_prompt_of(error)!r}" for error in self._unknown
         ]
@@ -66,18 +66,16 @@ class Unsaved:
             ]
         return lines
 
-    def _other_way(self) -> list[str]:
+    def _by_journal(self) -> list[str]:
         """Return the lines of what goes on by the journal, if that is still there."""
         if self.journal is None or not self.journal.is_file():
             return []
         if self.repeats:
-            return [
-                "or with the same command, which buys what is missing too:",
-                f"  {same_command()}",
-            ]
+            how = "which is the same command, and buys what is missing too; or with these alone:"
+            return [f"  {same_command()}", how]
         out = [] if self._out == Path() else ["--out", str(self._out)]
-        words = ["vidgo-async", "resume", str(self.journal), *out]
-        return ["or, with all that is in the journal:", f"  {shlex.join(words)}"]
+        words = shlex.join(["vidgo-async", "resume", str(self.journal), *out])
+        return [f"  {words}", "which takes all that is in the journal; or with these alone:"]
 
     def _wait_command(self) -> str:
         out = [] if self._out == Path() else ["--out", str(self._out)]

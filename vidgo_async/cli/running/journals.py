@@ -110,11 +110,13 @@ def journal_path(target: Target, *, sandbox: bool) -> Path | None:
 
 
 def as_journal(file: Path) -> Path:
-    """Refuse a journal that is not there, which would be made.
+    """Return the file of a journal, or that in a folder of videos.
 
     Raises:
-        ValueError: There is none.
+        ValueError: There is none, and it would be made.
     """
+    if file.is_dir():
+        file /= NAME
     if not file.is_file() or not file.stat().st_size:
         msg = f"{file}: there is no such journal"
         raise ValueError(msg)

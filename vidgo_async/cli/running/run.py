@@ -10,6 +10,7 @@ import anyio
 import attrs
 
 from vidgo_async._core.errors import JournalError, VidgoError
+from vidgo_async.cli.inputs.arguments import plain
 from vidgo_async.cli.outputs.report import FAILED, USAGE, Report
 from vidgo_async.cli.outputs.retries import printed_logs
 from vidgo_async.cli.running.signals import Signals
@@ -47,8 +48,7 @@ def run(job: Job, report: Report, open_session: Open) -> int:
         report.console.error(f"vidgo-async: {error}")
         return USAGE
     except (VidgoError, OSError) as error:
-        text = str(error).replace("new_key=True", "--new-key")  # as it is called here
-        report.console.error(f"vidgo-async: {text}")
+        report.console.error(f"vidgo-async: {plain(str(error))}")
         return report.status or FAILED
     return report.status if received is None else SIGNALLED + received
 
