@@ -1,8 +1,6 @@
 """The view in a process of its own on a real pseudo-terminal, with the sandbox."""
 
-import contextlib
 import os
-import select
 import subprocess
 import sys
 import time
@@ -10,10 +8,11 @@ from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-import pyte
 import pytest
 
-termios = pytest.importorskip("termios", reason="there are no pseudo-terminals")
+pytest.importorskip("termios", reason="there are no pseudo-terminals")
+
+from tests.support.terminals import Screen
 
 ROOT = Path(__file__).parents[2]
 BEGIN = """
@@ -51,43 +50,6 @@ NO_END = """
 kept = []
 asyncio.run(main())
 """
-
-
-class Screen:
-    """A real pseudo-terminal, and what a person sees on it."""
-
-    def __init__(self, columns: int, rows: int) -> None:
-        self._terminal, self.descriptor = os.openpty()
-        self._screen = pyte.Screen(columns, rows)
-        self._feed = pyte.ByteStream(self._screen)
-        self.resize(columns, rows)
-
-    def resize(self, columns: int, rows: int) -> None:
-        termios.tcsetwinsize(self.descriptor, (rows, columns))
-        self._screen.resize(rows, columns)
-
-    def type(self, key: bytes) -> None:
-        os.write(self._terminal, key)
-
-    def read(self) -> bool:
-        """Show what comes within a moment, if anything does."""
-        if not select.select([self._terminal], [], [], 0.1)[0]:
-            return False
-        self._feed.feed(os.read(self._terminal, 10_000))
-        return True
-
-    @property
-    def lines(self) -> list[str]:
-        return [line.rstrip() for line in self._screen.display if line.strip()]
-
-    @property
-    def shows_cursor(self) -> bool:
-        return not self._screen.cursor.hidden
-
-    def close(self) -> None:
-        for descriptor in self.descriptor, self._terminal:
-            with contextlib.suppress(OSError):  # a test has closed it
-                os.close(descriptor)
 
 
 @contextmanager
