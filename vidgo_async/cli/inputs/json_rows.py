@@ -23,6 +23,7 @@ ONE_A_LINE = "give one JSON object a line, without a list around them (jq -c '.[
 
 
 def read_json_lines(text: str) -> Iterator[Record | Problem]:
+    """Read an object a line."""
     for number, line in lines_of(text):
         if line.startswith("["):
             yield Problem(number, ONE_A_LINE)

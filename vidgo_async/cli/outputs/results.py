@@ -196,7 +196,7 @@ class Results:
         if self.not_sent:
             how = "; the same command sends them" if again else ""
             lines.append(f"{self.not_sent} not sent: nothing was bought for them{how}")
-        return [*lines, *self._advice, self.spending.line()]
+        return [*lines, *self._advice, *self.spending.lines()]
 
     def record(self, page: Path | None) -> dict[str, Any]:
         """Return the summary as an object of JSON."""

@@ -75,20 +75,39 @@ class BatchRun:
 
     async def run(self, vidgo: "VidgoSession") -> None:
         """Run it to its end."""
-        spending = self._results.spending
-        if self._max_credits is None:
-            spending.before = await balance_of(vidgo)
-        else:
-            spending.before = await self._needed_balance(vidgo)
-            ask = functools.partial(balance_of, vidgo)
-            self._budget = Budget(self._max_credits, spending, ask, self._console.error)
-        self._batch = await self._new_batch(vidgo)
+        await self._read_journal()
+        await self._ask_before(vidgo)
+        self._batch = self._new_batch(vidgo)
         try:
             await self._take(self._batch)
         finally:
             self._is_taken = True
             with anyio.CancelScope(shield=True):  # what it cost is told after a signal, too
-                await spending.ask_after(vidgo)
+                await self._results.spending.ask_after(vidgo)
+
+    async def _read_journal(self) -> None:
+        """Find out what earlier runs bought of these rows, or which rows there are."""
+        journal, results = self._journal.journal, self._results
+        self._report.unsaved.journal = self._journal.path
+        entries = [] if journal is None else await journal.entries()
+        self._earlier = Earlier(entries)
+        if self._resumes:
+            results.rows = [row_of_request(entry.request) for entry in entries]
+        requests = [row.request for row in results.rows]
+        results.add_earlier(self._earlier.unsaved_of(requests))
+        results.spending.is_expected = not self._earlier.has_all(requests)
+
+    async def _ask_before(self, vidgo: "VidgoSession") -> None:
+        """Ask for the balance, if anything may be bought."""
+        spending = self._results.spending
+        if not spending.is_expected:
+            return
+        if self._max_credits is None:
+            spending.before = await balance_of(vidgo)
+            return
+        spending.before = await self._needed_balance(vidgo)
+        ask = functools.partial(balance_of, vidgo)
+        self._budget = Budget(self._max_credits, spending, ask, self._console.error)
 
     async def _needed_balance(self, vidgo: "VidgoSession") -> float:
         """Return the balance, without which a limit cannot be kept."""
@@ -98,7 +117,7 @@ class BatchRun:
             msg = f"--max-credits needs the balance, and it is not told: {error}"
             raise VidgoError(msg) from error
 
-    async def _new_batch(self, vidgo: "VidgoSession") -> "Batch":
+    def _new_batch(self, vidgo: "VidgoSession") -> "Batch":
         options: dict[str, Any] = {
             "max_in_flight": self._pace.max_in_flight,
             "timeout": self._pace.timeout,
@@ -108,13 +127,6 @@ class BatchRun:
             "name": self._results.name,
         }
         journal = self._journal.journal
-        self._report.unsaved.journal = self._journal.path
-        entries = [] if journal is None else await journal.entries()
-        self._earlier = Earlier(entries)
-        if self._resumes:
-            self._results.rows = [row_of_request(entry.request) for entry in entries]
-        requests = [row.request for row in self._results.rows]
-        self._results.add_earlier(self._earlier.unsaved_of(requests))
         if self._resumes and journal is not None:
             return vidgo.resume(journal, **options)
         return vidgo.generate_many(self._requests(), journal=journal, **options)

@@ -31,6 +31,10 @@ class Earlier:
         keys = {_key(request) for request in requests}
         return [task_id for key, task_id in self.unsaved if key in keys]
 
+    def has_all(self, requests: Sequence[Request]) -> bool:
+        """Tell whether none of these requests is bought."""
+        return Counter(map(_key, requests)) <= self._known
+
     def take(self, request: Request) -> bool:
         """Tell whether a request is not bought again; of equal ones, as often as it was bought."""
         key = _key(request)

@@ -49,6 +49,8 @@ class Spending:
         """The balance at the start; None where it is not known."""
         self.after: float | None = None
         """The balance at the end."""
+        self.is_expected: bool = True
+        """Whether anything may be bought: else the balance need not be asked for."""
         self.told: float = 0.0
         """Credits of the tasks whose cost the server told."""
         self.untold: int = 0
@@ -83,7 +85,8 @@ class Spending:
     async def ask_after(self, account: Account) -> None:
         """Ask for the balance at the end."""
         self._open_at_balance = len(self._open)
-        self.after = await balance_of(account)
+        if self.is_expected:
+            self.after = await balance_of(account)
 
     def close(self, unknown: int) -> None:
         """Take note of what came after that: answers to the last submits, or none.
@@ -104,13 +107,15 @@ class Spending:
             return None
         return self.before - self.after
 
-    def line(self) -> str:
+    def lines(self) -> list[str]:
         """Return what to say at the end."""
+        if not self.is_expected:
+            return ["nothing was bought"]
         spent = "unknown" if self.credits is None else f"{self.credits:g}"
         balances = " to ".join(
             "unknown" if each is None else f"{each:g}" for each in (self.before, self.after)
         )
-        return f"credits spent: {spent}; balance: {balances}"
+        return [f"credits spent: {spent}; balance: {balances}"]
 
 
 class Budget:
