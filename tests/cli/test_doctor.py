@@ -59,6 +59,14 @@ def test_no_key(monkeypatch: pytest.MonkeyPatch, program: Program) -> None:
     assert found["folder"]["result"] == "ok"
 
 
+def test_a_setting_that_is_wrong(monkeypatch: pytest.MonkeyPatch, program: Program) -> None:
+    """What else is wrong in the environment is not called a key."""
+    monkeypatch.setenv("VIDGO_BASE_URL", "nonsense")
+    status, found = findings(program)
+    assert (status, found["settings"]["result"]) == (1, "failed")
+    assert "base_url must be an http" in found["settings"]["found"]
+
+
 def test_a_key_that_is_refused(monkeypatch: pytest.MonkeyPatch, program: Program) -> None:
     """A refused key is told apart from an address that does not answer."""
     monkeypatch.setenv("VIDGO_API_KEY", "another")

@@ -11,6 +11,7 @@ from tests.support.program import FOX, Program, Start, ended, started
 from tests.support.uploads import picture
 from vidgo_async.cli import config
 from vidgo_async.cli import program as program_module
+from vidgo_async.cli.outputs.lines import print_line
 from vidgo_async.sandbox import answer
 
 COMMANDS = [*program_module.COMMANDS, *(f"queue {name}" for name in program_module.QUEUE)]
@@ -197,6 +198,24 @@ def test_a_bug_is_one_sentence(
         program_module.main()
     assert left.value.code == "vidgo-async: unexpected KeyError: 'x' (--debug shows where)"
     assert ("Traceback" in capsys.readouterr().err) is debug
+
+
+def test_a_reader_that_has_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`--help | head -1` is no error."""
+
+    def broken(*_: object, **__: object) -> None:
+        raise BrokenPipeError
+
+    moved = list[int]()
+    monkeypatch.setattr(program_module, "app", broken)
+    monkeypatch.setattr("os.dup2", lambda source, target: moved.append(target))
+    program_module.main()
+    assert moved == [1]
+
+
+def test_a_stream_that_is_closed() -> None:
+    """Where standard error was closed before the start, nothing is written."""
+    print_line(None, "a line")
 
 
 def test_a_proxy_can_be_named(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -259,6 +259,23 @@ def test_a_file_of_the_users_is_not_replaced(program: Program, tmp_path: Path) -
     assert Path("failed.jsonl").read_text() == '{"notes": 1}\n'
 
 
+def test_a_task_that_the_server_forgot(program: Program) -> None:
+    """It is neither unsent nor to be waited for: status 1."""
+    body = {"code": 404, "error": {"message": "no such task", "type": "not_found_error"}}
+    program.sandbox.inject(answer(404, body), "status", times=None)
+    run = program("generate", FOX, "--json", "-q")
+    assert (run.status, run.unsaved) == (1, [])
+    found = summary_of(run.out)
+    assert (found["not_sent"], found["unsaved"], found["failed"]) == (0, [], 0)
+
+
+def test_the_journal_of_a_folder(program: Program) -> None:
+    """`journal` and `resume` take the folder too."""
+    assert program("generate", FOX, "--out", "films").status == 0
+    assert "saved" in program("journal", "films").out
+    assert program("resume", "films", "--out", "films").status == 0
+
+
 # --- Small things ----------------------------------------------------------------------------
 
 

@@ -29,6 +29,9 @@ from vidgo_async import (
 )
 from vidgo_async._core.concurrency import Threads
 from vidgo_async._files.outcome_log import NAME, OutcomeLog
+from vidgo_async._generation.breaker import Breaker
+from vidgo_async._generation.runner import BatchOptions, Runner
+from vidgo_async._generation.slot import Slot
 from vidgo_async.sandbox import Sandbox, answer, changed, failed_at_once, reset_after
 
 pytestmark = pytest.mark.virtual_time
@@ -376,6 +379,57 @@ async def test_a_caller_who_leaves_while_it_is_written_loses_nothing(
         [purchase] = vidgo.unclaimed
         assert isinstance(purchase, Task if is_known else SubmissionUnknownError)
         go_on.set()
+
+
+async def test_a_closed_session_records_its_task_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A caller who is cancelled while the end of the session is written down changes nothing."""
+    writing, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slowly(*_: object, **__: object) -> None:
+        writing.set()
+        await go_on.wait()
+
+    monkeypatch.setattr(OutcomeLog, "add", slowly)
+    async with Sandbox(seconds=(600, 600)) as sandbox:
+        vidgo = await open_session(sandbox).__aenter__()
+        call = asyncio.create_task(vidgo.generate(FOX, download_to=tmp_path))
+        await anyio.sleep(20)
+        closing = asyncio.create_task(vidgo.aclose())
+        await writing.wait()
+        call.cancel()
+        await asyncio.wait({call})
+        go_on.set()
+        await closing
+    assert [type(each) for each in vidgo.unclaimed] == [Task]
+
+
+@pytest.mark.parametrize("signal", [KeyboardInterrupt, SystemExit])
+async def test_a_name_that_ends_the_program(signal: type[BaseException], tmp_path: Path) -> None:
+    """Ctrl-C in the function that names files is no error of that function."""
+
+    def name(_: object) -> str:
+        raise signal
+
+    async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
+        downloads = Runner(
+            vidgo._open().submitter,
+            BatchOptions(
+                callback_url=None,
+                timeout=None,
+                on_update=None,
+                folder=None,
+                max_in_flight=1,
+                max_concurrent_submits=1,
+                name=name,
+            ),
+            Breaker(),
+            lambda _: None,
+        )
+        task = Task("1", "finished")
+        with pytest.raises(signal):
+            downloads._stem(Slot(0, FOX, asyncio.Semaphore()), task)
 
 
 async def test_a_refused_call_that_is_left_has_nothing_to_claim(

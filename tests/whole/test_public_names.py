@@ -30,6 +30,13 @@ def members() -> Iterator[tuple[str, object]]:
 MEMBERS = dict(members())
 
 
+def test_names_are_loaded_with_the_first() -> None:
+    """`dir` names all that there is, and what there is not is an `AttributeError`."""
+    assert set(vidgo_async.__all__) <= set(dir(vidgo_async))
+    with pytest.raises(AttributeError, match="module 'vidgo_async' has no attribute 'Sesion'"):
+        _ = vidgo_async.Sesion  # type: ignore[attr-defined]  # that is the point
+
+
 def test_all_is_sorted_and_true() -> None:
     """`__all__` is sorted, names nothing twice, and everything in it exists."""
     names = vidgo_async.__all__

@@ -13,10 +13,9 @@ from vidgo_async._core.errors import (
     InsufficientCreditsError,
     NotFoundError,
     SubmissionUnknownError,
-    VidgoError,
 )
 from vidgo_async._core.models import Task
-from vidgo_async._generation.outcome import Outcome, Pending, Success
+from vidgo_async._generation.outcome import Failure, Outcome, Pending, Success
 from vidgo_async._generation.outcome_record import outcome_record, seconds_since_submit, state_of
 from vidgo_async.cli.inputs.names import NameTemplate
 from vidgo_async.cli.inputs.rows import Row
@@ -76,11 +75,12 @@ class Results:
         self._states[outcome.index] = state
         if isinstance(outcome, Success):
             self._report.unsaved.remove(outcome.task.task_id)
-        elif error is not None:
-            self._add_error(outcome, error)
+        else:
+            self._add_error(outcome)
         self._print(outcome)
 
-    def _add_error(self, outcome: Outcome, error: VidgoError) -> None:
+    def _add_error(self, outcome: Failure) -> None:
+        error = outcome.error
         if isinstance(error, SubmissionUnknownError):
             self._report.unsaved.add_unknown(error)
         if isinstance(error, NotFoundError) and outcome.task is not None:

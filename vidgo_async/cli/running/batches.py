@@ -195,12 +195,15 @@ class BatchRun:
         results.spending.close(self._report.unsaved.unknown)
         results.write_failed(self._source, has_journal=has_journal)
         self._page = await page_of(self._folder, self._console)
-        for line in results.lines(again=has_journal):
+        self._sum_up(has_journal=has_journal)
+
+    def _sum_up(self, *, has_journal: bool) -> None:
+        for line in self._results.lines(again=has_journal):
             self._console.say(line)
         if self._page is not None:
             self._console.say(f"page: {self._page}")
         if self._console.is_json:
-            self._console.result("", results.record(self._page))
+            self._console.result("", self._results.record(self._page))
 
     def open_page(self) -> None:
         """Open the page in a browser, if there is one."""
