@@ -46,7 +46,9 @@ def start(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -
         sandboxes = list[Sandbox]()
 
         def start_one(**settings: Any) -> Program:
-            sandbox = Sandbox(**{"seconds": (120.0, 120.0), **settings})
+            # aiohttp tells by the real clock how long a connection is idle, and the server by this
+            # one: after a jump it would close connections that the client takes for fresh.
+            sandbox = Sandbox(**{"seconds": (120.0, 120.0), "keepalive": 3600.0, **settings})
             runner.run(sandbox.__aenter__())
             sandboxes.append(sandbox)
             monkeypatch.setenv("VIDGO_BASE_URL", sandbox.url)
