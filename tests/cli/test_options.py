@@ -1,5 +1,6 @@
 """What every command has: JSON, a quiet and a loud way, help, settings from files and variables."""
 
+import io
 import json
 import re
 from pathlib import Path
@@ -216,6 +217,14 @@ def test_a_reader_that_has_enough(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_stream_that_is_closed() -> None:
     """Where standard error was closed before the start, nothing is written."""
     print_line(None, "a line")
+
+
+def test_a_line_that_a_stream_cannot_encode() -> None:
+    """It is escaped."""
+    written = io.BytesIO()
+    stream = io.TextIOWrapper(written, encoding="ascii")
+    print_line(stream, "füchse")
+    assert written.getvalue() == b"f\\xfcchse\n"
 
 
 def test_a_proxy_can_be_named(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -651,3 +651,13 @@ async def test_another_working_folder(
         folders[0].rmdir()
         assert await states(path) == ["ended"]
         monkeypatch.chdir(tmp_path)
+
+
+async def test_what_is_bought_late_is_written_down(path: Path) -> None:
+    """A purchase that is told of without its own POST, as after a hand-over, is kept all the same."""
+    async with Journal(path) as journal:
+        row = await journal.record(FOX, "http://127.0.0.1:1", "key")
+        await row.bought(Task("late", "running"))
+    async with Journal(path) as journal:
+        [entry] = await journal.entries()
+    assert (entry.state, entry.task and entry.task.task_id) == ("bought", "late")

@@ -3,13 +3,14 @@
 import asyncio
 import io
 import os
+import select
 import sys
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
-from typing import TextIO
+from typing import Any, TextIO
 
 import pytest
 
@@ -32,12 +33,21 @@ def pipe(encoding: str = "utf-8") -> Generator[tuple[int, TextIO]]:
 
 
 @pytest.mark.parametrize("is_blocking", [True, False])
-def test_all_is_written(is_blocking: bool) -> None:
+def test_all_is_written(is_blocking: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """More than a pipe holds is written to its end, also if another process made it non-blocking."""
+    is_full = threading.Event()
+    real = select.select
+
+    def waiting(*arguments: Any) -> Any:
+        is_full.set()
+        return real(*arguments)
+
+    monkeypatch.setattr(select, "select", waiting)
     with pipe() as (reader, stream):
         os.set_blocking(stream.fileno(), is_blocking)
         writing = threading.Thread(target=Output(stream).write, args=(LONG,))
         writing.start()
+        assert is_blocking or is_full.wait(30)
         found = b""
         while len(found) < len(LONG):
             found += os.read(reader, 100_000)
