@@ -1,6 +1,8 @@
 """File names of any text: readable, and harmless on any system."""
 
+import ntpath
 import os
+import sys
 import unicodedata
 from pathlib import Path, PureWindowsPath
 
@@ -9,6 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vidgo_async._files.stems import EMPTY, MAX_BYTES, MAX_SLUG, safe_stem, slug
+
+
+def is_reserved(name: str) -> bool:
+    """Tell whether Windows takes a name for a device, or refuses it."""
+    if sys.version_info >= (3, 13):
+        return ntpath.isreserved(name)
+    return PureWindowsPath(name).is_reserved()
+
 
 NASTY = st.text(
     st.sampled_from("ab .-/\\:con1\u0301\u200d\u200b\u202e\ufe0f\ud800\0\n\u3164é狐")
@@ -27,7 +37,7 @@ def is_harmless(stem: str) -> bool:
     return (
         os.path.normpath(Path("/folder") / name) == f"/folder/{name}"
         and PureWindowsPath("C:/folder", name).parent == PureWindowsPath("C:/folder")
-        and not PureWindowsPath(name).is_reserved()
+        and not is_reserved(name)
         and not set(stem) & set('<>:"/\\|?*')
         and all(unicodedata.category(each) not in {"Cc", "Cs"} for each in stem)
         and stem[0] not in ".- "
