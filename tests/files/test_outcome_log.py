@@ -71,7 +71,7 @@ async def test_each_outcome_is_a_line(tmp_path: Path) -> None:
     assert saved["version"] == 1
     assert (saved["model"], saved["input"]) == ("grok-imagine", {"prompt": "fox 3"})
     assert saved["files"] == [f"{saved['task_id']}.mp4"]
-    assert 60 <= saved["seconds"] < 70 or saved["seconds"] >= 0  # by the wall, which does not jump
+    assert 0 <= saved["seconds"] < 30  # by the wall's clock, which does not jump
     assert (saved["credits"], saved["error"], saved["error_type"]) == (1.5, None, None)
     assert found[1]["error_type"] == "InvalidRequestError"
     assert found[1]["task_id"] is None
