@@ -216,7 +216,7 @@ def _shared() -> bool:
 
 async def _share(sessions: int, rate: float) -> Bucket:
     bucket = Bucket(lambda _: rate)
-    caps = Caps(max_concurrent_requests=16)
+    caps = Caps(max_concurrent_requests=64, max_concurrent_submits=16)
     await asyncio.gather(
         *(flood(Limiter(caps, Backoff(RetryPolicy())), bucket, 240.0) for _ in range(sessions))
     )

@@ -104,9 +104,10 @@ def _limit(limit: float, factor: float, now: float) -> float:
 
 
 async def _flood(limit: Callable[[float], float], max_limit: float) -> Bucket:
-    """Send without a pause, with four times the concurrency that the limit needs."""
+    """Send without a pause, with at least four times the concurrency that the limit needs."""
     bucket = Bucket(limit)
-    caps = Caps(max_concurrent_requests=max(16, int(max_limit * 8 * ROUND_TRIP[1])))
+    most = max(64, int(max_limit * 8 * ROUND_TRIP[1]))
+    caps = Caps(max_concurrent_requests=most, max_concurrent_submits=most)
     await flood(Limiter(caps, Backoff(RetryPolicy())), bucket, 2 * SETTLING + MEASURED)
     return bucket
 

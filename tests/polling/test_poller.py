@@ -1,12 +1,14 @@
 """When a task is polled, and how many polls are in flight."""
 
 import asyncio
+from collections.abc import AsyncIterable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import anyio
 import pytest
 
-from tests.support.faults import RequestTimes
+from tests.support.faults import InFlight, RequestTimes
 from tests.support.sessions import FOX, foxes, open_session
 from vidgo_async import FixedPolling, Task, TaskTimeoutError
 from vidgo_async._api.client import Api
@@ -108,6 +110,43 @@ async def test_polls_use_75_percent_and_submits_have_priority() -> None:
             assert anyio.current_time() - start < 0.1
 
 
+@pytest.mark.parametrize("call", ["submit_many", "submit", "generate_many"])
+async def test_few_submits_are_in_doubt_when_a_line_breaks(call: str) -> None:
+    """At most `max_concurrent_submits` are in flight, and far more polls beside them."""
+    submits, polls = InFlight(), InFlight(0.5)
+    async with Sandbox(seconds=(60, 60)) as sandbox, open_session(sandbox) as vidgo:
+        tasks = await vidgo.submit_many(foxes(100))
+        sandbox.inject(submits, call="submit", times=None)
+        sandbox.inject(polls, call="status", times=None)
+        async with anyio.create_task_group() as group:
+            group.start_soon(_all, vidgo.as_completed(tasks))
+            if call == "submit_many":
+                group.start_soon(vidgo.submit_many, foxes(100))
+            elif call == "generate_many":
+                group.start_soon(_all, vidgo.generate_many(foxes(100), max_in_flight=100))
+            else:
+                for fox in foxes(100):
+                    group.start_soon(vidgo.submit, fox)
+            await anyio.sleep(20)
+            assert (submits.most, polls.most) == (16, 48)
+            submits.release()
+
+
+async def _all(stream: AsyncIterable[object]) -> list[object]:
+    return [item async for item in stream]
+
+
+async def test_submits_have_a_limit_of_their_own() -> None:
+    """It may be set, and is never above that of all requests."""
+    for requests, submits, most in ((64, 3, 3), (2, 16, 2)):
+        held = InFlight(1.0)
+        limits = {"max_concurrent_requests": requests, "max_concurrent_submits": submits}
+        async with Sandbox() as sandbox, open_session(sandbox, **limits) as vidgo:
+            sandbox.inject(held, call="submit", times=None)
+            await vidgo.submit_many(foxes(20))
+            assert held.most == most
+
+
 async def test_a_poll_that_outlives_its_waiter_affects_no_other() -> None:
     """A second wait during the first one's poll shares it, and is polled for."""
     async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
@@ -202,6 +241,20 @@ async def test_too_few_permits_are_told_of_once(caplog: pytest.LogCaptureFixture
             assert len([task async for task in vidgo.as_completed(tasks)]) == 40
         told = [line for line in caplog.messages if "raise max_concurrent_requests" in line]
         assert len(told) == lines
+
+
+async def test_a_blocked_loop_is_not_told_of(caplog: pytest.LogCaptureFixture) -> None:
+    """Polls that are late since the caller held the loop, not for want of permits, are no news."""
+    caplog.set_level("INFO", logger="vidgo_async")
+    async with (
+        Sandbox(seconds=(60, 60)) as sandbox,
+        open_session(sandbox, polling=FixedPolling(5.0)) as vidgo,
+    ):
+        tasks = await vidgo.submit_many(foxes(10))
+        loop: Any = asyncio.get_running_loop()
+        loop.call_later(9.0, loop.advance, 5.0)
+        assert len([task async for task in vidgo.as_completed(tasks)]) == 10
+    assert "raise max_concurrent_requests" not in caplog.text
 
 
 async def test_a_cap_of_the_caller_is_not_told_of(caplog: pytest.LogCaptureFixture) -> None:

@@ -14,12 +14,12 @@ from vidgo_async.sandbox import Sandbox, hang
 
 async def test_a_lent_connector_is_not_closed() -> None:
     """The connector stays its owner's; its limits must not be below ours."""
-    async with Sandbox() as sandbox, aiohttp.TCPConnector(limit=16) as connector:
+    async with Sandbox() as sandbox, aiohttp.TCPConnector(limit=64) as connector:
         async with open_session(sandbox, connector=connector) as vidgo:
             await vidgo.submit(FOX)
         assert not connector.closed
-        with pytest.raises(ValueError, match="limit is 16, below max_concurrent_requests=17"):
-            open_session(sandbox, connector=connector, max_concurrent_requests=17)
+        with pytest.raises(ValueError, match="limit is 64, below max_concurrent_requests=65"):
+            open_session(sandbox, connector=connector, max_concurrent_requests=65)
     with pytest.raises(TypeError, match="connector must be"):
         VidgoSession("a-key-for-tests", connector="pool")  # type: ignore[arg-type] # on purpose
 

@@ -57,6 +57,7 @@ def make() -> None:
         base_url="http://localhost:8000",
         callback_url="https://example.com/done",
         max_concurrent_requests=4,
+        max_concurrent_submits=2,
         max_requests_per_second=0.5,
         polling=LateRiser(),
         retry=RetryPolicy(timeout=60, resend_on_503=False),

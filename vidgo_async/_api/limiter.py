@@ -29,6 +29,7 @@ class Caps:
     """What the caller allows; None for any number."""
 
     max_concurrent_requests: int
+    max_concurrent_submits: int
     max_requests_per_second: float | None = None
     max_submits_per_second: float | None = None
 
@@ -138,7 +139,8 @@ class Limiter:
         self.limit: int = limit
         self.backoff: Backoff = backoff
         submits = Limit(backoff.delay)
-        self.submits: WaitQueue = WaitQueue(limit, submits, caps.max_submits_per_second)
+        most = caps.max_concurrent_submits
+        self.submits: WaitQueue = WaitQueue(most, submits, caps.max_submits_per_second)
         self.polls: WaitQueue = WaitQueue(share, Limit(backoff.delay))
         self.others: WaitQueue = WaitQueue(share, Limit(backoff.delay))
         self._queues = (self.submits, self.polls, self.others)

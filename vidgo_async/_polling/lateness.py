@@ -1,32 +1,48 @@
 """What tells the caller, once, that polls are late for want of permits."""
 
 import logging
+import math
 
 from vidgo_async._api.limiter import Limiter
 from vidgo_async._polling.watches import Watch
 
 logger: logging.Logger = logging.getLogger("vidgo_async")
 
-MIN_LATE = 1.0
-"""Seconds of lateness that are never worth a word."""
+MIN_WAIT = 0.25
+"""Seconds of waiting that are never worth a word."""
 
 
 class Lateness:
-    """Watches over how late polls are sent."""
+    """Watches over how long polls wait for a permit; a loop that was blocked is another matter."""
 
     def __init__(self, limiter: Limiter) -> None:
         self._limiter = limiter
+        self._full_since = math.inf
+        """The loop's time since when no more polls could be started; infinity while they can."""
         self._told = False
 
-    def note(self, watch: Watch, watched: int) -> None:
+    def no_room(self) -> None:
+        """Take note that as many polls as may be are in flight."""
+        self._full_since = min(self._full_since, self._limiter.now())
+
+    def all_started(self) -> None:
+        """Take note that no poll waits that is due."""
+        self._full_since = math.inf
+
+    def wanted_at(self, watch: Watch) -> float:
+        """Return the loop's time since when a poll that starts now could have been sent."""
+        return min(self._limiter.now(), max(watch.due, self._full_since))
+
+    def note(self, watch: Watch, wanted_at: float, watched: int) -> None:
         """Log that a poll waited for longer than half of its interval, if permits are why.
 
         Args:
             watch: Whose poll is about to be sent.
+            wanted_at: Since when it waited.
             watched: How many tasks are watched.
         """
-        late = self._limiter.now() - watch.due
-        if self._told or late <= max(MIN_LATE, (watch.due - watch.polled_at) / 2):
+        waited, interval = self._limiter.now() - wanted_at, watch.due - watch.polled_at
+        if self._told or not 0 < interval < 2 * waited or waited < MIN_WAIT:
             return
         if self._limiter.only_permits_matter(self._limiter.polls):
             self._told = True
@@ -34,6 +50,6 @@ class Lateness:
                 "polls of %d tasks are late, this one by %.1f s: %d requests at a time are too "
                 "few; raise max_concurrent_requests",
                 watched,
-                late,
+                waited,
                 self._limiter.limit,
             )

@@ -198,20 +198,23 @@ class Poller:
         while len(self._polls) < self.api.limiter.polls.max_in_flight:
             watch = self._schedule.pop_due()
             if watch is None:
+                self._lateness.all_started()
                 self._schedule.set_timer()
                 return
             watch.in_flight = True
-            _ = self._polls.start(self._poll(watch), context=contextvars.Context())
+            poll = self._poll(watch, self._lateness.wanted_at(watch))
+            _ = self._polls.start(poll, context=contextvars.Context())
+        self._lateness.no_room()
 
     def _poll_ended(self, poll: "asyncio.Task[None]") -> None:
         if not poll.cancelled() and (bug := poll.exception()) is not None:
             self._fail(bug)
         self._start_due()
 
-    async def _poll(self, watch: Watch) -> None:
-        """Poll one task once."""
+    async def _poll(self, watch: Watch, wanted_at: float) -> None:
+        """Poll one task once; it could have been sent since that time."""
         permit = await self.api.limiter.acquire(self.api.limiter.polls)
-        self._lateness.note(watch, len(self._watches))
+        self._lateness.note(watch, wanted_at, len(self._watches))
         try:
             for subscription in watch.subscribers:
                 if subscription.is_abandoned():

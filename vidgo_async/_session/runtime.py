@@ -55,6 +55,7 @@ class Runtime:
         limit = settings.max_concurrent_requests
         caps = Caps(
             max_concurrent_requests=limit,
+            max_concurrent_submits=settings.submits_at_once,
             max_requests_per_second=settings.max_requests_per_second,
             max_submits_per_second=settings.max_submits_per_second,
         )

@@ -70,7 +70,8 @@ class VidgoSession:
         base_url: str | None = None,
         callback_url: str | None = None,
         webhooks: WebhookReceiver | None = None,
-        max_concurrent_requests: int = 16,
+        max_concurrent_requests: int = 64,
+        max_concurrent_submits: int = 16,
         max_requests_per_second: float | None = None,
         max_submits_per_second: float | None = None,
         polling: PollingPolicy | None = None,
@@ -92,6 +93,8 @@ class VidgoSession:
                 `callback_url`. While callbacks come, tasks are polled hardly more than once.
             max_concurrent_requests: API requests in flight at once. Polls use at most 75 % of
                 them. Submits have priority; a poll that waited 0.5 s takes turns with them.
+            max_concurrent_submits: Submits among them, so the most whose outcome is unknown when
+                a line breaks.
             max_requests_per_second: A cap on the rate, for those who know their limit.
             max_submits_per_second: The same for submits alone, beside it.
             polling: When to poll a task again; `FixedPolling` with the seconds of
@@ -115,6 +118,7 @@ class VidgoSession:
             callback_url=callback_address(callback_url, webhooks),
             webhooks=webhooks,
             max_concurrent_requests=max_concurrent_requests,
+            max_concurrent_submits=max_concurrent_submits,
             max_requests_per_second=max_requests_per_second,
             max_submits_per_second=max_submits_per_second,
             polling=polling,
@@ -232,9 +236,7 @@ class VidgoSession:
         listed = list(requests)
         check_requests(listed, streams=False)
         settings = self._settings
-        submits = SubmitMany(
-            runtime.submitter, settings.callback_url, settings.max_concurrent_requests
-        )
+        submits = SubmitMany(runtime.submitter, settings.callback_url, settings.submits_at_once)
         return await submits.run(listed)
 
     async def generate(
@@ -640,7 +642,7 @@ class VidgoSession:
             on_update=as_callback("on_update", on_update),
             folder=self._folder(runtime, download_to),
             max_in_flight=max_in_flight,
-            max_concurrent_submits=self._settings.max_concurrent_requests,
+            max_concurrent_submits=self._settings.submits_at_once,
             run=run,
             retry_failed=retry_failed,
             retries=retries,

@@ -115,6 +115,7 @@ class Settings:
     callback_url: str | None = attrs.field(converter=attrs.converters.optional(check_callback_url))
     webhooks: WebhookReceiver | None = None
     max_concurrent_requests: int = attrs.field(validator=count)
+    max_concurrent_submits: int = attrs.field(validator=count)
     max_requests_per_second: float | None = attrs.field(
         validator=attrs.validators.optional(positive)
     )
@@ -132,3 +133,8 @@ class Settings:
         converter=attrs.converters.optional(SecretText), validator=_is_proxy
     )
     trust_env: bool
+
+    @property
+    def submits_at_once(self) -> int:
+        """How many submits may be in flight, by both limits."""
+        return min(self.max_concurrent_submits, self.max_concurrent_requests)
