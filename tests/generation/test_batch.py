@@ -1,7 +1,7 @@
 """`generate_many`: exactly one outcome for each request."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 
 import anyio
 import pytest
@@ -343,8 +343,10 @@ async def test_a_bug_is_an_outcome_too(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever goes wrong inside, the request's outcome comes, with its task."""
     watch = Poller.watch
 
-    def with_a_bug(self: Poller, tasks: list[Task], subscription: Subscription) -> None:
-        if tasks[0].model == "broken":
+    def with_a_bug(
+        self: Poller, tasks: Mapping[str, Task | str], subscription: Subscription
+    ) -> None:
+        if any(isinstance(task, Task) and task.model == "broken" for task in tasks.values()):
             raise ZeroDivisionError
         watch(self, tasks, subscription)
 

@@ -13,10 +13,10 @@ from vidgo_async._core.validators import check_count
 from vidgo_async._session.arguments import (
     as_callback,
     as_task,
-    as_tasks,
     check_callback,
     check_file,
     check_requests,
+    check_tasks,
     check_timeout,
 )
 
@@ -145,8 +145,8 @@ def test_tasks_and_ids() -> None:
     assert as_task(TASK) is TASK
     assert as_task("task-9") == Task("task-9", "unknown")
     assert not as_task("task-9").done
-    assert as_tasks(iter([TASK, "task-9"])) == [TASK, Task("task-9", "unknown")]
-    assert as_tasks([]) == []
+    assert check_tasks(iter([TASK, "task-9"])) == [TASK, "task-9"]
+    assert check_tasks([]) == []
 
 
 @pytest.mark.parametrize(
@@ -158,14 +158,14 @@ def test_what_is_no_task(error: type[Exception], value: object) -> None:
     with pytest.raises(error, match="task id"):
         as_task(value)
     with pytest.raises(error, match="task id"):
-        as_tasks([TASK, value])
+        check_tasks([TASK, value])
 
 
 @pytest.mark.parametrize("value", ["task-1", b"task-1", {"task-1": TASK}, TASK, None, 5])
 def test_what_is_no_list_of_tasks(value: object) -> None:
     """One id is not a list of its letters, and one task is no list."""
     with pytest.raises(TypeError, match=rf"list of tasks .*not {type(value).__name__}"):
-        as_tasks(value)
+        check_tasks(value)
 
 
 def test_files() -> None:

@@ -97,7 +97,7 @@ async def wait_until(tasks: AbstractSet["asyncio.Task[Any]"], deadline: float | 
     return not pending
 
 
-async def wait_shielded(tasks: AbstractSet["asyncio.Task[Any]"]) -> None:
+async def wait_shielded(tasks: AbstractSet["asyncio.Future[Any]"]) -> None:
     """Wait until all tasks ended, and only then let a cancellation through.
 
     Results and exceptions stay in the tasks.
@@ -125,7 +125,7 @@ async def run_shielded(coroutine: Coroutine[Any, Any, _Value]) -> _Value:
     return task.result()
 
 
-def mark_retrieved(task: "asyncio.Task[Any]") -> None:
+def mark_retrieved(task: "asyncio.Future[Any]") -> None:
     """Keep asyncio from logging the exception of a task that is not asked for its result."""
     if not task.cancelled():
         task.exception()
@@ -162,6 +162,8 @@ class TaskSet:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._on_end = on_end
         """Called with each task that ended."""
+        self._empty: asyncio.Future[None] | None = None
+        """What `wait` waits for: to watch ten thousand tasks one by one would hold the loop."""
 
     def __iter__(self) -> Iterator["asyncio.Task[Any]"]:
         return iter(tuple(self._tasks))
@@ -182,6 +184,9 @@ class TaskSet:
 
     def _ended(self, task: "asyncio.Task[Any]") -> None:
         self._tasks.discard(task)
+        if self._empty is not None and not self._tasks:
+            self._empty.set_result(None)
+            self._empty = None
         self._on_end(task)
 
     def cancel(self) -> None:
@@ -191,7 +196,9 @@ class TaskSet:
 
     async def wait(self) -> None:
         """Wait until all tasks ended, and only then let a cancellation through."""
-        await wait_shielded(set(self._tasks))
+        if self._tasks:
+            self._empty = self._empty or asyncio.get_running_loop().create_future()
+            await wait_shielded({self._empty})
 
 
 def call_when_dropped(owner: object, callback: Callable[[*_Args], object], *args: *_Args) -> None:

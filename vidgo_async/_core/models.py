@@ -133,6 +133,11 @@ class Task:
         return self.status in _DONE
 
 
+def task_of(task_or_id: Task | str) -> Task:
+    """Make a task of a bare id; a task stays as it is."""
+    return task_or_id if isinstance(task_or_id, Task) else Task(task_or_id, UNSEEN)
+
+
 def as_in_flight(task: Task) -> Task:
     """Return a task to be polled whose submit was answered with its end already.
 

@@ -14,6 +14,7 @@ from typing import Any
 from vidgo_async._core.concurrency import TaskSet, mark_retrieved, wait_shielded
 from vidgo_async._core.errors import NotSentError, SubmissionUnknownError
 from vidgo_async._core.models import Request, Task
+from vidgo_async._core.pieces import Pieces
 from vidgo_async._generation.breaker import Breaker
 from vidgo_async._generation.request_source import End, Requests, RequestSource
 from vidgo_async._generation.runner import BatchOptions, Runner
@@ -21,6 +22,7 @@ from vidgo_async._generation.slot import Slot
 from vidgo_async._generation.submitter import Submitter
 from vidgo_async._polling.consumers import Consumers, streams_of
 from vidgo_async._polling.poller import Poller
+from vidgo_async._polling.subscription import Subscription
 from vidgo_async.requests import check_request, sources_of
 
 logger: logging.Logger = logging.getLogger("vidgo_async")
@@ -44,6 +46,10 @@ class Engine:
         self.failed: int = 0
         self._requests = requests
         self._slots: dict[int, Slot] = {}
+        self._leaving: dict[int, Slot] = {}
+        """Those of a batch that was left, until each is stopped and its purchase recorded."""
+        self._work: Pieces[Any] | None = None
+        """What pauses, resumes or leaves all of them, a few at a time."""
         self._ready: deque[Slot] = deque()
         self._changed = asyncio.Event()
         self._consumers = Consumers(self.pause, self.resume)
@@ -113,9 +119,7 @@ class Engine:
         self._breaker.pause()
         for consumers in streams_of(self._reader):  # of a batch that feeds this one
             consumers.hold()
-        for wait in self._runner.waits:
-            self.poller.unwatch(wait)
-            wait.pause()
+        self._start_work(Pieces(list(self._runner.waits), self._pause_wait))
         logger.info(
             "the consumer of a batch was cancelled: it sends nothing more until the next outcome "
             "is asked for; `unclaimed` shows %d purchases",
@@ -127,9 +131,24 @@ class Engine:
         self._breaker.resume()
         for consumers in streams_of(self._reader):
             consumers.release()
-        for wait in self._runner.waits:
-            wait.resume()
-            self.poller.resume(wait)
+        if self._work is not None:
+            self._work.then(self._resume_waits)
+
+    def _pause_wait(self, wait: Subscription) -> None:
+        self.poller.unwatch(wait)
+        wait.pause()
+
+    def _resume_waits(self) -> None:
+        self._start_work(Pieces(list(self._runner.waits), self._resume_wait))
+
+    def _resume_wait(self, wait: Subscription) -> None:
+        wait.resume()
+        self.poller.resume(wait)
+
+    def _start_work(self, work: Pieces[Any]) -> None:
+        if self._work is not None:
+            self._work.stop()
+        self._work = work
 
     def stop_submitting(self) -> None:
         """Read and send nothing more; what was bought goes on to its end."""
@@ -147,23 +166,33 @@ class Engine:
 
     def stop(self, error: Exception | None = None) -> None:
         """Send nothing more, and record what was bought and not taken."""
-        self._tasks.cancel()
-        for purchase in self._purchases():
-            self.submitter.add_unclaimed(purchase)
+        self._breaker.pause()  # of many, the last are stopped a little later
         if self._reading or self._slots:
             self._error = error
+        self._leaving |= self._slots
         self._slots.clear()
         self._ready.clear()
         self._consumers.close()
         self._stop_reading()
+        self._start_work(Pieces(list(self._leaving), self._leave))
         if self.options.run is not None:  # a dropped batch has no caller to wait for it
             _ = self.submitter.background.start(self.wait_closed())
 
     async def wait_closed(self) -> None:
         """Wait until nothing of it runs any more; for the user's own iterator only so long."""
+        if self._work is not None:
+            await self._work.wait()
         await self._tasks.wait()
         await self._close_reader()
         await self._close_run()
+
+    def _leave(self, index: int) -> None:
+        """Stop a request, and record what it bought."""
+        slot = self._leaving.pop(index)
+        if slot.job is not None:
+            slot.job.cancel()
+        if (purchase := self._purchase(slot)) is not None:
+            self.submitter.add_unclaimed(purchase)
 
     async def _close_reader(self) -> None:
         """End the reader, which is still there where the requests themselves stopped the batch."""
@@ -189,13 +218,12 @@ class Engine:
 
     def _purchases(self) -> list[Task | SubmissionUnknownError]:
         """Return what was bought, or may have been, and not taken."""
-        found = list[Task | SubmissionUnknownError]()
-        for slot in self._slots.values():
-            if isinstance(slot.error, SubmissionUnknownError):
-                found.append(slot.error)
-            elif (task := self.last_known(slot)) is not None:
-                found.append(task)
-        return found
+        slots = (*self._slots.values(), *self._leaving.values())
+        purchases = map(self._purchase, slots)
+        return [purchase for purchase in purchases if purchase is not None]
+
+    def _purchase(self, slot: Slot) -> Task | SubmissionUnknownError | None:
+        return slot.error if isinstance(slot.error, SubmissionUnknownError) else self.last_known(slot)
 
     def _has_no_consumer(self) -> bool:
         """Tell whether nothing takes outcomes any more: dropped, or cancelled."""
@@ -235,7 +263,7 @@ class Engine:
             self._slots[slot.index] = slot
             self.read += 1
             sent = asyncio.Event()
-            _ = self._tasks.start(self._generate(slot, sent.set))
+            slot.job = self._tasks.start(self._generate(slot, sent.set))
             # A source that blocks the loop in each `next` must not hold up what it gave before.
             await sent.wait()
 
@@ -260,8 +288,9 @@ class Engine:
         self.finished += slot.error is None
         self.failed += slot.error is not None
         on_sent()
-        self._ready.append(slot)
-        self._changed.set()
+        if slot.index in self._slots:  # else the batch was left meanwhile
+            self._ready.append(slot)
+            self._changed.set()
 
     def _update_failed(self, error: BaseException) -> None:
         """Read no more, and raise the error of `on_update` after all outcomes."""

@@ -21,6 +21,7 @@ class Slot:
         "error",
         "index",
         "is_recalled",
+        "job",
         "paths",
         "request",
         "seconds",
@@ -40,6 +41,8 @@ class Slot:
         """Whether an earlier run saw its task end."""
         self.entry: int | None = None
         """Its number in the journal, if there is one."""
+        self.job: asyncio.Task[None] | None = None
+        """What runs it."""
         self.stage: asyncio.Semaphore = stage
         """The semaphore this slot holds: uploading, in flight or done."""
 

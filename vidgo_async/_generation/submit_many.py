@@ -10,6 +10,9 @@ from vidgo_async._core.models import Request, Task
 from vidgo_async._generation.breaker import Breaker
 from vidgo_async._generation.submitter import Submitter
 
+AT_ONCE = 32
+"""Submits that begin in one iteration of the loop."""
+
 
 class SubmitMany:
     """The purchases of one `submit_many`."""
@@ -32,6 +35,8 @@ class SubmitMany:
             async with anyio.create_task_group() as group:
                 for index, request in enumerate(requests):
                     group.start_soon(self._submit, index, request)
+                    if index % AT_ONCE == AT_ONCE - 1:  # a long list must not hold the loop
+                        await asyncio.sleep(0)
         except BaseException:
             self._add_unclaimed()
             raise

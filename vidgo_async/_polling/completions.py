@@ -10,7 +10,7 @@ from typing import Self
 
 from vidgo_async._core.concurrency import call_when_dropped
 from vidgo_async._core.errors import SessionClosedError, TaskTimeoutError, VidgoError
-from vidgo_async._core.models import UNSEEN, Task
+from vidgo_async._core.models import UNSEEN, Task, task_of
 from vidgo_async._polling.poller import Poller
 from vidgo_async._polling.subscription import Subscription
 
@@ -45,7 +45,7 @@ async def wait_for_end(
     waits = set() if waits is None else waits
     waits.add(subscription)
     try:
-        poller.watch([task], subscription)
+        poller.watch({task.task_id: task}, subscription)
         while not task.done:
             task = await _next_state(poller, subscription, task, timeout)
             if on_update is not None:
@@ -63,14 +63,14 @@ async def _next_state(
         state = await subscription.get()
     except VidgoError as error:
         if error.task is None:
-            error.about(subscription.pending.get(task.task_id, task))
+            error.about(_last_known(subscription, task))
         if isinstance(error, SessionClosedError):
             msg = f"{error.message}; task {task.task_id} goes on: wait for it again by its id"
             raise error.own_copy(msg) from None
         raise
     if state is not None:
         return state
-    known = subscription.pending.get(task.task_id, task)
+    known = _last_known(subscription, task)
     status = known.status if known.progress is None else f"{known.status}, {known.progress:g} %"
     last_error = poller.last_error(known.task_id)
     reason = "" if last_error is None else f"; the last poll failed: {last_error}"
@@ -81,6 +81,10 @@ async def _next_state(
     raise TaskTimeoutError(msg, (known.task_id,), known) from last_error
 
 
+def _last_known(subscription: Subscription, task: Task) -> Task:
+    return task_of(subscription.pending.get(task.task_id, task))
+
+
 class Completions:
     """Tasks in the order in which they complete; made by `VidgoSession.as_completed`.
 
@@ -89,7 +93,9 @@ class Completions:
     the object is dropped, as after a `break`.
     """
 
-    def __init__(self, poller: Poller, tasks: Sequence[Task], timeout: float | None) -> None:
+    def __init__(
+        self, poller: Poller, tasks: Sequence[Task | str], timeout: float | None
+    ) -> None:
         self._poller = poller
         self._tasks = _distinct(tasks)
         self._timeout = timeout
@@ -100,7 +106,7 @@ class Completions:
     def pending(self) -> tuple[str, ...]:
         """The ids not yet given to the consumer, as a task or as an error."""
         if self._subscription is None:
-            return tuple(task.task_id for task in self._tasks)
+            return tuple(self._tasks)
         return tuple(self._subscription.pending)
 
     def __aiter__(self) -> Self:
@@ -157,11 +163,16 @@ class Completions:
         self._poller.end(self._start())
 
 
-def _distinct(tasks: Sequence[Task]) -> tuple[Task, ...]:
+def _distinct(tasks: Sequence[Task | str]) -> dict[str, Task | str]:
     """Keep one task of each id: of several the one that ended, or that says most."""
-    found: dict[str, Task] = {}
+    found: dict[str, Task | str] = {}
     for task in tasks:
-        known = found.get(task.task_id)
-        if known is None or task.done or (known.status == UNSEEN and not known.done):
-            found[task.task_id] = task
-    return tuple(found.values())
+        task_id = task if isinstance(task, str) else task.task_id
+        known = found.get(task_id)
+        if known is None or _says_more(task, known):
+            found[task_id] = task
+    return found
+
+
+def _says_more(task: Task | str, known: Task | str) -> bool:
+    return isinstance(task, Task) and (task.done or task_of(known).status == UNSEEN)

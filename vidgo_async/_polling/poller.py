@@ -12,7 +12,7 @@ import asyncio
 import contextvars
 import functools
 import logging
-from collections.abc import Iterable
+from collections.abc import Mapping
 
 from vidgo_async._api.client import Api
 from vidgo_async._core.concurrency import TaskSet
@@ -22,7 +22,8 @@ from vidgo_async._core.errors import (
     TransportTimeoutError,
     VidgoError,
 )
-from vidgo_async._core.models import UNSEEN, Task, without_raw
+from vidgo_async._core.models import UNSEEN, Task, task_of, without_raw
+from vidgo_async._core.pieces import Pieces
 from vidgo_async._core.retry import Backoff
 from vidgo_async._polling.callbacks import Callbacks
 from vidgo_async._polling.consumers import Consumers
@@ -48,6 +49,8 @@ class Poller:
         self.backoff = backoff
         self.loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
         self._watches = Watches()
+        self._subscriptions = set[Subscription]()
+        """Of all who may have watches."""
         self.callbacks: Callbacks = Callbacks(self._watches, self._poll_in)
         self._pacing = Pacing(polling, self.callbacks)
         self._schedule = Schedule(self._start_due)
@@ -82,29 +85,22 @@ class Poller:
 
     # --- For consumers ----------------------------------------------------------------------
 
-    def watch(self, tasks: Iterable[Task], subscription: Subscription) -> None:
-        """Watch tasks for a subscriber; tasks that ended already are published at once."""
+    def watch(self, tasks: Mapping[str, Task | str], subscription: Subscription) -> None:
+        """Watch tasks for a subscriber, by their ids; those that ended already are published."""
+        subscription.pending.update(tasks)
+        self._subscriptions.add(subscription)
         alone = (subscription,)  # shared by all entries with no other subscriber
-        for task in tasks:
-            subscription.pending[task.task_id] = task
-            if task.done:
-                subscription.put(task.task_id, task)
-            elif self._failure is None:
-                self._add(task, alone)
+        begin = functools.partial(self._begin, alone)
+        subscription.pieces = Pieces(tasks.values(), begin, self._fail)
         if self._failure is not None:
             subscription.fail(self._failure.own_copy())
 
     def unwatch(self, subscription: Subscription) -> None:
         """Forget a subscriber; a task without subscribers is not polled any more."""
-        for task_id in subscription.pending:
-            watch = self._watches.get(task_id)
-            if watch is None:
-                continue
-            watch.subscribers = tuple(
-                each for each in watch.subscribers if each is not subscription
-            )
-            if not watch.subscribers and not watch.in_flight:
-                self._forget(watch)
+        subscription.stop()
+        leave = functools.partial(self._leave, subscription)
+        subscription.pieces = Pieces(list(subscription.pending), leave, self._fail)
+        subscription.pieces.then(functools.partial(self._subscriptions.discard, subscription))
 
     def end(self, subscription: Subscription) -> None:
         """Forget a subscriber for good, and wake its waiters."""
@@ -120,7 +116,8 @@ class Poller:
 
     def resume(self, subscription: Subscription) -> None:
         """Watch again for a subscriber that was forgotten by `unwatch` and still waits."""
-        self.watch(subscription.unfinished(), subscription)
+        if subscription.pieces is not None:
+            subscription.pieces.then(lambda: self.watch(subscription.unfinished(), subscription))
 
     def poll_now(self, task_id: str) -> bool:
         """Poll a task that is said to have ended; tell whether this session knows it.
@@ -148,11 +145,32 @@ class Poller:
 
     async def close(self, reason: str) -> None:
         """End all watches; each subscriber gets a `SessionClosedError`."""
-        self._stop(SessionClosedError(reason))
+        watches = self._stop(SessionClosedError(reason))
         self._polls.cancel()
         await self._polls.wait()
+        await Pieces(list(watches), watches.pop).wait()
 
     # --- When -------------------------------------------------------------------------------
+
+    def _begin(self, subscribers: tuple[Subscription], task_or_id: Task | str) -> None:
+        """Begin to watch a task for one subscriber."""
+        (subscription,) = subscribers
+        task = task_of(task_or_id)
+        if task.done:
+            subscription.put(task.task_id, task)
+            return
+        subscription.pending[task.task_id] = task
+        if self._failure is None:
+            self._add(task, subscribers)
+
+    def _leave(self, subscription: Subscription, task_id: str) -> None:
+        """Forget a subscriber of one task."""
+        watch = self._watches.get(task_id)
+        if watch is None:
+            return
+        watch.subscribers = tuple(each for each in watch.subscribers if each is not subscription)
+        if not watch.subscribers and not watch.in_flight:
+            self._forget(watch)
 
     def _add(self, task: Task, subscribers: tuple[Subscription]) -> None:
         watch = self._watches.get(task.task_id)
@@ -176,7 +194,7 @@ class Poller:
 
     def _schedule_poll(self, watch: Watch, delay: float) -> None:
         """Make a task due that long after its last poll, and in time for its subscribers."""
-        if not watch.subscribers:
+        if not watch.subscribers or self._failure is not None:
             self._forget(watch)  # all left during the poll
             return
         now = self.loop.time()
@@ -217,8 +235,8 @@ class Poller:
         self._lateness.note(watch, wanted_at, len(self._watches))
         try:
             for subscription in watch.subscribers:
-                if subscription.is_abandoned():
-                    self.unwatch(subscription)
+                if subscription.is_abandoned():  # its other tasks are left by now, or soon
+                    self._leave(subscription, watch.task.task_id)
             if not watch.subscribers:
                 watch.in_flight = False
                 self._forget(watch)  # all left while there was no permit
@@ -299,11 +317,13 @@ class Poller:
         failure.__cause__ = bug
         self._stop(failure)
 
-    def _stop(self, failure: VidgoError) -> None:
-        """Tell every subscriber, each with an error of its own."""
+    def _stop(self, failure: VidgoError) -> dict[str, Watch]:
+        """Tell every subscriber, each with an error of its own; return what was watched."""
         self._failure = failure = self._failure or failure
-        subscriptions = self._watches.clear()
         self._schedule.clear()
         self.callbacks.close()
-        for subscription in subscriptions:
+        for subscription in self._subscriptions:
+            subscription.stop()
             subscription.fail(failure.own_copy())
+        self._subscriptions.clear()
+        return self._watches.take_all()

@@ -7,6 +7,7 @@ import itertools
 import math
 from collections.abc import Callable
 
+from vidgo_async._core.pieces import AT_ONCE
 from vidgo_async._polling.policies import JITTER
 from vidgo_async._polling.watches import Watch
 
@@ -39,34 +40,35 @@ class Schedule:
 
     def pop_due(self) -> Watch | None:
         """Take the watch that is due first, if one is due now."""
-        watch = self._first()
-        if watch is None or watch.due > self._loop.time() + RESOLUTION:
+        self._drop_stale()
+        if not self._heap or self._heap[0][0] > self._loop.time() + RESOLUTION or self._is_stale():
             return None
-        heapq.heappop(self._heap)
-        return watch
+        return heapq.heappop(self._heap)[2]
 
     def set_timer(self) -> None:
         """Call back when the next watch falls due."""
         self._cancel_timer()
-        watch = self._first()
-        if watch is not None:
-            self._rings_at = watch.due
+        self._drop_stale()
+        if self._heap:
+            self._rings_at = due = self._heap[0][0]
             # An empty context: no poll belongs to the trace of the caller who came first.
-            self._timer = self._loop.call_at(watch.due, self._on_due, context=contextvars.Context())
+            self._timer = self._loop.call_at(due, self._on_due, context=contextvars.Context())
 
     def clear(self) -> None:
         """Forget all watches."""
         self._heap.clear()
         self._cancel_timer()
 
-    def _first(self) -> Watch | None:
-        """Return the watch that is due first, dropping entries that are out of date."""
-        while self._heap:
-            due, _, watch = self._heap[0]
-            if watch.subscribers and watch.due == due and not watch.in_flight:
-                return watch
+    def _drop_stale(self) -> None:
+        """Drop the first entries, as far as they are out of date; of many, the rest next time."""
+        for _ in range(AT_ONCE):
+            if not self._heap or not self._is_stale():
+                return
             heapq.heappop(self._heap)
-        return None
+
+    def _is_stale(self) -> bool:
+        due, _, watch = self._heap[0]
+        return not watch.subscribers or watch.due != due or watch.in_flight
 
     def _cancel_timer(self) -> None:
         if self._timer is not None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from vidgo_async._core.concurrency import GRACE, LATE
 from vidgo_async._core.errors import VidgoError
 from vidgo_async._core.models import Task
+from vidgo_async._core.pieces import Pieces
 
 if TYPE_CHECKING:
     from vidgo_async._polling.consumers import Consumers
@@ -40,8 +41,11 @@ class Subscription:
             self.deadline = self.started_at + timeout
             self.final_poll = self.deadline - min(FINAL_POLL, timeout / 4)
         self.wants_updates = wants_updates
-        self.pending: dict[str, Task] = {}
-        """The tasks whose end the consumer was not given yet, in order, as last known."""
+        self.pending: dict[str, Task | str] = {}
+        """The tasks whose end the consumer was not given yet, in order, as last known; a bare id
+        until it is watched."""
+        self.pieces: Pieces[Task | str] | Pieces[str] | None = None
+        """What begins, or ends, to watch them."""
         self.consumers: Consumers | None = None
         """What pauses the polls of a stream whose consumer is gone."""
         self._events: deque[tuple[str, Task | VidgoError]] = deque()
@@ -49,10 +53,15 @@ class Subscription:
         self._closed = False
         self._changed = asyncio.Event()
 
-    def unfinished(self) -> list[Task]:
+    def unfinished(self) -> dict[str, Task | str]:
         """Return the tasks of which neither an end nor an error was published."""
         ended = {id_ for id_, event in self._events if not isinstance(event, Task) or event.done}
-        return [task for task in self.pending.values() if task.task_id not in ended]
+        return {id_: task for id_, task in self.pending.items() if id_ not in ended}
+
+    def stop(self) -> None:
+        """Stop what begins, or ends, to watch its tasks."""
+        if self.pieces is not None:
+            self.pieces.stop()
 
     def update(self, task: Task) -> None:
         """Note a task's new state; it wakes only a consumer that wants updates."""
@@ -76,10 +85,12 @@ class Subscription:
 
     def pause(self) -> None:
         """Stop the time of the deadline."""
-        self._paused_at = self._loop.time()
+        self._paused_at = min(self._paused_at, self._loop.time())
 
     def resume(self) -> None:
-        """Let it go on, after `pause`."""
+        """Let it go on, if it was paused."""
+        if math.isinf(self._paused_at):
+            return
         paused, self._paused_at = self._loop.time() - self._paused_at, math.inf
         self.deadline += paused
         self.final_poll += paused
@@ -104,9 +115,11 @@ class Subscription:
 
     async def _next(self) -> Task | None:
         while not self._events:
+            if self._closed or not self.pending:
+                return None
             if self._failure is not None:
                 raise self._failure
-            if self._closed or not self.pending or self._is_too_late():
+            if self._is_too_late():
                 return None
             await self._change_or_deadline()
         task_id, event = self._events.popleft()

@@ -210,14 +210,11 @@ class Watches:
             if len(self._left) > MAX_LEFT:
                 self._left.popitem(last=False)
 
-    def clear(self) -> set[Subscription]:
-        """Forget all; return their subscribers."""
-        subscriptions = {each for watch in self for each in watch.subscribers}
-        for watch in self:
-            watch.subscribers = ()
-        self._watches.clear()
+    def take_all(self) -> dict[str, Watch]:
+        """Forget all; return what was watched, since to free very many takes long."""
+        taken, self._watches = self._watches, {}
         self._left.clear()
-        return subscriptions
+        return taken
 
 
 def _submitted_at(task: Task, now: float) -> float | None:

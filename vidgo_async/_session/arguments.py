@@ -13,7 +13,7 @@ from collections.abc import (
 from pathlib import Path
 from typing import Any, ParamSpec, cast
 
-from vidgo_async._core.models import UNSEEN, MediaFile, Task
+from vidgo_async._core.models import MediaFile, Task, task_of
 from vidgo_async.requests import check_request
 
 _Args = ParamSpec("_Args")
@@ -82,6 +82,11 @@ def as_callback(
 
 def as_task(task_or_id: object) -> Task:
     """Make a task of a bare id; a task stays as it is."""
+    return task_of(check_task(task_or_id))
+
+
+def check_task(task_or_id: object) -> Task | str:
+    """Refuse what is neither a task nor the id of one."""
     if isinstance(task_or_id, Task):
         return task_or_id
     if not isinstance(task_or_id, str):
@@ -90,13 +95,13 @@ def as_task(task_or_id: object) -> Task:
     if not task_or_id.strip():
         msg = "the task id is empty"
         raise ValueError(msg)
-    return Task(task_or_id, UNSEEN)
+    return task_or_id
 
 
-def as_tasks(tasks_or_ids: object) -> list[Task]:
-    """Make tasks of tasks and ids."""
+def check_tasks(tasks_or_ids: object) -> list[Task | str]:
+    """Refuse what is not many of them."""
     _check_many("tasks or task ids", tasks_or_ids, (Iterable,))
-    return [as_task(item) for item in cast("Iterable[object]", tasks_or_ids)]
+    return [check_task(item) for item in cast("Iterable[object]", tasks_or_ids)]
 
 
 def check_file(file: object) -> None:

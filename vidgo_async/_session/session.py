@@ -35,10 +35,10 @@ from vidgo_async._session.arguments import (
     as_folder,
     as_path,
     as_task,
-    as_tasks,
     check_callback,
     check_file,
     check_requests,
+    check_tasks,
     check_timeout,
 )
 from vidgo_async._session.runtime import CLOSED, Runtime
@@ -497,7 +497,7 @@ class VidgoSession:
         """
         runtime = self._open()
         check_timeout(timeout)
-        return Completions(runtime.poller, as_tasks(tasks_or_ids), timeout)
+        return Completions(runtime.poller, check_tasks(tasks_or_ids), timeout)
 
     def hint(self, task_id: str) -> bool:
         """Poll a task at once that is said to have ended; tell whether this session knows it.
