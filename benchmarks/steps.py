@@ -61,7 +61,7 @@ def watched(steps: Steps) -> Generator[None]:
         yield
     finally:
         gc.callbacks.remove(collector.note)
-        del loop._run_once
+        del loop._run_once  # noqa: SLF001 - as above
         asyncio.Handle._run = run_handle  # type: ignore[method-assign] # noqa: SLF001 - as above
 
 

@@ -208,7 +208,7 @@ TASKS = st.builds(
     TEXT,
     st.sampled_from(["not_started", "running", "finished", "failed"]) | st.text(),
     st.just(()),
-    progress=st.none() | st.integers(),
+    progress=st.none() | st.integers(-(2**53), 2**53),  # which a float holds exactly
     created_time=st.none() | st.datetimes(),
     error_message=st.none() | st.text(),
     model=st.just("grok-imagine"),

@@ -32,6 +32,7 @@ from vidgo_async._files.outcome_log import NAME, OutcomeLog
 from vidgo_async._generation.breaker import Breaker
 from vidgo_async._generation.runner import BatchOptions, Runner
 from vidgo_async._generation.slot import Slot
+from vidgo_async.requests import PreparedRequest
 from vidgo_async.sandbox import Sandbox, answer, changed, failed_at_once, reset_after
 
 pytestmark = pytest.mark.virtual_time
@@ -429,7 +430,7 @@ async def test_a_name_that_ends_the_program(signal: type[BaseException], tmp_pat
         )
         task = Task("1", "finished")
         with pytest.raises(signal):
-            downloads._stem(Slot(0, FOX, asyncio.Semaphore()), task)
+            downloads._stem(Slot(0, PreparedRequest(FOX), asyncio.Semaphore()), task)
 
 
 async def test_a_refused_call_that_is_left_has_nothing_to_claim(

@@ -17,9 +17,12 @@ from vidgo_async import (
 )
 from vidgo_async._generation.breaker import Breaker
 from vidgo_async._generation.submitter import Submitter
+from vidgo_async.requests import PreparedRequest
 from vidgo_async.sandbox import Sandbox
 
 pytestmark = pytest.mark.virtual_time
+
+PREPARED = PreparedRequest(FOX)
 
 
 class Slate:
@@ -59,7 +62,7 @@ async def test_before_and_after() -> None:
     """It is written before the POST that it is sent, and after it what was bought."""
     slate = Slate()
     async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
-        await submitter_of(vidgo).submit(FOX, {}, None, record=slate)
+        await submitter_of(vidgo).submit(PREPARED, (), None, record=slate)
         assert slate.words == ["sending", "bought not_started"]
 
 
@@ -76,7 +79,7 @@ async def test_a_caller_who_leaves(seconds: float, words: list[str], sold: int) 
     async with Sandbox() as sandbox:
         async with open_session(sandbox) as vidgo:
             with anyio.move_on_after(seconds):
-                await submitter_of(vidgo).submit(FOX, {}, None, record=slate)
+                await submitter_of(vidgo).submit(PREPARED, (), None, record=slate)
         assert slate.words == words
         assert (sandbox.sold, len(vidgo.unclaimed)) == (sold, sold)
 
@@ -91,9 +94,9 @@ async def test_a_caller_who_leaves_while_it_cannot_be_written() -> None:
     slate = Slate(fail)
     async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
         with anyio.move_on_after(0.5):
-            await submitter_of(vidgo).submit(FOX, {}, None, record=slate)
+            await submitter_of(vidgo).submit(PREPARED, (), None, record=slate)
         with pytest.raises(JournalError, match="full"):
-            await submitter_of(vidgo).submit(FOX, {}, None, record=slate)
+            await submitter_of(vidgo).submit(PREPARED, (), None, record=slate)
         assert (slate.words, sandbox.received) == ([], {})
 
 
@@ -108,7 +111,7 @@ async def test_what_is_not_wanted_any_more() -> None:
     slate = Slate(stop)
     async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
         with pytest.raises(InsufficientCreditsError):
-            await submitter_of(vidgo).submit(FOX, {}, None, breaker=breaker, record=slate)
+            await submitter_of(vidgo).submit(PREPARED, (), None, breaker=breaker, record=slate)
         assert (slate.words, sandbox.received) == (["sending", "not sent: None"], {})
 
 
@@ -117,7 +120,7 @@ async def test_all_tasks_are_cancelled_at_once() -> None:
     slate = Slate()
     async with Sandbox() as sandbox:
         vidgo = await open_session(sandbox).__aenter__()
-        wait = asyncio.create_task(submitter_of(vidgo).submit(FOX, {}, None, record=slate))
+        wait = asyncio.create_task(submitter_of(vidgo).submit(PREPARED, (), None, record=slate))
         while not sandbox.sold:  # noqa: ASYNC110 - it sets no event
             await asyncio.sleep(0)
         await asyncio.sleep(0.1)

@@ -11,7 +11,7 @@ import attrs
 import pytest
 
 from vidgo_async import GenerationRequest, GrokImagine, TypedRequest, UploadedFile
-from vidgo_async.requests import Media, input_with, sources_of
+from vidgo_async.requests import Media, PreparedRequest
 from vidgo_async.requests.media import as_medium, medium
 
 URL = "https://example.com/fox.png"
@@ -59,8 +59,8 @@ class Start(TypedRequest):
 def test_a_field_for_one_medium() -> None:
     """A field for one medium takes what a list of them takes, and refuses alike."""
     assert Start(Path("fox.png")).input == {"start_image_url": Path("fox.png")}
-    assert sources_of(Start(Path("fox.png"))) == [Path("fox.png")]
-    assert sources_of(Start(URL)) == []
+    assert PreparedRequest(Start(Path("fox.png"))).sources == [Path("fox.png")]
+    assert PreparedRequest(Start(URL)).sources == []
     with pytest.raises(TypeError, match=r"Start.start_image_url must be a URL or a path, not list"):
         Start([URL])
     with pytest.raises(ValueError, match=r"a file's name goes into Path"):
@@ -89,10 +89,10 @@ def test_files_anywhere_in_a_free_form_request(
     """A path and an uploaded file are media anywhere in an input, which compares and pickles."""
     request = GenerationRequest("any", wrap(given_))
 
-    assert sources_of(request) == [given_]
+    assert PreparedRequest(request).sources == [given_]
     assert request == GenerationRequest("any", wrap(given_))
     assert pickle.loads(pickle.dumps(request)) == request
-    assert str(given_) not in str(input_with(request, {given_: "the link"}))
+    assert str(given_) not in str(PreparedRequest(request).input_with(["the link"]))
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_files_anywhere_in_a_free_form_request(
 )
 def test_data_urls_are_media_by_the_name_of_their_field(inner: dict[str, Any]) -> None:
     """Under a key that ends in `_url` or `_urls` a data: URL is uploaded, at any depth."""
-    assert sources_of(GenerationRequest("any", inner)) == [DATA_URL]
+    assert PreparedRequest(GenerationRequest("any", inner)).sources == [DATA_URL]
 
 
 @pytest.mark.parametrize(
@@ -125,8 +125,8 @@ def test_text_is_never_uploaded(inner: dict[str, Any]) -> None:
     """A prompt, and whatever else is text, is sent as it is."""
     request = GenerationRequest("any", inner)
 
-    assert sources_of(request) == []
-    assert input_with(request, {}) == inner
+    assert PreparedRequest(request).sources == []
+    assert PreparedRequest(request).input_with(()) == inner
 
 
 @pytest.mark.parametrize(

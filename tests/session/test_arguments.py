@@ -2,13 +2,13 @@
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from functools import partial
 
 import pytest
 
 from tests.support.callbacks import hidden_async
-from vidgo_async import GenerationRequest, GrokImagine, MediaFile, Task
+from vidgo_async import GenerationRequest, GrokImagine, MediaFile, Request, Task
 from vidgo_async._core.validators import check_count
 from vidgo_async._session.arguments import (
     as_callback,
@@ -18,6 +18,7 @@ from vidgo_async._session.arguments import (
     check_requests,
     check_tasks,
     check_timeout,
+    list_requests,
 )
 
 URL = "https://example.com/fox.png"
@@ -184,30 +185,37 @@ class Unread(Iterator[GrokImagine]):
         pytest.fail("the iterator was read")
 
 
-@pytest.mark.parametrize("streams", [True, False])
 @pytest.mark.parametrize("value", [[], [FOX], (FOX, GenerationRequest("any", {})), {FOX}, Unread()])
-def test_many_requests(value: object, streams: bool) -> None:
+def test_many_requests(value: object) -> None:
     """Any iterable is taken; what is no list is left unread."""
-    check_requests(value, streams=streams)
+    check_requests(value)
+
+
+@pytest.mark.parametrize("value", [[], [FOX], (FOX, GenerationRequest("any", {})), {FOX}])
+def test_requests_that_are_read_at_once(value: Iterable[Request]) -> None:
+    """Any iterable is read."""
+    assert list_requests(value) == list(value)
+    assert list_requests(iter(value)) == list(value)
 
 
 def test_streams_of_requests() -> None:
     """An async iterable is taken where streams are, and refused elsewhere."""
-    check_requests(stream(), streams=True)
+    check_requests(stream())
     with pytest.raises(TypeError, match="list of requests, not async_generator"):
-        check_requests(stream(), streams=False)
+        list_requests(stream())
 
 
-@pytest.mark.parametrize("streams", [True, False])
+@pytest.mark.parametrize("check", [check_requests, list_requests])
 @pytest.mark.parametrize("value", ["a fox", b"a fox", {"prompt": "a fox"}, FOX, None, stream])
-def test_what_is_no_list_of_requests(value: object, streams: bool) -> None:
+def test_what_is_no_list_of_requests(value: object, check: Callable[[object], object]) -> None:
     """One request is no list of requests, and one prompt is not a list of its letters."""
     with pytest.raises(TypeError, match="expected a list of requests"):
-        check_requests(value, streams=streams)
+        check(value)
 
 
+@pytest.mark.parametrize("check", [check_requests, list_requests])
 @pytest.mark.parametrize("value", [[FOX, "a fox"], (None,), [[FOX]]])
-def test_lists_are_checked(value: object) -> None:
+def test_lists_are_checked(value: object, check: Callable[[object], object]) -> None:
     """What is no request in a list is refused before anything is sent."""
     with pytest.raises(TypeError, match="expected a request such as GrokImagine"):
-        check_requests(value, streams=True)
+        check(value)

@@ -22,6 +22,7 @@ from vidgo_async import (
     VidgoSession,
 )
 from vidgo_async._generation.submit_body import submit_body
+from vidgo_async.requests import PreparedRequest
 from vidgo_async.sandbox import Fault, Sandbox, answer, cut_body, hang, reset_before
 
 pytestmark = pytest.mark.virtual_time
@@ -86,7 +87,7 @@ def find(texts: list[str]) -> list[str]:
 
 def test_what_is_sent_does_not_show_itself() -> None:
     """Tools that report a crash print local variables, of which the body of a submit is one."""
-    submit = submit_body(FOX, {}, f"https://a.example/{TOKEN}")
+    submit = submit_body(PreparedRequest(FOX), (), f"https://a.example/{TOKEN}")
     assert TOKEN in submit.body.decode()
     assert not find([repr(submit), repr(submit.body)])
 

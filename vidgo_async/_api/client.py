@@ -13,10 +13,11 @@ from vidgo_async._api import wire
 from vidgo_async._api.body_stream import Body
 from vidgo_async._api.limiter import Limiter, Permit
 from vidgo_async._api.recent_tasks import RecentTasks
+from vidgo_async._api.responses import Response
 from vidgo_async._api.send_state import SendState
 from vidgo_async._api.submit_body import SubmitBody
 from vidgo_async._api.transport import Transport
-from vidgo_async._core.concurrency import now
+from vidgo_async._core.concurrency import LARGE, Threads, now
 from vidgo_async._core.errors import RateLimitError, TransportError, VidgoError
 from vidgo_async._core.models import Balance, Task, TaskStatus, UploadedFile
 
@@ -27,6 +28,7 @@ POLL_TIMEOUT = 10.0
 MAX_WARNINGS = 100
 """How many different surprises of the server are logged before it is enough."""
 
+_Context = TypeVar("_Context")
 _Value = TypeVar("_Value")
 _Args = TypeVarTuple("_Args")
 _KNOWN_STATES = frozenset(TaskStatus)
@@ -36,9 +38,10 @@ _SUCCESS = range(200, 300)
 class Api:
     """The endpoints as functions from values to values."""
 
-    def __init__(self, limiter: Limiter, transport: Transport) -> None:
+    def __init__(self, limiter: Limiter, transport: Transport, threads: Threads) -> None:
         self.limiter = limiter
         self.transport = transport
+        self.threads = threads
         self.recent_tasks: RecentTasks = RecentTasks()
         self._warned: set[str] = set()
 
@@ -65,7 +68,11 @@ class Api:
                 raise
             self._warn_once("the answer to a submit broke off after the task_id: taken as bought")
         else:
-            task = self._read(permit, wire.read_submitted, response, _origin(submit))
+            try:
+                task = await self._read_post(wire.read_submitted, response, _origin(submit))
+            except RateLimitError as error:
+                permit.refused(error)
+                raise
             if response.status not in _SUCCESS:
                 what = f"HTTP {response.status} with a task_id answered a submit"
                 self._warn_once(f"{what}: taken as bought")
@@ -124,7 +131,15 @@ class Api:
         response = await self.transport.exchange(
             "POST", f"/api/common/upload/{endpoint}", timeout=timeout, body=body, state=state
         )
-        return wire.read_uploaded(response, uploaded_at)
+        return await self._read_post(wire.read_uploaded, response, uploaded_at)
+
+    async def _read_post(
+        self, read: Callable[[Response, _Context], _Value], response: Response, context: _Context
+    ) -> _Value:
+        """Read the response to a POST, which may be large."""
+        if len(response.body) < LARGE:
+            return read(response, context)
+        return await self.threads.run(read, response, context)
 
     def _read(self, permit: Permit, read: Callable[[*_Args], _Value], *arguments: *_Args) -> _Value:
         """Read a response, and tell the limiter of a refusal."""

@@ -16,6 +16,9 @@ from aiohttp.abc import AbstractStreamWriter
 _GONE = getattr(select, "POLLRDHUP", 0) | getattr(select, "POLLHUP", 0)
 """What `poll` tells of a connection that the other side closed; Linux tells of each."""
 
+SLICE = 2**18
+"""Bytes that are written at a time."""
+
 
 class SendState:
     """How far one request came."""
@@ -44,12 +47,17 @@ class SendState:
 class WatchedBody(aiohttp.Payload):
     """A body that is not written to a lost connection, and records when it is written.
 
+    A large one is written in slices, each when the one before has left, so that the loop is not
+    held to copy all of it.
+
     aiohttp holds the headers back and sends them with the body, in one piece. Its own class for
     bytes warns of large ones.
     """
 
     def __init__(self, body: bytes, state: SendState) -> None:
         super().__init__(body)
+        self.complete: bool = False
+        """Whether all of it was written."""
         self._body = body
         self._state = state
 
@@ -72,7 +80,10 @@ class WatchedBody(aiohttp.Payload):
             msg = "the connection was closed before the request was sent"
             raise ConnectionResetError(msg)
         self._state.note_written()  # nothing is awaited between this and the write
-        await writer.write(self._body)
+        view = memoryview(self._body)
+        for start in range(0, len(view), SLICE) or [0]:
+            await writer.write(view[start : start + SLICE])
+        self.complete = True
         self._state.on_sent()
 
 

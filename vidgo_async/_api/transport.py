@@ -32,10 +32,14 @@ IDLE_TIMEOUT = 4.0
 """Seconds until an idle connection is dropped; servers of this kind drop theirs at 5."""
 MIN_SECRET_LENGTH = 8
 """Characters from which on a secret is removed from response bodies."""
+MAX_TRANSFERS = 16
+"""File transfers at a time: more would only share the same line."""
 CONNECTOR_LIMITS = ("limit", "limit_per_host")
 """The limits that an aiohttp connector may have of its own; 0 is none."""
 MAX_BODY = 8 * 1024 * 1024
-"""Bytes; a larger response is refused, not read."""
+"""Bytes; a larger response to a POST, which may have bought something, is refused, not read."""
+MAX_POLL_BODY = 256 * 1024
+"""Bytes; the same for a GET, whose response has a few hundred."""
 MAX_HEADER = 64 * 1024
 """Bytes of one header, or of the status line; a paid response is not lost for a long policy."""
 MAX_HEADERS = 1024
@@ -62,7 +66,8 @@ class Transport:
 
     def __init__(self, settings: TransportSettings) -> None:
         self.request_timeout: float = settings.request_timeout
-        self._api_key = settings.api_key
+        self._hidden = _hidden(settings.api_key)
+        """What is removed from response bodies."""
         self._base_url = URL(settings.base_url)
         self._proxies = Proxies(settings.proxy, trust_env=settings.trust_env)
         self._api_proxy = self.proxy_for(self._base_url)  # before anything has to be closed
@@ -97,7 +102,7 @@ class Transport:
         limits: list[int] = [getattr(self._connector, name) for name in CONNECTOR_LIMITS]
         free = [limit - requests for limit in limits if limit > 0]
         # A lent connector may have none left; one transfer at a time is always made.
-        return max(1, min([requests, *free]))
+        return max(1, min([MAX_TRANSFERS, requests, *free]))
 
     async def exchange(
         self,
@@ -148,8 +153,8 @@ class Transport:
                     trace_request_ctx=state,
                 )
                 if state is None or state.written:
-                    await _read(head, received)
-                is_sent = state is None or (stream.complete if stream else state.written)
+                    await _read(head, received, MAX_POLL_BODY if state is None else MAX_BODY)
+                is_sent = state is None or data.complete
         except Exception as error:  # noqa: BLE001 - whatever it was, a task may exist
             failure = self.to_transport_error(error, now() - started_at, state)
         finally:
@@ -183,10 +188,9 @@ class Transport:
 
     def _without_secrets(self, body: bytes | bytearray, secret: str | None = None) -> bytes:
         """Remove secrets that a server repeats, before any error can hold them."""
-        for hidden in (self._api_key, secret):
-            # A short key is a test's, and may well be part of a word of the body.
-            if hidden is not None and len(hidden) >= MIN_SECRET_LENGTH:
-                body = body.replace(hidden.encode(), b"[secret]")
+        for hidden in (*self._hidden, *_hidden(secret)) if secret else self._hidden:
+            if hidden in body:
+                body = body.replace(hidden, b"[secret]")
         return bytes(body)
 
     def _outgoing(
@@ -249,6 +253,11 @@ def _new_client(
     )
 
 
+def _hidden(secret: str) -> tuple[bytes, ...]:
+    # A short key is a test's, and may well be part of a word of the body.
+    return (secret.encode(),) if len(secret) >= MIN_SECRET_LENGTH else ()
+
+
 def _check_written(state: SendState | None, status: int) -> None:
     """Refuse a response to nothing, such as the 408 that some servers send to idle connections."""
     if state is not None and not state.written:
@@ -256,9 +265,9 @@ def _check_written(state: SendState | None, status: int) -> None:
         raise TransportError(msg, sent=False)
 
 
-async def _read(response: aiohttp.ClientResponse, body: bytearray) -> None:
+async def _read(response: aiohttp.ClientResponse, body: bytearray, most: int) -> None:
     while not response.content.at_eof():
         body += await response.content.readany()
-        if len(body) > MAX_BODY:
-            msg = f"the response is larger than {MAX_BODY} bytes"
+        if len(body) > most:
+            msg = f"the response is larger than {most} bytes"
             raise ValueError(msg)

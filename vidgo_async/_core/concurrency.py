@@ -131,6 +131,9 @@ def mark_retrieved(task: "asyncio.Future[Any]") -> None:
         task.exception()
 
 
+LARGE = 2**20
+"""Bytes, or characters, from which on JSON is encoded, decoded and hashed in a thread: on the loop it
+would hold all others for milliseconds."""
 MAX_THREADS = 40
 """Worker threads of one session at a time; as many as anyio's common limiter allows."""
 

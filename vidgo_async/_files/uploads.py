@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 
 from vidgo_async._api.client import Api
 from vidgo_async._api.send_state import SendState
-from vidgo_async._core.concurrency import TaskSet, Threads, now, run_shielded, wait_shielded
+from vidgo_async._core.concurrency import TaskSet, now, run_shielded, wait_shielded
 from vidgo_async._core.errors import (
     APIError,
     RateLimitError,
@@ -73,14 +73,12 @@ class SharedUpload:
 class Uploads:
     """Sends uploads, and remembers those of the media of requests."""
 
-    def __init__(
-        self, api: Api, backoff: Backoff, connections: asyncio.Semaphore, threads: Threads
-    ) -> None:
+    def __init__(self, api: Api, backoff: Backoff, connections: asyncio.Semaphore) -> None:
         self.api = api
         self.backoff = backoff
         self.connections = connections
         """The connections that uploads and downloads share."""
-        self.threads = threads
+        self.threads = api.threads
         self._limiter = UploadLimiter()
         self._shared: dict[Hashable, SharedUpload] = {}
         self._jobs = TaskSet()
@@ -100,8 +98,10 @@ class Uploads:
         checked = await self.threads.run(check_source, source, file_name, upload_path)
         return await self._send(checked)
 
-    async def links(self, sources: Iterable[Source]) -> dict[Source, str]:
+    async def links(self, sources: Iterable[Source]) -> list[str]:
         """Return the URLs of media, uploaded unless an earlier upload of the same can be used.
+
+        In order, not by source: a `data:` URL takes milliseconds to hash.
 
         Args:
             sources: What is to be uploaded, or was.
@@ -109,20 +109,14 @@ class Uploads:
         Raises:
             VidgoError: As in `upload`; nothing was bought.
         """
-        found: dict[Source, str] = {}
-        joined: dict[Source, SharedUpload] = {}
+        found = list[UploadedFile | SharedUpload]()
         try:
             for source in sources:
-                if isinstance(source, UploadedFile):
-                    found[source] = _fresh(source).file_url
-                else:
-                    joined[source] = await self._join(source)
-            for source, shared in joined.items():
-                await asyncio.wait({shared.job})
-                found[source] = shared.result().file_url
+                is_there = isinstance(source, UploadedFile)
+                found.append(_fresh(source) if is_there else await self._join(source))
+            return [await _link(each) for each in found]
         finally:
-            await self._release(joined.values())
-        return found
+            await self._release(each for each in found if isinstance(each, SharedUpload))
 
     async def close(self) -> None:
         """End all shared uploads; the requests that wait for one get a `SessionClosedError`."""
@@ -234,6 +228,13 @@ class Uploads:
             if body.failure is None:
                 raise
         raise body.failure  # the file is the cause, not the connection
+
+
+async def _link(found: UploadedFile | SharedUpload) -> str:
+    if isinstance(found, UploadedFile):
+        return found.file_url
+    await asyncio.wait({found.job})
+    return found.result().file_url
 
 
 def _fresh(file: UploadedFile) -> UploadedFile:

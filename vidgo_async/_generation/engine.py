@@ -13,7 +13,7 @@ from typing import Any
 
 from vidgo_async._core.concurrency import TaskSet, mark_retrieved, wait_shielded
 from vidgo_async._core.errors import NotSentError, SubmissionUnknownError
-from vidgo_async._core.models import Request, Task
+from vidgo_async._core.models import Task
 from vidgo_async._core.pieces import Pieces
 from vidgo_async._generation.breaker import Breaker
 from vidgo_async._generation.request_source import End, Requests, RequestSource
@@ -23,7 +23,7 @@ from vidgo_async._generation.submitter import Submitter
 from vidgo_async._polling.consumers import Consumers, streams_of
 from vidgo_async._polling.poller import Poller
 from vidgo_async._polling.subscription import Subscription
-from vidgo_async.requests import check_request, sources_of
+from vidgo_async.requests import PreparedRequest, check_request
 
 logger: logging.Logger = logging.getLogger("vidgo_async")
 
@@ -223,7 +223,9 @@ class Engine:
         return [purchase for purchase in purchases if purchase is not None]
 
     def _purchase(self, slot: Slot) -> Task | SubmissionUnknownError | None:
-        return slot.error if isinstance(slot.error, SubmissionUnknownError) else self.last_known(slot)
+        return (
+            slot.error if isinstance(slot.error, SubmissionUnknownError) else self.last_known(slot)
+        )
 
     def _has_no_consumer(self) -> bool:
         """Tell whether nothing takes outcomes any more: dropped, or cancelled."""
@@ -259,7 +261,8 @@ class Engine:
             if isinstance(request, End) or not self._reading:
                 return
             check_request(request)
-            slot = Slot(self.read, request, await self._first_stage(request))
+            prepared = PreparedRequest(request)
+            slot = Slot(self.read, prepared, await self._first_stage(prepared))
             self._slots[slot.index] = slot
             self.read += 1
             sent = asyncio.Event()
@@ -267,11 +270,9 @@ class Engine:
             # A source that blocks the loop in each `next` must not hold up what it gave before.
             await sent.wait()
 
-    async def _first_stage(self, request: Request) -> asyncio.Semaphore:
+    async def _first_stage(self, prepared: PreparedRequest) -> asyncio.Semaphore:
         """Enter the stage to begin in: requests that wait for uploads are not in flight."""
-        stage = (
-            self._runner.stages.uploading if sources_of(request) else self._runner.stages.in_flight
-        )
+        stage = self._runner.stages.uploading if prepared.sources else self._runner.stages.in_flight
         await stage.acquire()
         return stage
 

@@ -15,7 +15,7 @@ from vidgo_async._core.errors import (
 )
 from vidgo_async._core.models import Request, Task, UploadedFile
 from vidgo_async._generation.outcome import Outcome
-from vidgo_async.requests import Source, input_with, sources_of
+from vidgo_async.requests import PreparedRequest, Source
 
 VERSION = 1
 """Of the format: a field may be added without another number."""
@@ -88,7 +88,8 @@ def state_of(error: VidgoError | None, task: Task | None) -> str | None:
 
 
 def _plain_input(request: Request) -> Any:
-    return input_with(request, {source: _text_of(source) for source in sources_of(request)})
+    prepared = PreparedRequest(request)
+    return prepared.input_with(map(_text_of, prepared.sources))
 
 
 def _text_of(source: Source) -> str:

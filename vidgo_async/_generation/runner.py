@@ -157,13 +157,13 @@ class Runner:
     ) -> Task:
         if slot.stage is self.stages.uploading or self._submits.locked():
             on_sent()
-        links = await self.submitter.upload_media(slot.request, self._breaker)
+        links = await self.submitter.upload_media(slot.prepared, self._breaker)
         if slot.stage is self.stages.uploading:
             await self._breaker.race(slot.enter(self.stages.in_flight))
         # Its time under the retry policy begins here.
         async with self._submits:
             return await self.submitter.submit(
-                slot.request,
+                slot.prepared,
                 links,
                 self.options.callback_url,
                 breaker=self._breaker,

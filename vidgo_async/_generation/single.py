@@ -15,6 +15,7 @@ from vidgo_async._generation.records import RequestRecord, note
 from vidgo_async._generation.runner import Written, log_outcome, save
 from vidgo_async._generation.submitter import Submitter
 from vidgo_async._polling.completions import OnUpdate, wait_for_end
+from vidgo_async.requests import PreparedRequest
 
 
 @attrs.define(kw_only=True, eq=False, repr=False)
@@ -49,11 +50,12 @@ class Single:
             if task is not None:
                 self._started_at = now()
                 return task
-        links = await self.submitter.upload_media(self.request)
+        prepared = PreparedRequest(self.request)
+        links = await self.submitter.upload_media(prepared)
         self._started_at = now()
         deadline = None if self.timeout is None else self._started_at + self.timeout
         return await self.submitter.submit(
-            self.request, links, self.callback_url, deadline=deadline, record=self.record
+            prepared, links, self.callback_url, deadline=deadline, record=self.record
         )
 
     async def wait(self, task: Task) -> Task:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from vidgo_async._core.errors import VidgoError
+    from vidgo_async.requests import PreparedRequest
 
 
 class Slot:
@@ -23,15 +24,15 @@ class Slot:
         "is_recalled",
         "job",
         "paths",
-        "request",
+        "prepared",
         "seconds",
         "stage",
         "task",
     )
 
-    def __init__(self, index: int, request: Request, stage: asyncio.Semaphore) -> None:
+    def __init__(self, index: int, prepared: "PreparedRequest", stage: asyncio.Semaphore) -> None:
         self.index: int = index
-        self.request: Request = request
+        self.prepared: PreparedRequest = prepared
         self.task: Task | None = None
         self.error: VidgoError | None = None
         self.paths: tuple[Path, ...] = ()
@@ -45,6 +46,11 @@ class Slot:
         """What runs it."""
         self.stage: asyncio.Semaphore = stage
         """The semaphore this slot holds: uploading, in flight or done."""
+
+    @property
+    def request(self) -> Request:
+        """What to generate."""
+        return self.prepared.request
 
     def outcome(self, task: Task | None) -> Outcome:
         """Return its outcome, with the last known state of its task."""

@@ -9,6 +9,7 @@ from vidgo_async._core.errors import SubmissionUnknownError, SubmitErrorGroup, V
 from vidgo_async._core.models import Request, Task
 from vidgo_async._generation.breaker import Breaker
 from vidgo_async._generation.submitter import Submitter
+from vidgo_async.requests import PreparedRequest
 
 AT_ONCE = 32
 """Submits that begin in one iteration of the loop."""
@@ -47,11 +48,12 @@ class SubmitMany:
 
     async def _submit(self, index: int, request: Request) -> None:
         try:
-            links = await self.submitter.upload_media(request, self._breaker)
+            prepared = PreparedRequest(request)
+            links = await self.submitter.upload_media(prepared, self._breaker)
             # The retry policy's time begins with the slot: a long list must not run out of it.
             async with self._slots:
                 self.accepted[index] = await self.submitter.submit(
-                    request, links, self.callback_url, breaker=self._breaker
+                    prepared, links, self.callback_url, breaker=self._breaker
                 )
         except VidgoError as error:
             self.failed[index] = error

@@ -9,7 +9,7 @@ import asyncio
 import functools
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from vidgo_async._api.client import Api
 from vidgo_async._api.limiter import Permit
@@ -22,7 +22,7 @@ from vidgo_async._core.errors import (
     TransportError,
     VidgoError,
 )
-from vidgo_async._core.models import Request, Task
+from vidgo_async._core.models import Task
 from vidgo_async._core.retry import Backoff, is_retryable
 from vidgo_async._files.uploads import Uploads
 from vidgo_async._generation.breaker import Breaker, UnknownBreaker
@@ -35,10 +35,10 @@ from vidgo_async._generation.resend import (
     deadline_passed,
     nothing_bought,
 )
-from vidgo_async._generation.submit_body import Links, submit_body
+from vidgo_async._generation.submit_body import submit_body
 from vidgo_async._generation.submit_permits import SubmitPermits
 from vidgo_async._polling.poller import Poller
-from vidgo_async.requests import sources_of
+from vidgo_async.requests import PreparedRequest
 from vidgo_async.webhooks.receiver import WebhookReceiver
 
 logger: logging.Logger = logging.getLogger("vidgo_async")
@@ -76,8 +76,10 @@ class Submitter:
             api.limiter, self._unknown, self._closing, poller.check_running
         )
 
-    async def upload_media(self, request: Request, breaker: Breaker | None = None) -> Links:
-        """Upload the media of a request that have no URL yet; return the URLs.
+    async def upload_media(
+        self, prepared: PreparedRequest, breaker: Breaker | None = None
+    ) -> Sequence[str]:
+        """Upload the media of a request that have no URL yet; return the URLs, in their order.
 
         No deadline runs meanwhile, and the caller holds no permit.
 
@@ -86,15 +88,14 @@ class Submitter:
             OSError: A file is not there, or cannot be read.
             ValueError: A file is no picture.
         """
-        sources = sources_of(request)
-        if not sources:
-            return {}
-        return await (breaker or Breaker()).race(self.uploads.links(sources))
+        if not prepared.sources:
+            return ()
+        return await (breaker or Breaker()).race(self.uploads.links(prepared.sources))
 
     async def submit(
         self,
-        request: Request,
-        links: Links,
+        prepared: PreparedRequest,
+        links: Sequence[str],
         callback_url: str | None,
         *,
         deadline: float | None = None,
@@ -105,7 +106,7 @@ class Submitter:
         """Buy one task, sending again only what certainly bought nothing.
 
         Args:
-            request: What to generate.
+            prepared: What to generate.
             links: The URLs of its media, from `upload_media`.
             callback_url: Where the server reports the end, if anywhere.
             deadline: The loop's time until which the caller waits.
@@ -121,8 +122,13 @@ class Submitter:
         """
         breaker = breaker or Breaker()
         breaker.check()
-        body = submit_body(request, links, callback_url)
-        submit = PendingSubmit(request, body, breaker, on_sent, record)
+        if prepared.is_large:
+            on_sent()
+            body = await self.api.threads.run(submit_body, prepared, links, callback_url)
+            breaker.check()
+        else:
+            body = submit_body(prepared, links, callback_url)
+        submit = PendingSubmit(prepared.request, body, breaker, on_sent, record)
         submit.deadline = math.inf if deadline is None else deadline
         job = self._submits.start(self._run_until_closed(submit))
         self._unsent[job] = submit

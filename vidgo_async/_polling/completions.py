@@ -93,9 +93,7 @@ class Completions:
     the object is dropped, as after a `break`.
     """
 
-    def __init__(
-        self, poller: Poller, tasks: Sequence[Task | str], timeout: float | None
-    ) -> None:
+    def __init__(self, poller: Poller, tasks: Sequence[Task | str], timeout: float | None) -> None:
         self._poller = poller
         self._tasks = _distinct(tasks)
         self._timeout = timeout

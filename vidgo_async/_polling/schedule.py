@@ -7,7 +7,7 @@ import itertools
 import math
 from collections.abc import Callable
 
-from vidgo_async._core.pieces import AT_ONCE
+from vidgo_async._core.pieces import AT_ONCE, Pieces
 from vidgo_async._polling.policies import JITTER
 from vidgo_async._polling.watches import Watch
 
@@ -55,8 +55,9 @@ class Schedule:
             self._timer = self._loop.call_at(due, self._on_due, context=contextvars.Context())
 
     def clear(self) -> None:
-        """Forget all watches."""
-        self._heap.clear()
+        """Forget all watches; to free a hundred thousand at once would hold the loop."""
+        heap, self._heap = self._heap, []
+        Pieces(range(len(heap)), lambda _: heap.pop())
         self._cancel_timer()
 
     def _drop_stale(self) -> None:

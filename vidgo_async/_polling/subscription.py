@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from vidgo_async._core.concurrency import GRACE, LATE
 from vidgo_async._core.errors import VidgoError
 from vidgo_async._core.models import Task
-from vidgo_async._core.pieces import Pieces
 
 if TYPE_CHECKING:
+    from vidgo_async._core.pieces import Pieces
     from vidgo_async._polling.consumers import Consumers
 
 FINAL_POLL = 1.0

@@ -13,7 +13,7 @@ from collections.abc import (
 from pathlib import Path
 from typing import Any, ParamSpec, cast
 
-from vidgo_async._core.models import MediaFile, Task, task_of
+from vidgo_async._core.models import MediaFile, Request, Task, task_of
 from vidgo_async.requests import check_request
 
 _Args = ParamSpec("_Args")
@@ -128,9 +128,23 @@ def as_path(name: str, path: object) -> str:
     return text
 
 
-def check_requests(requests: object, *, streams: bool) -> None:
+def check_requests(requests: object) -> None:
     """Refuse what is not many requests; check those of a list, leave a generator unread."""
-    _check_many("requests", requests, (Iterable, AsyncIterable) if streams else (Iterable,))
+    _check_many("requests", requests, (Iterable, AsyncIterable))
     if isinstance(requests, list | tuple):
-        for request in cast("Sequence[object]", requests):
+        _check_each(cast("Sequence[object]", requests))
+
+
+def list_requests(requests: object) -> list[Request]:
+    """Read many requests from what can be read at once, and refuse anything else."""
+    _check_many("requests", requests, (Iterable,))
+    listed = list(cast("Iterable[Request]", requests))
+    _check_each(listed)
+    return listed
+
+
+def _check_each(requests: Sequence[object]) -> None:
+    # By type: a hundred thousand take a few milliseconds.
+    if not all(issubclass(kind, Request) for kind in set(map(type, requests))):
+        for request in requests:
             check_request(request)

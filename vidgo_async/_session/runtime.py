@@ -60,12 +60,12 @@ class Runtime:
             max_submits_per_second=settings.max_submits_per_second,
         )
         self.limiter = Limiter(caps, backoff)
-        self.api = Api(self.limiter, self.transport)
-        self.file_hosts = FileHosts(self.transport)
         threads = Threads()
+        self.api = Api(self.limiter, self.transport, threads)
+        self.file_hosts = FileHosts(self.transport)
         # One budget for uploads and downloads, beside the API's requests.
         connections = asyncio.Semaphore(self.transport.free_connections(limit))
-        self.uploads = Uploads(self.api, backoff, connections, threads)
+        self.uploads = Uploads(self.api, backoff, connections)
         services = Services(
             hosts=self.file_hosts,
             backoff=backoff,

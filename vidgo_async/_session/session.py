@@ -40,12 +40,13 @@ from vidgo_async._session.arguments import (
     check_requests,
     check_tasks,
     check_timeout,
+    list_requests,
 )
 from vidgo_async._session.runtime import CLOSED, Runtime
 from vidgo_async._session.settings import Settings, callback_address
 from vidgo_async.journal.journal import Journal
 from vidgo_async.journal.run import JournalOrPath, Run
-from vidgo_async.requests import check_request
+from vidgo_async.requests import PreparedRequest, check_request
 from vidgo_async.webhooks.receiver import WebhookReceiver
 
 _Value = TypeVar("_Value")
@@ -213,8 +214,9 @@ class VidgoSession:
         url = self._settings.callback_url
         if callback_url is not None:
             url = check_callback_url(callback_url)
-        links = await runtime.submitter.upload_media(request)
-        return await runtime.submitter.submit(request, links, url)
+        prepared = PreparedRequest(request)
+        links = await runtime.submitter.upload_media(prepared)
+        return await runtime.submitter.submit(prepared, links, url)
 
     async def submit_many(self, requests: Iterable[Request]) -> list[Task]:
         """Buy a task for each request, concurrently; return them in the requests' order.
@@ -232,9 +234,7 @@ class VidgoSession:
             SubmitErrorGroup: Some failed; it holds the accepted tasks too.
         """
         runtime = self._open()
-        check_requests(requests, streams=False)
-        listed = list(requests)
-        check_requests(listed, streams=False)
+        listed = list_requests(requests)
         settings = self._settings
         submits = SubmitMany(runtime.submitter, settings.callback_url, settings.submits_at_once)
         return await submits.run(listed)
@@ -378,7 +378,7 @@ class VidgoSession:
             `error` and `paths`.
         """
         runtime = self._open()
-        check_requests(requests, streams=True)
+        check_requests(requests)
         run = None if journal is None else self._run(journal)
         options = self._batch_options(
             runtime,

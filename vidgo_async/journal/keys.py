@@ -8,8 +8,9 @@ import hashlib
 import json
 from pathlib import Path
 
+from vidgo_async._core.concurrency import Threads
 from vidgo_async._core.models import Request, UploadedFile
-from vidgo_async.requests import Source, input_with, sources_of
+from vidgo_async.requests import PreparedRequest, Source
 
 CHUNK = 1024 * 1024
 """Bytes of a picture that are read at a time."""
@@ -24,10 +25,17 @@ def request_key(request: Request) -> str:
     Raises:
         OSError: A picture is not there, or cannot be read.
     """
-    links = {source: _identity(source) for source in sources_of(request)}
-    parts = [request.model, input_with(request, links)]
+    prepared = PreparedRequest(request)
+    parts = [request.model, prepared.input_with(map(_identity, prepared.sources))]
     text = json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+async def key_of(request: Request, threads: Threads) -> str:
+    """Return the same without holding the loop."""
+    if PreparedRequest(request).is_heavy:
+        return await threads.run(request_key, request)
+    return request_key(request)
 
 
 def _identity(source: Source) -> str:

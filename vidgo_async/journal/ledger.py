@@ -16,7 +16,7 @@ from vidgo_async._core.concurrency import Threads
 from vidgo_async._core.errors import JournalError
 from vidgo_async._core.models import UNSEEN, Request, Task
 from vidgo_async.journal.entries import Entry, EntryState
-from vidgo_async.journal.keys import request_key
+from vidgo_async.journal.keys import key_of, request_key
 from vidgo_async.journal.origin import Origin, check_origin
 from vidgo_async.journal.records import (
     Records,
@@ -28,7 +28,7 @@ from vidgo_async.journal.records import (
 )
 from vidgo_async.journal.rows import Fields, Row, now, shown, update
 from vidgo_async.journal.store import Store
-from vidgo_async.requests import sources_of
+from vidgo_async.requests import PreparedRequest
 
 _Value = TypeVar("_Value")
 
@@ -157,10 +157,13 @@ class Ledger:
             OSError: A picture of it cannot be read.
             JournalError: The file cannot be written.
         """
-        if sources_of(request):
+        prepared = PreparedRequest(request)
+        if prepared.sources:
             self.records = self.records.at(await self._threads.run(working_folder))
-        key = await self._key(request)
-        text = self.records.dump_request(request)
+        if prepared.is_heavy:
+            key, text = await self._threads.run(self._key_and_text, request)
+        else:  # in the order of reading, which threads would not keep
+            key, text = self._key_and_text(request)
 
         def take(database: Connection) -> Stored:
             return _claim(database, key, self._run, text)
@@ -173,14 +176,12 @@ class Ledger:
         rows = await self.write(lambda database: _bought_by_key(database, run))
         new = 0
         for request in requests:
-            of_key = rows.get(await self._key(request))
+            of_key = rows.get(await key_of(request, self._threads))
             new += not (of_key and of_key.popleft())
         return new
 
-    async def _key(self, request: Request) -> str:
-        if sources_of(request):
-            return await self._threads.run(request_key, request)
-        return request_key(request)  # in the order of reading, which threads would not keep
+    def _key_and_text(self, request: Request) -> tuple[str, str]:
+        return request_key(request), self.records.dump_request(request)
 
     async def rows(self) -> AsyncGenerator[Row]:
         """Give the rows that this run has not taken, in their order, and take them."""

@@ -8,18 +8,18 @@ from typing import Any, LiteralString
 
 from vidgo_async._core.concurrency import Threads
 from vidgo_async._core.errors import JournalError, TaskFailedError
-from vidgo_async._core.models import UNSEEN, Request, Task
+from vidgo_async._core.models import UNSEEN, Task
 from vidgo_async._generation.outcome import Failure, Outcome, Success
 from vidgo_async._generation.request_source import End, Requests, RequestSource
 from vidgo_async.journal.entries import Entry, EntryState
-from vidgo_async.journal.keys import request_key
+from vidgo_async.journal.keys import key_of
 from vidgo_async.journal.origin import Origin, check_origin
 from vidgo_async.journal.records import Records, dump_task, load_error, load_task, working_folder
 from vidgo_async.journal.rows import shown
 from vidgo_async.queue import statements
 from vidgo_async.queue.database import Connection, Database, logger
 from vidgo_async.queue.rows import Fields, Owner, Row
-from vidgo_async.requests import check_request, sources_of
+from vidgo_async.requests import check_request
 
 ADD_AT_ONCE = 1000
 """Requests that are added in one transaction."""
@@ -64,7 +64,7 @@ class Ledger:
         async with RequestSource(requests) as source:
             while not isinstance(request := await source.next(), End):
                 check_request(request)
-                key = await self._key(request)
+                key = await key_of(request, self._threads)
                 text = self.records.dump_request(request)
                 page.append((key, ordinals[key], text))
                 ordinals[key] += 1
@@ -73,11 +73,6 @@ class Ledger:
                     added += await self._add_page(batch, page)
                     page, size = [], 0
         return added + await self._add_page(batch, page)
-
-    async def _key(self, request: Request) -> str:
-        if sources_of(request):  # its pictures are read
-            return await self._threads.run(request_key, request)
-        return request_key(request)
 
     async def _add_page(self, batch: str, page: Sequence[_New]) -> int:
         keys, ordinals, requests = [list(column) for column in zip(*page, strict=True)] or [[]] * 3

@@ -159,7 +159,7 @@ class BatchQueue:
             ValueError: The name is empty or too long, or a picture is none.
         """
         name = _as_name(batch)
-        check_requests(requests, streams=True)
+        check_requests(requests)
         await self._check()
         return await self._ledger.add(name, requests)
 

@@ -10,15 +10,15 @@ from vidgo_async.requests.base import (
     check_request,
 )
 from vidgo_async.requests.grok import GrokImagine
-from vidgo_async.requests.media import Media, Source, input_with, sources_of
+from vidgo_async.requests.media import Media, Source
+from vidgo_async.requests.prepared import PreparedRequest
 
 __all__ = [
     "GenerationRequest",
     "GrokImagine",
     "Media",
+    "PreparedRequest",
     "Source",
     "TypedRequest",
     "check_request",
-    "input_with",
-    "sources_of",
 ]

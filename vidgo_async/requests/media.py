@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from vidgo_async._core.models import Request, UploadedFile
+from vidgo_async._core.models import UploadedFile
 from vidgo_async._core.validators import is_http_url
 from vidgo_async.requests.fields import Check, as_tuple, refuse
 
@@ -102,36 +102,25 @@ def _check_medium(owner: object, where: str, value: object) -> None:
 # --- What to upload, and what comes of it ---------------------------------------------------
 
 
-def sources_of(request: Request) -> list[Source]:
-    """Return each medium of a request that has no URL yet, once, in order."""
-    found: dict[Source, str] = {}
-    _filled(request.input, "", lambda source: found.setdefault(source, ""))
-    return list(found)
+def is_source(text: str, name: str) -> bool:
+    """Tell whether a text of the field `name` is a medium that has no URL yet."""
+    return text.startswith(DATA) and is_media_field(name)
 
 
-def input_with(request: Request, links: Mapping[Source, str]) -> Mapping[str, Any]:
-    """Return the input of a request, with the URLs of what was uploaded in its place."""
-    if not links:
-        return request.input
-    filled: dict[str, Any] = _filled(request.input, "", links.__getitem__)
-    return filled
-
-
-def _filled(value: object, name: str, link: Callable[[Source], str]) -> Any:
+def filled(value: object, name: str, link: Callable[[Source], str]) -> Any:
     """Copy a value of the field `name`, and put a link in the place of each source."""
     match value:
         case str():
-            is_source = value.startswith(DATA) and is_media_field(name)
-            return link(value) if is_source else value
+            return link(value) if is_source(value, name) else value
         case UploadedFile():
             return link(value)
         case os.PathLike():
             return link(as_medium(value))
         case list() | tuple():
             items = cast("Sequence[object]", value)
-            return [_filled(item, name, link) for item in items]
+            return [filled(item, name, link) for item in items]
         case Mapping():
             fields = cast("Mapping[object, object]", value)
-            return {key: _filled(item, str(key), link) for key, item in fields.items()}
+            return {key: filled(item, str(key), link) for key, item in fields.items()}
         case _:
             return value
