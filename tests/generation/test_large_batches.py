@@ -1,0 +1,87 @@
+"""Batches with more in flight than one piece: left and paused in pieces, and nothing is lost."""
+
+import asyncio
+
+import anyio
+import pytest
+
+from tests.support.sessions import foxes, open_session
+from vidgo_async import FixedPolling, Task
+from vidgo_async._core.pieces import AT_ONCE
+from vidgo_async.sandbox import Sandbox
+
+pytestmark = pytest.mark.virtual_time
+
+COUNT = 2 * AT_ONCE + 100
+SLOW = FixedPolling(600.0)
+
+
+def ids(purchases: object) -> set[str]:
+    assert isinstance(purchases, tuple)
+    assert all(isinstance(each, Task) for each in purchases)
+    return {each.task_id for each in purchases}
+
+
+@pytest.mark.parametrize("bought", [5, COUNT - 40, COUNT])
+async def test_what_a_batch_had_bought_is_unclaimed_when_it_is_left(bought: int) -> None:
+    """All that was sold is in `unclaimed` after the block, and nothing more is sold."""
+    async with Sandbox(credits=1e9) as sandbox, open_session(sandbox, polling=SLOW) as vidgo:
+        batch = vidgo.generate_many(foxes(COUNT), max_in_flight=COUNT)
+        async with batch:
+            while batch.submitted < bought:  # noqa: ASYNC110 - no event tells of it
+                await anyio.sleep(0.01)
+        sold = sandbox.sold
+        await anyio.sleep(60)
+        assert ids(vidgo.unclaimed) == set(sandbox.tasks)
+        assert len(vidgo.unclaimed) == sandbox.sold
+        assert sandbox.sold - sold <= 16  # which were on their way
+
+
+async def test_what_a_dropped_batch_had_bought_is_there_at_once() -> None:
+    """`unclaimed` is whole at any moment, though the batch is left in pieces."""
+    async with Sandbox(credits=1e9) as sandbox, open_session(sandbox, polling=SLOW) as vidgo:
+        batch = vidgo.generate_many(foxes(COUNT), max_in_flight=COUNT)
+        aiter(batch)
+        while batch.submitted < COUNT:  # noqa: ASYNC110 - no event tells of it
+            await anyio.sleep(0.01)
+        del batch
+        for _ in range(6):
+            await asyncio.sleep(0)
+            assert len(vidgo.unclaimed) in (0, COUNT)
+        assert ids(vidgo.unclaimed) == set(sandbox.tasks)
+        await anyio.sleep(1)
+        assert ids(vidgo.unclaimed) == set(sandbox.tasks)
+        assert len(vidgo.unclaimed) == COUNT
+
+
+async def test_a_consumer_that_is_cancelled_again_and_again() -> None:
+    """Polls and deadlines of thousands pause and go on with it: each has its outcome."""
+    async with Sandbox(credits=1e9) as sandbox, open_session(sandbox) as vidgo:
+        batch = vidgo.generate_many(foxes(COUNT), max_in_flight=COUNT, timeout=300.0)
+        outcomes = dict[int, bool]()
+        timeouts = 0
+        while len(outcomes) < COUNT:
+            try:
+                async with asyncio.timeout(0.05 * (timeouts % 4)):
+                    outcome = await anext(batch)
+                    outcomes[outcome.index] = outcome.ok
+            except TimeoutError:
+                timeouts += 1
+        assert timeouts > 10
+        assert all(outcomes.values())
+        assert sandbox.sold == COUNT
+
+
+async def test_a_paused_batch_polls_nothing_and_loses_no_time() -> None:
+    """However long its consumer is away."""
+    async with Sandbox(credits=1e9, seconds=(30, 60)) as sandbox, open_session(sandbox) as vidgo:
+        batch = vidgo.generate_many(foxes(COUNT), max_in_flight=COUNT, timeout=100.0)
+        with anyio.move_on_after(10):
+            await anext(batch)
+        await anyio.sleep(1)
+        polls = sandbox.received["status"]
+        await anyio.sleep(1000)
+        assert sandbox.received["status"] == polls
+        assert len(vidgo.unclaimed) == sandbox.sold
+        assert all([outcome.ok async for outcome in batch])
+        assert batch.finished == COUNT
