@@ -54,7 +54,7 @@ def watched(steps: Steps) -> Generator[None]:
         run_once()
         steps.turn = max(steps.turn, time.thread_time() - began - (collector.total - collected))
 
-    asyncio.Handle._run = timed_handle  # type: ignore[method-assign] # noqa: SLF001 - as above
+    asyncio.Handle._run = timed_handle  # type: ignore[method-assign,assignment] # noqa: SLF001 - as above
     loop._run_once = timed_turn  # noqa: SLF001 - as above
     gc.callbacks.append(collector.note)
     try:

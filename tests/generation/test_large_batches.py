@@ -85,3 +85,15 @@ async def test_a_paused_batch_polls_nothing_and_loses_no_time() -> None:
         assert len(vidgo.unclaimed) == sandbox.sold
         assert all([outcome.ok async for outcome in batch])
         assert batch.finished == COUNT
+
+
+async def test_the_newest_of_thousands() -> None:
+    """They are the last of those in flight, the newest first."""
+    async with Sandbox(credits=1e9) as sandbox, open_session(sandbox, polling=SLOW) as vidgo:
+        batch = vidgo.generate_many(foxes(40), max_in_flight=40)
+        assert batch.newest(3) == ()
+        async with batch:
+            while batch.submitted < 40:  # noqa: ASYNC110 - no event tells of it
+                await anyio.sleep(0.01)
+            assert batch.newest(3) == batch.in_flight[:-4:-1]
+            assert [pending.index for pending in batch.newest(99)] == list(range(39, -1, -1))

@@ -26,7 +26,10 @@ from vidgo_async._generation.submit_body import submit_body
 from vidgo_async.requests import PreparedRequest
 from vidgo_async.sandbox import Sandbox, answer
 
-NOTE = {"note": "a fox, ein Füchslein, 狐, 🦊 " * (LARGE // 8), "shots": [{"text": '"\\\n'}, None, 5]}
+NOTE = {
+    "note": "a fox, ein Füchslein, 狐, 🦊 " * (LARGE // 8),
+    "shots": [{"text": '"\\\n'}, None, 5],
+}
 REQUEST = GenerationRequest("any", NOTE)
 SALE = {"code": 200, "data": {"task_id": "task-1", "status": "not_started"}}
 
@@ -98,7 +101,9 @@ def test_slices_make_the_same_json(value: Any) -> None:
         assert encoding._encode_in_slices(value) == json.dumps(value)
 
 
-@pytest.mark.parametrize("value", [NOTE, {"image_urls": ("a" * LARGE, "b")}, {"\ud800": "\udc00" * LARGE}])
+@pytest.mark.parametrize(
+    "value", [NOTE, {"image_urls": ("a" * LARGE, "b")}, {"\ud800": "\udc00" * LARGE}]
+)
 def test_the_body_is_that_of_json(value: dict[str, Any]) -> None:
     """Large or not, what is sent is `json.dumps` of it."""
     prepared = PreparedRequest(GenerationRequest("any", value))
@@ -178,7 +183,9 @@ async def test_an_absurd_status_is_not_read_to_its_end(
     task = {"code": 200, "data": {"task_id": "task-1", "status": "finished", "files": files}}
     async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
         sandbox.inject(answer(status, task), call="status")
-        with pytest.raises(Exception, match="larger than 262144 bytes|Internal Server Error") as caught:
+        with pytest.raises(
+            Exception, match=r"larger than 262144 bytes|Internal Server Error"
+        ) as caught:
             await vidgo.get_task("task-1")
         assert isinstance(caught.value, TransportError) is (status == 200)
         assert caught.value.task_id == "task-1"  # type: ignore[attr-defined]  # all errors have it

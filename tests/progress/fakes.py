@@ -37,6 +37,9 @@ class FakeBatch:
     failed: int = 0
     in_flight: Sequence[Pending] = ()
 
+    def newest(self, count: int) -> Sequence[Pending]:
+        return self.in_flight[: -count - 1 : -1]
+
 
 _KEPT: list[FakeBatch] = []
 """Views do not keep a batch alive."""

@@ -47,8 +47,12 @@ class Requests:
 
 
 def polite(limit: int = 1, rate: float | None = None, **caps: float) -> Limiter:
-    limits = {"max_concurrent_requests": limit, "max_concurrent_submits": limit}
-    caps_ = Caps(**limits, max_requests_per_second=rate, **caps)
+    caps_ = Caps(
+        max_concurrent_requests=limit,
+        max_concurrent_submits=limit,
+        max_requests_per_second=rate,
+        **caps,
+    )
     return Limiter(caps_, Backoff(RetryPolicy(initial_delay=1.0, max_delay=30.0)))
 
 

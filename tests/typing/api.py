@@ -163,6 +163,7 @@ async def run_a_batch(vidgo: VidgoSession) -> None:
     async with vidgo.generate_many(stream(), on_update=print) as batch:
         assert_type(batch, Batch)
         assert_type(batch.in_flight, tuple[Pending, ...])
+        assert_type(batch.newest(2), tuple[Pending, ...])
         for pending in batch.in_flight:
             assert_type(pending.index, int)
             assert_type(pending.request, Request)

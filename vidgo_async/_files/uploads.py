@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 
 from vidgo_async._api.client import Api
 from vidgo_async._api.send_state import SendState
-from vidgo_async._core.concurrency import TaskSet, now, run_shielded, wait_shielded
+from vidgo_async._core.concurrency import TaskSet, Threads, now, run_shielded, wait_shielded
 from vidgo_async._core.errors import (
     APIError,
     RateLimitError,
@@ -78,7 +78,7 @@ class Uploads:
         self.backoff = backoff
         self.connections = connections
         """The connections that uploads and downloads share."""
-        self.threads = api.threads
+        self.threads: Threads = api.threads
         self._limiter = UploadLimiter()
         self._shared: dict[Hashable, SharedUpload] = {}
         self._jobs = TaskSet()
@@ -112,8 +112,10 @@ class Uploads:
         found = list[UploadedFile | SharedUpload]()
         try:
             for source in sources:
-                is_there = isinstance(source, UploadedFile)
-                found.append(_fresh(source) if is_there else await self._join(source))
+                if isinstance(source, UploadedFile):
+                    found.append(_fresh(source))
+                else:
+                    found.append(await self._join(source))
             return [await _link(each) for each in found]
         finally:
             await self._release(each for each in found if isinstance(each, SharedUpload))

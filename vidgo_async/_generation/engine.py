@@ -45,7 +45,8 @@ class Engine:
         self.finished: int = 0
         self.failed: int = 0
         self._requests = requests
-        self._slots: dict[int, Slot] = {}
+        self.slots: dict[int, Slot] = {}
+        """What is read and not taken yet, by its index, in order."""
         self._leaving: dict[int, Slot] = {}
         """Those of a batch that was left, until each is stopped and its purchase recorded."""
         self._work: Pieces[Any] | None = None
@@ -69,11 +70,6 @@ class Engine:
         """How many requests became tasks."""
         return self._runner.submitted
 
-    @property
-    def slots(self) -> tuple[Slot, ...]:
-        """What is read and not taken yet."""
-        return tuple(self._slots.values())
-
     def start(self, owner: object) -> None:
         """Begin to read requests, unless the session was closed before.
 
@@ -93,13 +89,13 @@ class Engine:
         """
         with self._consumers.waiting():
             slot = await self._first_ready()
-        del self._slots[slot.index]
+        del self.slots[slot.index]
         slot.stage.release()
         return slot
 
     async def _first_ready(self) -> Slot:
         while not self._ready:
-            if not self._reading and not self._slots:
+            if not self._reading and not self.slots:
                 self._consumers.close()
                 await self._close_reader()
                 await self._close_run()
@@ -167,10 +163,10 @@ class Engine:
     def stop(self, error: Exception | None = None) -> None:
         """Send nothing more, and record what was bought and not taken."""
         self._breaker.pause()  # of many, the last are stopped a little later
-        if self._reading or self._slots:
+        if self._reading or self.slots:
             self._error = error
-        self._leaving |= self._slots
-        self._slots.clear()
+        self._leaving |= self.slots
+        self.slots.clear()
         self._ready.clear()
         self._consumers.close()
         self._stop_reading()
@@ -218,7 +214,7 @@ class Engine:
 
     def _purchases(self) -> list[Task | SubmissionUnknownError]:
         """Return what was bought, or may have been, and not taken."""
-        slots = (*self._slots.values(), *self._leaving.values())
+        slots = (*self.slots.values(), *self._leaving.values())
         purchases = map(self._purchase, slots)
         return [purchase for purchase in purchases if purchase is not None]
 
@@ -263,7 +259,7 @@ class Engine:
             check_request(request)
             prepared = PreparedRequest(request)
             slot = Slot(self.read, prepared, await self._first_stage(prepared))
-            self._slots[slot.index] = slot
+            self.slots[slot.index] = slot
             self.read += 1
             sent = asyncio.Event()
             slot.job = self._tasks.start(self._generate(slot, sent.set))
@@ -289,7 +285,7 @@ class Engine:
         self.finished += slot.error is None
         self.failed += slot.error is not None
         on_sent()
-        if slot.index in self._slots:  # else the batch was left meanwhile
+        if slot.index in self.slots:  # else the batch was left meanwhile
             self._ready.append(slot)
             self._changed.set()
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from itertools import islice
 from typing import Protocol
 
 import attrs
@@ -20,9 +19,8 @@ SUBMITTING = "submitting"
 class Watched(Protocol):
     """What is read of a batch; `Batch` has it."""
 
-    @property
-    def in_flight(self) -> Sequence[Pending]:
-        """The requests that were read and not yielded, the newest last."""
+    def newest(self, count: int) -> Sequence[Pending]:
+        """Return the requests that were read last and not yielded, the newest first."""
         ...
 
     @property
@@ -171,7 +169,7 @@ def take(watched: Watched, tally: Tally, total: int | None, now: float) -> Snaps
         in_flight,
         per_minute=tally.per_minute(in_flight, now),
         credits=tally.credits,
-        newest=tuple(_shown(each) for each in islice(reversed(watched.in_flight), NEWEST)),
+        newest=tuple(map(_shown, watched.newest(NEWEST))),
     )
 
 

@@ -56,3 +56,5 @@ class PreparedRequest:
             case Mapping():
                 for key, item in cast("Mapping[object, object]", value).items():
                     self._read(item, str(key))
+            case _:
+                pass
