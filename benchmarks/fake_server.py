@@ -38,17 +38,18 @@ class VidgoApi:
     def answer(self, method: str, path: str, body: bytes) -> bytes:  # noqa: ARG002 - the protocol's
         """Accept a task, or return the state of one."""
         if method == "POST":
-            return _task(f"task-unified-{next(self._ids):010d}-fake0000", "not_started")
+            return task_json(f"task-unified-{next(self._ids):010d}-fake0000", "not_started")
         task_id = path.rpartition("/")[2]
         self._polls[task_id] += 1
         polls = self._polls[task_id]
         if polls < self.polls_to_finish:
-            return _task(task_id, "running", progress=100 * polls // self.polls_to_finish)
+            return task_json(task_id, "running", progress=100 * polls // self.polls_to_finish)
         del self._polls[task_id]
-        return _task(task_id, "finished", f"https://storage.example/{task_id}.mp4", 100)
+        return task_json(task_id, "finished", f"https://storage.example/{task_id}.mp4", 100)
 
 
-def _task(task_id: str, status: str, url: str | None = None, progress: int = 0) -> bytes:
+def task_json(task_id: str, status: str, url: str | None = None, progress: int = 0) -> bytes:
+    """Return the body of an answer about a task."""
     files = f'[{{"file_url":"{url}","file_type":"video"}}]' if url else "[]"
     return (
         f'{{"code":200,"data":{{"task_id":"{task_id}","status":"{status}","files":{files},'
@@ -125,11 +126,13 @@ class _HttpProtocol(asyncio.Protocol):
             self._buffer = rest[length:]
             method, path, _ = head[: head.index(b"\r\n")].decode().split(" ")
             self._received[method] += 1
-            body = self._api.answer(method, path, rest[:length])
-            self._transport.write(
-                b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
-                b"Content-Length: %d\r\n\r\n%b" % (len(body), body)
-            )
+            self._transport.write(respond(self._api.answer(method, path, rest[:length])))
+
+
+def respond(body: bytes) -> bytes:
+    """Return the HTTP response with this JSON."""
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+    return head % len(body) + body
 
 
 def content_length(head: bytes) -> int:
