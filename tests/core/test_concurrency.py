@@ -5,14 +5,15 @@ from typing import Any
 
 import pytest
 
-from vidgo_async._core.concurrency import GRACE, Deadline, wait_until
+from vidgo_async._core.concurrency import GRACE, wait_until
+from vidgo_async._core.deadlines import Deadline, SharedTimer
 
 pytestmark = pytest.mark.virtual_time
 
 
 async def test_a_deadline_that_is_over_cannot_be_moved() -> None:
     """Moving a deadline after its block has no effect."""
-    deadline = Deadline(1.0)
+    deadline = Deadline(1.0, SharedTimer())
     async with deadline:
         due = deadline.when()
     deadline.reschedule(due + 5)

@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from typing import Protocol, Self
 
-from vidgo_async._core.concurrency import Deadline, now
+from vidgo_async._core.concurrency import now
+from vidgo_async._core.deadlines import Deadline
 
 
 class Body(Protocol):

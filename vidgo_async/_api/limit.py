@@ -126,6 +126,8 @@ class Limit:
         self._not_before = -math.inf
         self._asked_until = -math.inf
         """Until when the server asked to wait."""
+        self._usual = Admission(0, trial=False, after_end=False)
+        """What most requests of this round get."""
 
     # --- When -------------------------------------------------------------------------------
 
@@ -137,12 +139,16 @@ class Limit:
 
     def sent(self, now: float, in_flight: int) -> Admission:
         """Note that a request is sent, after `opens_at`."""
-        regular = self._round == 0 or self._regular(now, in_flight) <= now
+        self._load.sent(now)
+        self._in_flight += 1
+        if self._round == 0:
+            return self._usual
+        regular = self._regular(now, in_flight) <= now
         after_end = regular and self._is_probe_after_end(now)
         self._sent_at = now
         self._rate.sent(now)
-        self._load.sent(now)
-        self._in_flight += 1
+        if regular and not after_end:
+            return self._usual
         return Admission(self._round, trial=not regular, after_end=after_end)
 
     def moves_until(self, now: float) -> float:
@@ -192,6 +198,8 @@ class Limit:
                 self._reopen(admission, now)
         self._log.add(now)
         self._accepted += 1
+        if self._round == 0:
+            return
         if self._window is not None:
             self._window.accepted(now, trial=admission.trial)
             if not self._window.is_proven and self._window.opens_at(0) > now:
@@ -209,6 +217,7 @@ class Limit:
         if admission.round != self._round:
             return
         self._round += 1
+        self._usual = Admission(self._round, trial=False, after_end=False)
         self._in_flight = 0
         if not self._told_concurrency(admission, now) and not self._told_trial(admission, now):
             self._close(now, asked)

@@ -39,16 +39,15 @@ class Cap:
 
     def __init__(self, rate: float | None) -> None:
         self.rate = rate
+        self.opens_at: float = -math.inf
+        """When the next request may be sent."""
         self._pace = Pace()
-
-    def opens_at(self) -> float:
-        """Return when the next request may be sent."""
-        return self._pace.opens_at
 
     def sent(self, now: float) -> None:
         """Note a request that is sent."""
         if self.rate is not None:
             self._pace.sent(now, self.rate)
+            self.opens_at = self._pace.opens_at
 
 
 class Permit:
@@ -105,7 +104,7 @@ class WaitQueue:
         """Return when the next may be sent; infinity until something else happens."""
         if self.in_flight >= self.max_in_flight:
             return math.inf
-        return max(self._cap.opens_at(), self.limit.opens_at(now, self.in_flight))
+        return max(self._cap.opens_at, self.limit.opens_at(now, self.in_flight))
 
     def admit(self, now: float) -> Admission:
         """Let one be sent."""
@@ -226,7 +225,7 @@ class Limiter:
         return self.in_flight < self.limit
 
     def _opens_at(self, queue: WaitQueue, now: float) -> float:
-        return max(self._cap.opens_at(), queue.opens_at(now))
+        return max(self._cap.opens_at, queue.opens_at(now))
 
     def _admit(self, queue: WaitQueue, now: float) -> Permit:
         self._cap.sent(now)
@@ -235,7 +234,7 @@ class Limiter:
 
     def _next_queue(self, now: float) -> WaitQueue | None:
         """Return whose turn it is, of the queues of which one may be sent now."""
-        if self._cap.opens_at() > now:
+        if self._cap.opens_at > now:
             return None
         ready = [each for each in self._queues if each.first() and each.opens_at(now) <= now]
         if self.polls in ready and self._in_turn is self.polls:

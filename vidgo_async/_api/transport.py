@@ -19,7 +19,8 @@ from vidgo_async._api.proxies import Proxies
 from vidgo_async._api.responses import Response
 from vidgo_async._api.send_state import SendState, WatchedBody, trace_connections
 from vidgo_async._api.transport_errors import describe, to_transport_error
-from vidgo_async._core.concurrency import Deadline, now
+from vidgo_async._core.concurrency import now
+from vidgo_async._core.deadlines import Deadline, SharedTimer
 from vidgo_async._core.errors import TransportError
 from vidgo_async._core.secret import SecretText
 from vidgo_async._core.version import __version__
@@ -66,6 +67,8 @@ class Transport:
 
     def __init__(self, settings: TransportSettings) -> None:
         self.request_timeout: float = settings.request_timeout
+        self.timer: SharedTimer = SharedTimer()
+        """That of all deadlines of requests and downloads."""
         self._hidden = _hidden(settings.api_key)
         """What is removed from response bodies."""
         self._base_url = URL(settings.base_url)
@@ -92,6 +95,7 @@ class Transport:
 
     async def close(self) -> None:
         """Close all connections, unless the connector was lent."""
+        self.timer.close()
         for client in (self._client, self._traced_client):
             await client.close()
         if self._owns_connector:
@@ -138,7 +142,7 @@ class Transport:
         failure: TransportError | None = None
         is_sent = False
         try:
-            scope = Deadline(timeout)
+            scope = Deadline(timeout, self.timer)
             async with scope:
                 stream, data = self._outgoing(body, scope, state)
                 # Not `async with`, whose end costs a twentieth of an exchange.

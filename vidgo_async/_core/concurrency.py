@@ -1,13 +1,12 @@
-"""Tasks that are owned and awaited to their end, late deadlines, worker threads."""
+"""Tasks that are owned and awaited to their end, worker threads."""
 
 import asyncio
 import contextlib
 import contextvars
 import sys
 import weakref
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from collections.abc import Set as AbstractSet
-from types import TracebackType
 from typing import Any, TypeVar, TypeVarTuple
 
 import anyio
@@ -26,62 +25,6 @@ LATE = 0.1
 """Seconds by which a timer rings late where the loop was blocked, or the process stopped."""
 GRACE = 0.75
 """Seconds that a deadline which rings late leaves to read what came meanwhile."""
-
-
-class Deadline:
-    """A timeout that lets what came in time be read first, should it ring late.
-
-    The loop may have been blocked, or the process stopped, for longer than the timeout: a response
-    that came meanwhile lies in the socket unread. `async with` it, as `asyncio.timeout`, but give
-    it a name first.
-    """
-
-    def __init__(self, seconds: float) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._scope = asyncio.timeout(None)
-        self._due = self._loop.time() + seconds
-        self._timer: asyncio.TimerHandle | None = None
-        self._extended = False
-
-    # Each request enters one: these two hand the scope's own coroutines on.
-
-    def __aenter__(self) -> Awaitable[object]:
-        self._timer = self._loop.call_at(self._due, self._ring)
-        return self._scope.__aenter__()
-
-    def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> Awaitable[bool | None]:
-        self._cancel_timer()
-        return self._scope.__aexit__(kind, error, traceback)
-
-    def when(self) -> float:
-        """Return the loop's time at which it rings."""
-        return self._due
-
-    def reschedule(self, when: float) -> None:
-        """Let it ring at another time of the loop; without effect once it is over."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._due = when
-            self._timer = self._loop.call_at(when, self._ring)
-
-    def _ring(self) -> None:
-        now = self._loop.time()
-        if now - self._due > LATE and not self._extended:
-            self._extended = True
-            self.reschedule(now + GRACE)
-        else:
-            self._timer = None
-            self._scope.reschedule(now)
-
-    def _cancel_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
 
 
 async def wait_until(tasks: AbstractSet["asyncio.Task[Any]"], deadline: float | None) -> bool:

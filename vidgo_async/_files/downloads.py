@@ -8,7 +8,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from vidgo_async._core.concurrency import Deadline, now
+from vidgo_async._core.concurrency import now
+from vidgo_async._core.deadlines import Deadline
 from vidgo_async._core.errors import DownloadError
 from vidgo_async._core.models import MediaFile, Task
 from vidgo_async._files.filenames import file_name, suffix_of
@@ -143,7 +144,7 @@ class Downloads:
         if timeout is None:
             await download.run()
             return
-        scope = Deadline(timeout)
+        scope = Deadline(timeout, self.services.timer)
         try:
             async with scope:
                 await download.run()

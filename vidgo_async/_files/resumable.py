@@ -9,6 +9,7 @@ import attrs
 
 from vidgo_async._api.recent_tasks import RecentTasks
 from vidgo_async._core.concurrency import Threads
+from vidgo_async._core.deadlines import SharedTimer
 from vidgo_async._core.errors import (
     DownloadError,
     SessionClosedError,
@@ -56,6 +57,7 @@ class Services:
     """Polls a task once, by its id."""
     recent_tasks: RecentTasks
     threads: Threads
+    timer: SharedTimer
     timeout: float | None
     """Seconds for one download; None for no limit."""
 

@@ -1,9 +1,9 @@
 """One poller per session: a heap of due times, and a bounded number of polls in flight.
 
 A watched task costs one small entry, not a coroutine: nothing runs and nothing is held while
-tasks merely wait. A timer rings when the first entry falls due; each due task gets a poll, which
-is a task of its own and needs a permit of the limiter. At the limit, a poll that ends starts the
-next.
+tasks merely wait. A timer rings when the first entry falls due, and starts a worker for each due
+task, as far as the limiter has permits. A worker goes on with what is due next, and ends when
+nothing is.
 
 The poller publishes events: all it knows of a consumer is its `Subscription`.
 """
@@ -54,7 +54,8 @@ class Poller:
         self.callbacks: Callbacks = Callbacks(self._watches, self._poll_in)
         self._pacing = Pacing(polling, self.callbacks)
         self._schedule = Schedule(self._start_due)
-        self._polls = TaskSet(self._poll_ended)
+        self._workers = TaskSet(self._worker_ended)
+        """Each polls one due task after the other."""
         self._timeout = PollTimeout(api.poll_timeout)
         self._lateness = Lateness(api.limiter)
         self._failure: VidgoError | None = None
@@ -146,8 +147,8 @@ class Poller:
     async def close(self, reason: str) -> None:
         """End all watches; each subscriber gets a `SessionClosedError`."""
         watches = self._stop(SessionClosedError(reason))
-        self._polls.cancel()
-        await self._polls.wait()
+        self._workers.cancel()
+        await self._workers.wait()
         await Pieces(list(watches), watches.pop).wait()
 
     # --- When -------------------------------------------------------------------------------
@@ -213,24 +214,36 @@ class Poller:
 
         They start in one iteration of the loop, so that their responses share iterations too.
         """
-        while len(self._polls) < self.api.limiter.polls.max_in_flight:
-            watch = self._schedule.pop_due()
+        while len(self._workers) < self.api.limiter.polls.max_in_flight:
+            watch = self._next_due()
             if watch is None:
-                self._lateness.all_started()
-                self._schedule.set_timer()
                 return
-            watch.in_flight = True
-            poll = self._poll(watch, self._lateness.wanted_at(watch))
-            _ = self._polls.start(poll, context=contextvars.Context())
+            _ = self._workers.start(self._poll_due(watch), context=contextvars.Context())
         self._lateness.no_room()
 
-    def _poll_ended(self, poll: "asyncio.Task[None]") -> None:
-        if not poll.cancelled() and (bug := poll.exception()) is not None:
-            self._fail(bug)
-        self._start_due()
+    def _next_due(self) -> Watch | None:
+        """Take the task that is due first; if none is, come back when one is."""
+        watch = self._schedule.pop_due()
+        if watch is None:
+            self._lateness.all_started()
+            self._schedule.set_timer()
+        else:
+            watch.in_flight = True
+        return watch
 
-    async def _poll(self, watch: Watch, wanted_at: float) -> None:
-        """Poll one task once; it could have been sent since that time."""
+    def _worker_ended(self, worker: "asyncio.Task[None]") -> None:
+        if not worker.cancelled() and (bug := worker.exception()) is not None:
+            self._fail(bug)
+
+    async def _poll_due(self, watch: Watch | None) -> None:
+        """Poll one due task after the other, until none is due."""
+        while watch is not None:
+            await self._poll(watch)
+            watch = self._next_due()
+
+    async def _poll(self, watch: Watch) -> None:
+        """Poll one task once."""
+        wanted_at = self._lateness.wanted_at(watch)
         permit = await self.api.limiter.acquire(self.api.limiter.polls)
         self._lateness.note(watch, wanted_at, len(self._watches))
         try:
@@ -244,13 +257,15 @@ class Poller:
             started_at = self.loop.time()
             try:
                 timeout = self._timeout.of(watch.timeouts)
-                task = await self.api.status(watch.task, permit, timeout=timeout)
+                task, digest = await self.api.status(
+                    watch.task, permit, timeout=timeout, digest=watch.digest
+                )
             except VidgoError as error:
                 self._polled(watch, started_at, error)
                 self._failed(watch, error.with_traceback(None))
             else:
                 self._polled(watch, started_at, None)
-                self._succeeded(watch, task)
+                self._succeeded(watch, task, digest)
         finally:
             permit.release()
 
@@ -264,7 +279,7 @@ class Poller:
             watch.timeouts = 0
             self._timeout.record(watch.polled_at - started_at)
 
-    def _succeeded(self, watch: Watch, task: Task) -> None:
+    def _succeeded(self, watch: Watch, task: Task, digest: int) -> None:
         previous, watch.last_success_at = watch.last_success_at, watch.polled_at
         watch.failures = watch.refusals = 0
         watch.last_error = None
@@ -279,7 +294,8 @@ class Poller:
         watch.found_no_end()
         if watch.hint is None:
             self.callbacks.found_no_end(watch)
-        if task != watch.task:
+        watch.digest = digest
+        if task is not watch.task and task != watch.task:
             watch.task = task = without_raw(task)
             for subscription in watch.subscribers:
                 subscription.update(task)

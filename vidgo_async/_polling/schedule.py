@@ -47,18 +47,25 @@ class Schedule:
 
     def set_timer(self) -> None:
         """Call back when the next watch falls due."""
-        self._cancel_timer()
         self._drop_stale()
-        if self._heap:
-            self._rings_at = due = self._heap[0][0]
+        due = self._heap[0][0] if self._heap else None
+        if self._timer is not None and due == self._rings_at:
+            return
+        self._cancel_timer()
+        if due is not None:
+            self._rings_at = due
             # An empty context: no poll belongs to the trace of the caller who came first.
-            self._timer = self._loop.call_at(due, self._on_due, context=contextvars.Context())
+            self._timer = self._loop.call_at(due, self._ring, context=contextvars.Context())
 
     def clear(self) -> None:
         """Forget all watches; to free a hundred thousand at once would hold the loop."""
         heap, self._heap = self._heap, []
         Pieces(range(len(heap)), lambda _: heap.pop())
         self._cancel_timer()
+
+    def _ring(self) -> None:
+        self._rings_at = -math.inf  # from now on it is up to who polls to set it again
+        self._on_due()
 
     def _drop_stale(self) -> None:
         """Drop the first entries, as far as they are out of date; of many, the rest next time."""

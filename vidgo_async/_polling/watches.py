@@ -82,6 +82,8 @@ class Watch:
     refusals: int = 0
     timeouts: int = 0
     last_error: VidgoError | None = None
+    digest: int | None = None
+    """That of the response from which `task` was read; None if it came from elsewhere."""
     finished: Task | None = None
     """As it was seen finished, but without files."""
     finished_at: float | None = None
@@ -147,7 +149,10 @@ class Watch:
         self.subscribers += (subscription,)
         if self.submitted_at is None:
             self.submitted_at = _submitted_at(task, now)
-        known = task if self.task.status == UNSEEN else self.task
+        if self.task.status == UNSEEN:
+            known, self.digest = task, None
+        else:
+            known = self.task
         self.task = attrs.evolve(
             known,
             raw=None,

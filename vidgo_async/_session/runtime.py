@@ -72,6 +72,7 @@ class Runtime:
             poll=self._poll,
             recent_tasks=self.api.recent_tasks,
             threads=threads,
+            timer=self.transport.timer,
             timeout=settings.download_timeout,
         )
         self.downloads = Downloads(services, connections)
@@ -92,7 +93,8 @@ class Runtime:
     async def poll(self, task: Task) -> Task:
         """Poll a task once, whatever the polling policy says."""
         async with self._permit(self.limiter.polls) as permit:
-            return await self.api.status(task, permit)
+            found, _ = await self.api.status(task, permit)
+            return found
 
     async def balance(self) -> Balance:
         """Ask what is left on the account."""

@@ -1,0 +1,111 @@
+"""Deadlines of requests: many on one timer of the loop, and each fair if it rings late."""
+
+import asyncio
+import math
+from collections.abc import Awaitable
+from types import TracebackType
+
+from vidgo_async._core.concurrency import GRACE, LATE
+
+
+class SharedTimer:
+    """One timer of the loop for many deadlines.
+
+    Nearly all deadlines are met. To set and cancel a timer for each would be a twentieth of the
+    work of a request; here one stays set, and finds the deadline gone.
+    """
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._deadlines: dict[Deadline, None] = {}  # in order, which a set would not keep
+        self._timer: asyncio.TimerHandle | None = None
+        self._rings_at = math.inf
+        """When it rings, which handles of uvloop do not always tell."""
+
+    def add(self, deadline: "Deadline") -> None:
+        """Let a deadline ring when it is due."""
+        self._deadlines[deadline] = None
+        self.set(deadline.when())
+
+    def remove(self, deadline: "Deadline") -> None:
+        """Let it ring no more."""
+        self._deadlines.pop(deadline, None)
+
+    def set(self, due: float) -> None:
+        """Ring at that time of the loop, or before."""
+        if due < self._rings_at:
+            self.close()
+            self._rings_at = due
+            self._timer = self._loop.call_at(due, self._ring)
+
+    def close(self) -> None:
+        """Ring no more."""
+        self._rings_at = math.inf
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _ring(self) -> None:
+        self.close()
+        for deadline in list(self._deadlines):
+            deadline.ring_if_due(self._loop.time())
+        if self._deadlines:
+            self.set(min(deadline.when() for deadline in self._deadlines))
+
+
+class Deadline:
+    """A timeout that lets what came in time be read first, should it ring late.
+
+    The loop may have been blocked, or the process stopped, for longer than the timeout: a response
+    that came meanwhile lies in the socket unread. `async with` it, as `asyncio.timeout`, but give
+    it a name first.
+    """
+
+    __slots__ = ("_due", "_extended", "_is_over", "_scope", "_timer")
+
+    def __init__(self, seconds: float, timer: SharedTimer) -> None:
+        self._timer = timer
+        self._scope = asyncio.timeout(None)
+        self._due = asyncio.get_running_loop().time() + seconds
+        self._extended = False
+        self._is_over = False
+
+    # Each request enters one: these two hand the scope's own coroutines on.
+
+    def __aenter__(self) -> Awaitable[object]:
+        self._timer.add(self)
+        return self._scope.__aenter__()
+
+    def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> Awaitable[bool | None]:
+        self._end()
+        return self._scope.__aexit__(kind, error, traceback)
+
+    def when(self) -> float:
+        """Return the loop's time at which it rings."""
+        return self._due
+
+    def reschedule(self, when: float) -> None:
+        """Let it ring at another time of the loop; without effect once it is over."""
+        if not self._is_over:
+            self._due = when
+            self._timer.set(when)
+
+    def ring_if_due(self, now: float) -> None:
+        """End its block, if it is time."""
+        if now < self._due:
+            return
+        if now - self._due > LATE and not self._extended:
+            self._extended = True
+            self._due = now + GRACE
+        else:
+            self._end()
+            self._scope.reschedule(now)
+
+    def _end(self) -> None:
+        self._is_over = True
+        self._timer.remove(self)
