@@ -8,6 +8,7 @@ import pytest
 
 from tests.support.limiter import Requests, accept, cancel, polite, refuse, run_loop
 from vidgo_async import RateLimitError
+from vidgo_async._api.window import LENGTHS
 
 pytestmark = pytest.mark.virtual_time
 
@@ -69,7 +70,8 @@ async def test_while_nothing_is_allowed_probes_become_rare() -> None:
     waits = [round(time) for time in times[1:]]
 
     assert 0.75 <= times[1] <= 1.26
-    assert waits[1:] == [2, 5, 10, 15, 20, 30, 60, 120, 240, 360, 600, 900, 1800, 3600, *waits[15:]]
+    probes = [length for length in LENGTHS if length > 1.3 * times[1]]
+    assert waits[1:] == [*probes, *waits[1 + len(probes) :]]
     assert all(b - a >= 119 for a, b in pairwise(times[9:]))
 
 

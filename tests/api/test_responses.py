@@ -10,10 +10,17 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tests.support.responses import ALL_BUT_SUBMIT, ALL_READERS, KNOWN, NOW, answer, polled_with
+from tests.support.responses import (
+    ALL_BUT_SUBMIT,
+    ALL_READERS,
+    KNOWN,
+    NOW,
+    answer,
+    polled_with,
+    read_task,
+)
 from vidgo_async._api.http_headers import retry_after
 from vidgo_async._api.responses import MAX_ERROR_BODY, Response
-from vidgo_async._api.wire import read_task
 from vidgo_async._core import errors
 from vidgo_async._core.errors import APIError, ResponseError
 

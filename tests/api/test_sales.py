@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from tests.support.responses import NOW, answer, polled, submitted
+from tests.support.responses import NOW, answer, polled, submitted, surprises
 from vidgo_async import APIError, ResponseError, Task
-from vidgo_async._api.wire import Origin, read_cut_sale, read_submitted, unexpected_fields
+from vidgo_async._api.wire import Origin, read_cut_sale, read_submitted
 
 ORIGIN = Origin("grok-imagine", NOW)
 REFUSALS: list[dict[str, Any]] = [
@@ -116,7 +116,7 @@ def test_credits_of_a_task(sent: object, credits_: float | None, unexpected: lis
     ):
         assert task.credits == credits_
         assert task.credits is None or type(task.credits) is float
-        assert list(unexpected_fields(task)) == unexpected
+        assert surprises(task) == unexpected
     assert polled({"status": "running"}).credits is None
     assert polled({"status": "running", "credits": 5}).credits is None
 
@@ -145,4 +145,4 @@ def test_files_are_of_any_kind_and_host(url: str) -> None:
         (url, "audio"),
         (url, "video"),
     ]
-    assert list(unexpected_fields(task)) == []
+    assert surprises(task) == []

@@ -15,11 +15,12 @@ from tests.support.responses import (
     answer,
     balance,
     polled,
+    read_task,
     submitted,
+    surprises,
     without_missing,
 )
 from vidgo_async._api.responses import Response
-from vidgo_async._api.wire import read_task, unexpected_fields
 from vidgo_async._core.errors import APIError, ResponseError
 from vidgo_async._core.models import Balance, MediaFile, Task
 
@@ -72,7 +73,7 @@ def test_a_finished_task() -> None:
         submitted_at=NOW,
     )
     assert task.raw == data
-    assert list(unexpected_fields(task)) == []
+    assert surprises(task) == []
 
 
 def test_a_failed_task() -> None:
@@ -123,7 +124,7 @@ def test_a_submit_with_unreadable_files(files: object) -> None:
     task = submitted({"task_id": "task-1", "status": "finished", "files": files})
 
     assert (task.task_id, task.status, task.files) == ("task-1", "not_started", ())
-    assert list(unexpected_fields(task)) == []
+    assert surprises(task) == []
 
 
 def test_a_submit_that_is_finished_at_once() -> None:
@@ -147,7 +148,7 @@ def test_files_count_only_when_finished(status: str, files: object) -> None:
     task = polled(without_missing({"status": status, "files": files}))
 
     assert task.files == ()
-    assert list(unexpected_fields(task)) == []
+    assert surprises(task) == []
 
 
 @pytest.mark.parametrize("files", [MISSING, None, []])
@@ -197,7 +198,7 @@ def test_any_response(status: int, body: bytes) -> None:
             assert type(value.task_id) is str
             assert type(value.status) is str
             assert all(type(file.file_url) is str for file in value.files)
-            assert all(isinstance(name, str) for name in unexpected_fields(value))
+            assert all(isinstance(name, str) for name in surprises(value))
         else:
             assert math.isfinite(value.credits)
 

@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.responses import MISSING, balance, polled, submitted, without_missing
-from vidgo_async._api.wire import unexpected_fields
+from tests.support.responses import MISSING, balance, polled, submitted, surprises, without_missing
 from vidgo_async._core.errors import ResponseError
 from vidgo_async._core.models import Task
 
@@ -53,7 +52,7 @@ def test_optional_fields(
     task = read(data)
 
     assert getattr(task, field) == (value if unexpected is None else None)
-    assert list(unexpected_fields(task)) == (unexpected or [])
+    assert surprises(task) == (unexpected or [])
     assert task.raw == data
 
 
@@ -63,14 +62,14 @@ def test_unexpected_file_types(kind: object, unexpected: list[str]) -> None:
     task = polled({"status": "finished", "files": [{"file_url": "u", "file_type": kind}]})
 
     assert task.files[0].file_type == (kind if isinstance(kind, str) else None)
-    assert list(unexpected_fields(task)) == unexpected
+    assert surprises(task) == unexpected
 
 
 def test_unexpected_ids_and_statuses() -> None:
     """An id or a status that was ignored because of its type is named too."""
-    assert list(unexpected_fields(polled({"status": "running", "task_id": 5}))) == ["task_id (int)"]
-    assert list(unexpected_fields(submitted({"task_id": "t", "status": 5}))) == ["status (int)"]
-    assert list(unexpected_fields(Task("made-by-hand", "running"))) == []
+    assert surprises(polled({"status": "running", "task_id": 5})) == ["task_id (int)"]
+    assert surprises(submitted({"task_id": "t", "status": 5})) == ["status (int)"]
+    assert surprises(Task("made-by-hand", "running")) == []
 
 
 # --- Required fields --------------------------------------------------------------------------

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.virtual_time
 async def test_a_deadline_that_is_over_cannot_be_moved() -> None:
     """Moving a deadline after its block has no effect."""
     deadline = Deadline(1.0, SharedTimer())
-    async with deadline:
+    with deadline:
         due = deadline.when()
     deadline.reschedule(due + 5)
     assert deadline.when() == due

@@ -212,10 +212,10 @@ async def test_work_before_a_poll_harms_no_other(monkeypatch: pytest.MonkeyPatch
     status = Api.status
 
     async def with_a_hook(
-        self: Api, known: Task, permit: Permit, *, timeout: float | None = None
-    ) -> Task:
+        self: Api, known: Task, permit: Permit, **options: Any
+    ) -> tuple[Task, int]:
         await anyio.sleep(0.05)
-        return await status(self, known, permit, timeout=timeout)
+        return await status(self, known, permit, **options)
 
     monkeypatch.setattr(Api, "status", with_a_hook)
     async with (

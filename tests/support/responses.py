@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from vidgo_async._api.responses import Response
-from vidgo_async._api.wire import Origin, read_balance, read_submitted, read_task
+from vidgo_async._api import wire
+from vidgo_async._api.responses import Response, data_of
+from vidgo_async._api.wire import Origin, read_balance, read_submitted
 from vidgo_async._core.models import Balance, Task
 
 NOW = datetime(2026, 8, 1, 12, 0, tzinfo=UTC)
@@ -19,6 +20,16 @@ MISSING = object()
 def answer(payload: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     body = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
     return Response(status, headers or {}, body)
+
+
+def read_task(response: Response, known: Task) -> Task:
+    """Read the response to a poll by hand, of which `raw` is kept."""
+    return wire.read_task(response, data_of(response), known, keeps_raw=True)
+
+
+def surprises(task: Task) -> list[str]:
+    """Name what was not expected in the response that a task came in."""
+    return list(wire.unexpected_fields(task, task.raw or {}))
 
 
 def submitted(data: Any) -> Task:

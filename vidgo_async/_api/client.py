@@ -5,16 +5,16 @@ The caller holds a permit of the limiter; every response tells it what the serve
 
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import TypeVar, TypeVarTuple
+from typing import Any, TypeVar, TypeVarTuple
 from urllib.parse import quote
 
 from vidgo_async._api import wire
 from vidgo_async._api.body_stream import Body
 from vidgo_async._api.limiter import Limiter, Permit
 from vidgo_async._api.recent_tasks import RecentTasks
-from vidgo_async._api.responses import Response
+from vidgo_async._api.responses import Response, data_of
 from vidgo_async._api.send_state import SendState
 from vidgo_async._api.submit_body import SubmitBody
 from vidgo_async._api.transport import Transport
@@ -81,7 +81,7 @@ class Api:
         self.limiter.tasks.bought(task.task_id, now())
         permit.accepted()
         self.recent_tasks.note(task)
-        self._warn_of_surprises(task)
+        self._warn_of_surprises(task, task.raw or {})
         return task
 
     async def status(
@@ -91,6 +91,7 @@ class Api:
         *,
         timeout: float | None = None,
         digest: int | None = None,
+        keeps_raw: bool = True,
     ) -> tuple[Task, int]:
         """Poll a task once (`GET /api/generate/status/{task_id}`).
 
@@ -99,6 +100,7 @@ class Api:
             permit: The caller's.
             timeout: Seconds for the poll; `poll_timeout` by default.
             digest: That of the response from which `known` was read; an equal one is not read again.
+            keeps_raw: Whether `raw` is kept of a task that has not ended too.
 
         Returns:
             The task, which is `known` itself if the response is the same as before; and the digest
@@ -117,8 +119,9 @@ class Api:
             if found == digest:
                 task = known
             else:
-                task = self._read(permit, wire.read_task, response, known)
-                self._warn_of_surprises(task)
+                data = self._read(permit, data_of, response)
+                task = wire.read_task(response, data, known, keeps_raw=keeps_raw)
+                self._warn_of_surprises(task, data)
         except VidgoError as error:
             error.about(known)
             raise
@@ -172,11 +175,11 @@ class Api:
             permit.refused(error)
             raise
 
-    def _warn_of_surprises(self, task: Task) -> None:
+    def _warn_of_surprises(self, task: Task, data: Mapping[str, Any]) -> None:
         """Log, once each, what the API's documents do not mention."""
         if task.status not in _KNOWN_STATES:
             self._warn_once(f"unknown task status {task.status[:80]!r}: taken as not finished yet")
-        for field in wire.unexpected_fields(task):
+        for field in wire.unexpected_fields(task, data):
             self._warn_once(f"unexpected type of a task's field, taken as missing: {field}")
 
     def _warn_once(self, warning: str) -> None:

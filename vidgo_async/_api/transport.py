@@ -136,14 +136,13 @@ class Transport:
         # Building it from a parsed URL takes a third of the time of parsing.
         url = self._base_url.with_path(self._base_url.raw_path.rstrip("/") + path, encoded=True)
         client = self._client if state is None else self._traced_client
-        started_at = now()
+        scope = Deadline(timeout, self.timer)
         head: aiohttp.ClientResponse | None = None
         received = bytearray()
         failure: TransportError | None = None
         is_sent = False
         try:
-            scope = Deadline(timeout, self.timer)
-            async with scope:
+            with scope:
                 stream, data = self._outgoing(body, scope, state)
                 # Not `async with`, whose end costs a twentieth of an exchange.
                 head = await client.request(
@@ -160,7 +159,7 @@ class Transport:
                     await _read(head, received, MAX_POLL_BODY if state is None else MAX_BODY)
                 is_sent = state is None or data.complete
         except Exception as error:  # noqa: BLE001 - whatever it was, a task may exist
-            failure = self.to_transport_error(error, now() - started_at, state)
+            failure = self.to_transport_error(error, now() - scope.began_at, state)
         finally:
             # Read and sent to their ends, connections are back in the pool by now.
             if head is not None and not (is_sent and head.content.at_eof()):

@@ -7,7 +7,7 @@ unexpected type becomes None; `unexpected_fields` names it.
 """
 
 import math
-from collections.abc import Callable, Iterator, Sized
+from collections.abc import Callable, Iterator, Mapping, Sized
 from datetime import datetime
 from typing import Any, NamedTuple, TypeVar, cast
 
@@ -26,7 +26,15 @@ from vidgo_async._api.responses import (
     upload_data_of,
 )
 from vidgo_async._core.errors import ResponseError
-from vidgo_async._core.models import Balance, MediaFile, Task, TaskStatus, UploadedFile
+from vidgo_async._core.models import (
+    DONE,
+    FINISHED,
+    Balance,
+    MediaFile,
+    Task,
+    TaskStatus,
+    UploadedFile,
+)
 
 MAX_FILES = 100
 """Files of a callback that are read; a task has a few."""
@@ -54,11 +62,11 @@ def read_submitted(response: Response, origin: Origin) -> Task:
     ours = {**origin._asdict(), "raw": data}
     fresh = {**data, "status": TaskStatus.NOT_STARTED.value, **ours}
     if not isinstance(data.get("status"), str):
-        return _structure(response, fresh, Task)
+        return _structure_task(response, fresh)
     try:
-        return _structure(response, {**data, **ours}, Task)
+        return _structure_task(response, {**data, **ours})
     except ResponseError:
-        return _structure(response, fresh, Task)
+        return _structure_task(response, fresh)
 
 
 def read_cut_sale(status: int | None, body: str | None, origin: Origin) -> Task | None:
@@ -67,18 +75,24 @@ def read_cut_sale(status: int | None, body: str | None, origin: Origin) -> Task 
     return None if sale_of(response) is None else read_submitted(response, origin)
 
 
-def read_task(response: Response, known: Task) -> Task:
-    """Read the response to a poll; what only this side knows is carried over from `known`."""
-    data = data_of(response)
+def read_task(response: Response, data: dict[str, Any], known: Task, *, keeps_raw: bool) -> Task:
+    """Read the `data` of a response to a poll.
+
+    Args:
+        response: The response, which an error keeps.
+        data: What it is about.
+        known: The task as last known: what only this side knows is carried over from it.
+        keeps_raw: Whether `raw` is kept of a task that has not ended too.
+    """
     values = {
         **data,
         "task_id": known.task_id,
         "model": known.model,
         "submitted_at": known.submitted_at,
         "duration": known.duration,
-        "raw": data,
+        "raw": data if keeps_raw or data.get("status") in DONE else None,
     }
-    return _structure(response, values, Task)
+    return _structure_task(response, values)
 
 
 def read_callback(body: bytes) -> Task:
@@ -88,13 +102,13 @@ def read_callback(body: bytes) -> Task:
     """
     response = Response(200, {}, body)
     data = callback_data_of(response)
-    bare = _structure(response, {**data, **_NOT_OURS, "files": None, "raw": data}, Task)
+    bare = _structure_task(response, {**data, **_NOT_OURS, "files": None, "raw": data})
     files = data.get("files")
     # A thousand wrong ones would take seconds to tell what is wrong with each.
     if not isinstance(files, list) or len(cast("Sized", files)) > MAX_FILES:
         return bare
     try:
-        return _structure(response, {**data, **_NOT_OURS, "raw": data}, Task)
+        return _structure_task(response, {**data, **_NOT_OURS, "raw": data})
     except ResponseError:
         return bare
 
@@ -115,22 +129,16 @@ def read_uploaded(response: Response, uploaded_at: datetime) -> UploadedFile:
     return _structure(response, {**data, "uploaded_at": uploaded_at, "raw": data}, UploadedFile)
 
 
-def unexpected_fields(task: Task) -> Iterator[str]:
-    """Name each field of an undocumented type, which was left out of `task`."""
-    raw = task.raw or {}
-    for name, value in {
-        "progress": task.progress,
-        "credits_amount": task.credits,
-        "created_time": task.created_time,
-        "error_message": task.error_message,
-    }.items():
-        if value is None and raw.get(name) is not None:
-            yield f"{name} ({type(raw[name]).__name__})"
+def unexpected_fields(task: Task, data: Mapping[str, Any]) -> Iterator[str]:
+    """Name each field of an undocumented type in the data of a task, which was left out of it."""
+    for name, attribute in _LENIENT:
+        if data.get(name) is not None and getattr(task, attribute) is None:
+            yield f"{name} ({type(data[name]).__name__})"
     for name in ("task_id", "status"):
-        if not isinstance(raw.get(name, ""), str | None):
-            yield f"{name} ({type(raw[name]).__name__})"
+        if type(value := data.get(name)) is not str and value is not None:
+            yield f"{name} ({type(value).__name__})"
     # Where files were read, the server sent a list of objects.
-    received = raw["files"] if task.files and raw else ()
+    received = data["files"] if task.files else ()
     if received and any(
         file.file_type is None and sent.get("file_type") is not None
         for file, sent in zip(task.files, received, strict=False)
@@ -225,6 +233,13 @@ _FROM_SERVER: dict[str, Any] = {
 }
 
 _NOT_OURS = Origin(None, None)._asdict()
+_LENIENT = (
+    ("progress", "progress"),
+    ("credits_amount", "credits"),
+    ("created_time", "created_time"),
+    ("error_message", "error_message"),
+)
+"""The fields that become None where their type is unexpected, and what they are called here."""
 
 _converter = cattrs.Converter()
 _file_fields = make_dict_structure_fn(
@@ -237,15 +252,6 @@ _file_fields = make_dict_structure_fn(
 _task_fields = make_dict_structure_fn(
     Task, _converter, files=override(struct_hook=_files), **_FROM_SERVER
 )
-
-
-def _task(value: Any, kind: Any) -> Task:
-    if value.get("status") != TaskStatus.FINISHED:
-        # "Empty unless finished" (status page): until then the field is ignored.
-        return _task_fields({**value, "files": None}, kind)
-    task = _task_fields(value, kind)
-    files = tuple(attrs.evolve(file, task_id=task.task_id) for file in task.files)
-    return attrs.evolve(task, files=files)
 
 
 def _uploaded_file(kind: type[UploadedFile]) -> _Hook:
@@ -267,13 +273,27 @@ def _uploaded_file(kind: type[UploadedFile]) -> _Hook:
 
 
 _converter.register_structure_hook(MediaFile, _file)
-_converter.register_structure_hook(Task, _task)
 _converter.register_structure_hook_factory(lambda kind: kind is UploadedFile, _uploaded_file)
 
 
-def _structure(response: Response, values: dict[str, Any], kind: type[_Value]) -> _Value:
+def _structure_task(response: Response, values: dict[str, Any]) -> Task:
+    """Make a task of a dict of its own, which this may change."""
+    if values.get("status") != FINISHED:
+        values["files"] = None  # "Empty unless finished" (status page): until then it is ignored
+        return _structure(response, values, Task, _task_fields)
+    task = _structure(response, values, Task, _task_fields)
+    files = tuple(attrs.evolve(file, task_id=task.task_id) for file in task.files)
+    return attrs.evolve(task, files=files)
+
+
+def _structure(
+    response: Response,
+    values: dict[str, Any],
+    kind: type[_Value],
+    structure: Callable[[Any, Any], _Value] = _converter.structure,
+) -> _Value:
     try:
-        return _converter.structure(values, kind)
+        return structure(values, kind)
     except cattrs.ClassValidationError as failure:
         problems = cattrs.transform_error(failure, "$.data", _problem)
     raise unreadable_response(response, *problems)

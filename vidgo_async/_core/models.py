@@ -48,8 +48,10 @@ class TaskStatus(StrEnum):
     FAILED = "failed"
 
 
-_FINISHED, _FAILED = TaskStatus.FINISHED.value, TaskStatus.FAILED.value
-_DONE = (_FINISHED, _FAILED)
+FINISHED = TaskStatus.FINISHED.value
+_FAILED = TaskStatus.FAILED.value
+DONE = (FINISHED, _FAILED)
+"""The states of a task that has ended."""
 
 
 def _aware(_: object, field: "attrs.Attribute[Any]", value: object) -> None:
@@ -120,7 +122,7 @@ class Task:
     @property
     def finished(self) -> bool:
         """Whether the task ended well, so that `files` can be fetched."""
-        return self.status == _FINISHED
+        return self.status == FINISHED
 
     @property
     def failed(self) -> bool:
@@ -130,7 +132,7 @@ class Task:
     @property
     def done(self) -> bool:
         """Whether the task ended, one way or the other."""
-        return self.status in _DONE
+        return self.status in DONE
 
 
 def task_of(task_or_id: Task | str) -> Task:

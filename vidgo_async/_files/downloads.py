@@ -146,7 +146,7 @@ class Downloads:
             return
         scope = Deadline(timeout, self.services.timer)
         try:
-            async with scope:
+            with scope:
                 await download.run()
         except TimeoutError as error:
             if now() < scope.when():  # what `on_progress` raised

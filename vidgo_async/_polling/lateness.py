@@ -29,20 +29,19 @@ class Lateness:
         """Take note that no poll waits that is due."""
         self._full_since = math.inf
 
-    def wanted_at(self, watch: Watch) -> float:
+    def wanted_at(self, watch: Watch, now: float) -> float:
         """Return the loop's time since when a poll that starts now could have been sent."""
-        return min(self._limiter.now(), max(watch.due, self._full_since))
+        return min(now, max(watch.due, self._full_since))
 
-    def note(self, watch: Watch, wanted_at: float, watched: int) -> None:
+    def note(self, watch: Watch, waited: float, watched: int) -> None:
         """Log that a poll waited for longer than half of its interval, if permits are why.
 
         Args:
             watch: Whose poll is about to be sent.
-            wanted_at: Since when it waited.
+            waited: How many seconds it waited.
             watched: How many tasks are watched.
         """
-        waited, interval = self._limiter.now() - wanted_at, watch.due - watch.polled_at
-        if self._told or not 0 < interval < 2 * waited or waited < MIN_WAIT:
+        if waited < MIN_WAIT or self._told or not 0 < watch.due - watch.polled_at < 2 * waited:
             return
         if self._limiter.only_permits_matter(self._limiter.polls):
             self._told = True

@@ -22,7 +22,7 @@ from vidgo_async._core.errors import (
     TransportTimeoutError,
     VidgoError,
 )
-from vidgo_async._core.models import UNSEEN, Task, task_of, without_raw
+from vidgo_async._core.models import UNSEEN, Task, task_of
 from vidgo_async._core.pieces import Pieces
 from vidgo_async._core.retry import Backoff
 from vidgo_async._polling.callbacks import Callbacks
@@ -180,6 +180,7 @@ class Poller:
             is_new = not watch.was_polled and watch.submitted_at is None
             self.callbacks.opened(watch)
             self._schedule_poll(watch, 0.0 if is_new else self._pacing.delay(watch))
+            self._schedule.set_timer()
             return
         (subscription,) = subscribers
         now = self.loop.time()
@@ -187,14 +188,19 @@ class Poller:
         final_poll = watch.final_poll(subscription)
         if final_poll < watch.due and not watch.in_flight:
             self._schedule.push(watch, max(final_poll, now))
+            self._schedule.set_timer()
 
     def _poll_in(self, watch: Watch, delay: float | None) -> None:
         """Make a task due at another time than it was; a poll in flight will see to that itself."""
         if watch.subscribers and not watch.in_flight:
             self._schedule_poll(watch, self._pacing.delay(watch) if delay is None else delay)
+            self._schedule.set_timer()
 
     def _schedule_poll(self, watch: Watch, delay: float) -> None:
-        """Make a task due that long after its last poll, and in time for its subscribers."""
+        """Make a task due that long after its last poll, and in time for its subscribers.
+
+        Outside of a worker, which sees to it, the timer is to be set then.
+        """
         if not watch.subscribers or self._failure is not None:
             self._forget(watch)  # all left during the poll
             return
@@ -240,12 +246,15 @@ class Poller:
         while watch is not None:
             await self._poll(watch)
             watch = self._next_due()
+            if watch is not None and len(self._workers) < self.api.limiter.polls.max_in_flight:
+                self._schedule.set_timer()  # this poll may hang, and there is room for others
 
     async def _poll(self, watch: Watch) -> None:
         """Poll one task once."""
-        wanted_at = self._lateness.wanted_at(watch)
+        wanted_at = self._lateness.wanted_at(watch, self.loop.time())
         permit = await self.api.limiter.acquire(self.api.limiter.polls)
-        self._lateness.note(watch, wanted_at, len(self._watches))
+        started_at = self.loop.time()
+        self._lateness.note(watch, started_at - wanted_at, len(self._watches))
         try:
             for subscription in watch.subscribers:
                 if subscription.is_abandoned():  # its other tasks are left by now, or soon
@@ -254,11 +263,10 @@ class Poller:
                 watch.in_flight = False
                 self._forget(watch)  # all left while there was no permit
                 return
-            started_at = self.loop.time()
             try:
                 timeout = self._timeout.of(watch.timeouts)
                 task, digest = await self.api.status(
-                    watch.task, permit, timeout=timeout, digest=watch.digest
+                    watch.task, permit, timeout=timeout, digest=watch.digest, keeps_raw=False
                 )
             except VidgoError as error:
                 self._polled(watch, started_at, error)
@@ -296,7 +304,7 @@ class Poller:
             self.callbacks.found_no_end(watch)
         watch.digest = digest
         if task is not watch.task and task != watch.task:
-            watch.task = task = without_raw(task)
+            watch.task = task
             for subscription in watch.subscribers:
                 subscription.update(task)
         self._schedule_poll(watch, self._pacing.delay(watch))

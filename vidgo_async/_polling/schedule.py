@@ -31,12 +31,10 @@ class Schedule:
         """The loop's time at which it rings, which handles of uvloop do not always tell."""
 
     def push(self, watch: Watch, due: float) -> None:
-        """Make a watch due at that time of the loop, and at no other."""
+        """Make a watch due at that time of the loop, and at no other; `set_timer` does the rest."""
         # An entry that was pushed before stays in the heap, and is known by its old time.
         watch.due = due
         heapq.heappush(self._heap, (due, next(self._order), watch))
-        if self._timer is None or due < self._rings_at:
-            self.set_timer()
 
     def pop_due(self) -> Watch | None:
         """Take the watch that is due first, if one is due now."""
