@@ -37,7 +37,7 @@ class _Transport(asyncio.Transport):
     def write(self, data: Any) -> None:
         self._received += data
         end = self._received.find(b"\r\n\r\n") + 4
-        if end < 4 or len(self._received) - end < content_length(self._received[:end]):  # noqa: PLR2004 - not found
+        if end < 4 or len(self._received) - end < content_length(self._received[:end]):
             return
         head, body, self._received = self._received[:end], self._received[end:], b""
         method, path, _ = head[: head.index(b"\r\n")].decode().split(" ")

@@ -139,14 +139,16 @@ class Limit:
 
     def sent(self, now: float, in_flight: int) -> Admission:
         """Note that a request is sent, after `opens_at`."""
-        self._load.sent(now)
-        self._in_flight += 1
-        if self._round == 0:
-            return self._usual
-        regular = self._regular(now, in_flight) <= now
-        after_end = regular and self._is_probe_after_end(now)
+        admission = self._usual if self._round == 0 else self._admission(now, in_flight)
         self._sent_at = now
         self._rate.sent(now)
+        self._load.sent(now)
+        self._in_flight += 1
+        return admission
+
+    def _admission(self, now: float, in_flight: int) -> Admission:
+        regular = self._regular(now, in_flight) <= now
+        after_end = regular and self._is_probe_after_end(now)
         if regular and not after_end:
             return self._usual
         return Admission(self._round, trial=not regular, after_end=after_end)

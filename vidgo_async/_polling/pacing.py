@@ -5,7 +5,8 @@ from typing import Protocol
 
 from vidgo_async._core.models import Task
 from vidgo_async._polling.guarded_policy import GuardedPolicy
-from vidgo_async._polling.policies import JITTER, PollingPolicy
+from vidgo_async._polling.policies import PollingPolicy
+from vidgo_async._polling.ticks import tick_within_jitter
 from vidgo_async._polling.watches import Watch
 
 
@@ -26,13 +27,13 @@ class Pacing:
 
     def __init__(self, policy: PollingPolicy, callbacks: Cover) -> None:
         self._policy = GuardedPolicy(policy)
-        self._callbacks = callbacks
         self._random = random.Random()
+        self._callbacks = callbacks
 
     def delay(self, watch: Watch) -> float:
         """Return the seconds from the last poll to the next."""
         if self._callbacks.cover(watch):
-            delay = self._with_jitter(self._callbacks.delay(watch))
+            delay = self._callbacks.delay(watch)
         else:
             delay = self._regular(watch)
         return delay if watch.hint is None else min(delay, watch.hint.delay)
@@ -59,7 +60,14 @@ class Pacing:
 
     def _regular(self, watch: Watch) -> float:
         age = None if watch.submitted_at is None else watch.polled_at - watch.submitted_at
-        return self._with_jitter(self._policy.next_delay(watch.task, age))
+        return self._policy.next_delay(watch.task, age)
 
-    def _with_jitter(self, delay: float) -> float:
-        return delay * (1 + JITTER * self._random.random())
+    def spread(self, due: float, delay: float, share: float) -> float:
+        """Return the tick at which to send a poll: one at random within the jitter of its wait.
+
+        Args:
+            due: When it is wanted, by the loop's clock: it is never sent before.
+            delay: Seconds from the last poll until then.
+            share: Seconds in which as many polls fall due as may be in flight.
+        """
+        return tick_within_jitter(due, delay, share, self._random.random())

@@ -31,7 +31,7 @@ from vidgo_async._polling.lateness import Lateness
 from vidgo_async._polling.pacing import Pacing
 from vidgo_async._polling.policies import PollingPolicy
 from vidgo_async._polling.poll_timeout import PollTimeout
-from vidgo_async._polling.schedule import Schedule, next_tick
+from vidgo_async._polling.schedule import Schedule
 from vidgo_async._polling.subscription import Subscription
 from vidgo_async._polling.watches import Watch, Watches
 
@@ -206,7 +206,10 @@ class Poller:
             return
         now = self.loop.time()
         due = watch.polled_at + delay
-        due = max(now, next_tick(due, delay) if delay > 0 else due)
+        if delay > 0:
+            share = delay * self.api.limiter.polls.max_in_flight / len(self._watches)
+            due = self._pacing.spread(due, delay, share)
+        due = max(now, due)
         for subscription in watch.subscribers:
             final_poll = watch.final_poll(subscription)
             if final_poll < due:

@@ -8,12 +8,8 @@ import math
 from collections.abc import Callable
 
 from vidgo_async._core.pieces import AT_ONCE, Pieces
-from vidgo_async._polling.policies import JITTER
 from vidgo_async._polling.watches import Watch
 
-TICK = 1 / 16
-"""Seconds, a power of two; polls wait for the next tick, so that one wake-up of the loop serves
-several. Shorter waits have ticks within their jitter, so that theirs do not stay together."""
 RESOLUTION = 0.001
 """Seconds that a timer may ring early."""
 
@@ -80,12 +76,3 @@ class Schedule:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-
-
-def next_tick(due: float, delay: float) -> float:
-    """Return the first tick from a time on; its size is that for a wait of `delay`.
-
-    Sizes are halves of halves, so that short waits share the ticks of long ones.
-    """
-    tick = min(TICK, 2.0 ** math.floor(math.log2(JITTER * delay)))
-    return math.ceil(due / tick) * tick
