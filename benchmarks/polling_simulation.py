@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 import attrs
 
 from vidgo_async import AdaptivePolling, LearningPolicy, PollingPolicy, Task, TaskStatus
-from vidgo_async._polling.ticks import tick_within_jitter
+from vidgo_async._polling.ticks import Wait, tick_after
 
 HORIZON = 6000
 """Seconds after which every task has ended, for computations on a grid."""
@@ -217,7 +217,7 @@ class Simulation:
     def poll(self, policy: PollingPolicy, running: "_Running") -> "_Running":
         """Poll a task when the policy says; the scheduler adds jitter and ticks."""
         delay = policy.next_delay(running.task, running.age)
-        age = tick_within_jitter(running.age + delay, delay, delay, self.rng.random())
+        age = tick_after(Wait(delay), running.age, delay, self.rng.random())
         return _Running(running.end, self._state(age, running.end), age, running.polls + 1)
 
     def _state(self, age: float, end: float) -> Task:

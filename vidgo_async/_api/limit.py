@@ -222,7 +222,7 @@ class Limit:
         self._usual = Admission(self._round, trial=False, after_end=False)
         self._in_flight = 0
         if not self._told_concurrency(admission, now) and not self._told_trial(admission, now):
-            self._close(now, asked)
+            self._close(now, asked, after_end=admission.after_end)
 
     def _told_concurrency(self, admission: Admission, now: float) -> bool:
         """Tell whether the number of running tasks is why, so that no pause is needed."""
@@ -238,13 +238,14 @@ class Limit:
         self._window.refused(now, trial=True)
         return True
 
-    def _close(self, now: float, asked: float) -> None:
+    def _close(self, now: float, asked: float, *, after_end: bool) -> None:
         if self._refusals == 0:
             self._refused_since = now
             wait = asked or self._delay(1, None)
         else:
             closed = now - self._refused_since
-            wait = next_length(FURTHER * closed) - closed
+            # A probe that an end allowed must not put off the next by time: it may come just before.
+            wait = next_length(closed if after_end else FURTHER * closed) - closed
         self._refusals += 1
         self._refused_at = now
         self._probing = True

@@ -19,6 +19,7 @@ from itertools import islice
 from vidgo_async._core.models import Task
 from vidgo_async._polling.reliance import Reliance
 from vidgo_async._polling.safety_net import SafetyNet
+from vidgo_async._polling.ticks import AT_ONCE, Wait
 from vidgo_async._polling.watches import Watch, Watches
 
 MAX_KNOWN = 10_000
@@ -58,13 +59,13 @@ class _Bought:
 class Callbacks:
     """The callbacks of a session: which tasks to expect them for, and whether they come."""
 
-    def __init__(self, watches: Watches, poll_in: Callable[[Watch, float | None], None]) -> None:
+    def __init__(self, watches: Watches, poll_in: Callable[[Watch, Wait | None], None]) -> None:
         """Begin to rely on callbacks.
 
         Args:
             watches: The watched tasks.
-            poll_in: Makes a task due that many seconds after its last poll, or, with None, when
-                its pacing says.
+            poll_in: Makes a task due after that wait since its last poll, or, with None, when its
+                pacing says.
         """
         self.reliance: Reliance = Reliance()
         self._watches = watches
@@ -193,7 +194,7 @@ class Callbacks:
         for watch in islice(self._watches, MAX_SCAN):
             if not watch.was_polled and self._may_have_ended(watch):
                 watch.is_probe = True
-                self._poll_in(watch, 0.0)
+                self._poll_in(watch, AT_ONCE)
                 return
 
     def _await_silence(self, pause: float, seconds: float) -> None:
@@ -214,7 +215,7 @@ class Callbacks:
         overdue = [watch for watch in oldest if self._may_have_ended(watch)]
         unreported = max(1.0, waited / max(pause, 0.001))
         for watch in overdue[: math.ceil(CERTAINTY * len(overdue) / unreported)]:
-            self._poll_in(watch, 0.0)
+            self._poll_in(watch, AT_ONCE)
         self._await_silence(pause, 2 * waited)
 
     def _may_have_ended(self, watch: Watch) -> bool:

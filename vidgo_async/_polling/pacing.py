@@ -6,7 +6,7 @@ from typing import Protocol
 from vidgo_async._core.models import Task
 from vidgo_async._polling.guarded_policy import GuardedPolicy
 from vidgo_async._polling.policies import PollingPolicy
-from vidgo_async._polling.ticks import tick_within_jitter
+from vidgo_async._polling.ticks import Wait, tick_after
 from vidgo_async._polling.watches import Watch
 
 
@@ -30,18 +30,18 @@ class Pacing:
         self._random = random.Random()
         self._callbacks = callbacks
 
-    def delay(self, watch: Watch) -> float:
-        """Return the seconds from the last poll to the next."""
+    def wait(self, watch: Watch) -> Wait:
+        """Return how long to wait from the last poll to the next."""
         if self._callbacks.cover(watch):
             delay = self._callbacks.delay(watch)
         else:
             delay = self._regular(watch)
-        return delay if watch.hint is None else min(delay, watch.hint.delay)
+        return _no_longer_than_its_hint(watch, delay)
 
-    def delay_after_failure(self, watch: Watch) -> float:
+    def wait_after_failure(self, watch: Watch, backoff: float) -> Wait:
         """Return the same after a poll that failed: a rare poll is not given up for that."""
-        delay = self._regular(watch)
-        return delay if watch.hint is None else min(delay, watch.hint.delay)
+        wait = _no_longer_than_its_hint(watch, self._regular(watch))
+        return wait if wait.seconds >= backoff else Wait(backoff, has_jitter=False)
 
     def learn(self, watch: Watch, task: Task, previous: float) -> None:
         """Tell a policy that learns what a poll found.
@@ -62,12 +62,13 @@ class Pacing:
         age = None if watch.submitted_at is None else watch.polled_at - watch.submitted_at
         return self._policy.next_delay(watch.task, age)
 
-    def spread(self, due: float, delay: float, share: float) -> float:
-        """Return the tick at which to send a poll: one at random within the jitter of its wait.
+    def tick_after(self, wait: Wait, since: float, share: float) -> float:
+        """Return the tick at which to poll a task, with a chance of its own; see `ticks.py`."""
+        return tick_after(wait, since, share, self._random.random())
 
-        Args:
-            due: When it is wanted, by the loop's clock: it is never sent before.
-            delay: Seconds from the last poll until then.
-            share: Seconds in which as many polls fall due as may be in flight.
-        """
-        return tick_within_jitter(due, delay, share, self._random.random())
+
+def _no_longer_than_its_hint(watch: Watch, delay: float) -> Wait:
+    """Return the wait until a task is polled that may be said to have ended."""
+    if watch.hint is None or delay < watch.hint.delay:
+        return Wait(delay)
+    return Wait(watch.hint.delay, has_jitter=False)

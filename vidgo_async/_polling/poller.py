@@ -33,6 +33,7 @@ from vidgo_async._polling.policies import PollingPolicy
 from vidgo_async._polling.poll_timeout import PollTimeout
 from vidgo_async._polling.schedule import Schedule
 from vidgo_async._polling.subscription import Subscription
+from vidgo_async._polling.ticks import AT_ONCE, Wait
 from vidgo_async._polling.watches import Watch, Watches
 
 logger: logging.Logger = logging.getLogger("vidgo_async")
@@ -179,7 +180,7 @@ class Poller:
             watch = self._watches.open(task, subscribers)
             is_new = not watch.was_polled and watch.submitted_at is None
             self.callbacks.opened(watch)
-            self._schedule_poll(watch, 0.0 if is_new else self._pacing.delay(watch))
+            self._schedule_poll(watch, AT_ONCE if is_new else self._pacing.wait(watch))
             self._schedule.set_timer()
             return
         (subscription,) = subscribers
@@ -190,13 +191,13 @@ class Poller:
             self._schedule.push(watch, max(final_poll, now))
             self._schedule.set_timer()
 
-    def _poll_in(self, watch: Watch, delay: float | None) -> None:
+    def _poll_in(self, watch: Watch, wait: Wait | None) -> None:
         """Make a task due at another time than it was; a poll in flight will see to that itself."""
         if watch.subscribers and not watch.in_flight:
-            self._schedule_poll(watch, self._pacing.delay(watch) if delay is None else delay)
+            self._schedule_poll(watch, self._pacing.wait(watch) if wait is None else wait)
             self._schedule.set_timer()
 
-    def _schedule_poll(self, watch: Watch, delay: float) -> None:
+    def _schedule_poll(self, watch: Watch, wait: Wait) -> None:
         """Make a task due that long after its last poll, and in time for its subscribers.
 
         Outside of a worker, which sees to it, the timer is to be set then.
@@ -205,10 +206,10 @@ class Poller:
             self._forget(watch)  # all left during the poll
             return
         now = self.loop.time()
-        due = watch.polled_at + delay
-        if delay > 0:
-            share = delay * self.api.limiter.polls.max_in_flight / len(self._watches)
-            due = self._pacing.spread(due, delay, share)
+        due = watch.polled_at
+        if wait.seconds > 0:
+            share = wait.seconds * self.api.limiter.polls.max_in_flight / max(1, len(self._watches))
+            due = self._pacing.tick_after(wait, watch.polled_at, share)
         due = max(now, due)
         for subscription in watch.subscribers:
             final_poll = watch.final_poll(subscription)
@@ -296,7 +297,7 @@ class Poller:
         watch.last_error = None
         self._pacing.learn(watch, task, previous)
         if task.finished and not task.files and watch.waits_for_files(task, FILES_INTERVAL):
-            self._schedule_poll(watch, FILES_INTERVAL)
+            self._schedule_poll(watch, Wait(FILES_INTERVAL, has_jitter=False))
             return
         if task.done:
             self.callbacks.ended(watch)
@@ -310,7 +311,7 @@ class Poller:
             watch.task = task
             for subscription in watch.subscribers:
                 subscription.update(task)
-        self._schedule_poll(watch, self._pacing.delay(watch))
+        self._schedule_poll(watch, self._pacing.wait(watch))
 
     def _failed(self, watch: Watch, error: VidgoError) -> None:
         """Go on after a failed poll, ever more slowly; the deadline is the consumer's."""
@@ -319,9 +320,9 @@ class Poller:
             return
         retry_after = error.retry_after if isinstance(error, APIError) else None
         backoff = self.backoff.delay(watch.failures, retry_after)
-        delay = max(self._pacing.delay_after_failure(watch), backoff)
-        logger.debug("poll %s again in %.1f s: %s", watch.task.task_id, delay, error)
-        self._schedule_poll(watch, delay)
+        wait = self._pacing.wait_after_failure(watch, backoff)
+        logger.debug("poll %s again in %.1f s: %s", watch.task.task_id, wait.seconds, error)
+        self._schedule_poll(watch, wait)
 
     def _end(self, watch: Watch, event: Task | VidgoError) -> None:
         """Publish the last event about a task, and forget it."""

@@ -5,29 +5,46 @@ the ticks within its jitter a poll gets is up to chance: tasks that were polled 
 """
 
 import math
+from typing import NamedTuple
 
 from vidgo_async._polling.policies import JITTER
 
 TICK = 1 / 2
 """Seconds, a power of two; the longest tick."""
+EXACT_TICK = 1 / 16
+"""The same for a wait without jitter."""
 OF_JITTER = 0.8
 """The part of its jitter that a tick is at most: with all of it, tasks that were polled together would
 often stay together."""
 
 
-def tick_within_jitter(due: float, delay: float, share: float, chance: float) -> float:
-    """Return the tick at which to poll a task: within its jitter, and not before it is due.
+class Wait(NamedTuple):
+    """How long to wait from the last poll of a task until the next."""
+
+    seconds: float
+    """At least."""
+    has_jitter: bool = True
+    """Whether it may be up to a fifth longer."""
+
+
+AT_ONCE = Wait(0.0, has_jitter=False)
+
+
+def tick_after(wait: Wait, since: float, share: float, chance: float) -> float:
+    """Return the tick at which to poll a task: not before the wait is over, and within its jitter.
 
     Sizes are halves of halves, so that short waits share the ticks of long ones.
 
     Args:
-        due: When the poll is wanted.
-        delay: Seconds from the last poll until then.
+        wait: The wait, of more than nothing.
+        since: When it began.
         share: Seconds in which as many polls fall due as may be in flight: a longer tick would get
             more.
         chance: A random number from 0 to 1.
     """
-    jitter = JITTER * delay
-    tick = min(TICK, 2.0 ** math.floor(math.log2(min(OF_JITTER * jitter, share))))
+    jitter = JITTER * wait.seconds
+    longest, chance = (TICK, chance) if wait.has_jitter else (EXACT_TICK, 0.0)
+    tick = min(longest, 2.0 ** math.floor(math.log2(min(OF_JITTER * jitter, share))))
+    due = since + wait.seconds
     at = round((due + jitter * chance) / tick) * tick
     return at if at >= due else at + tick
