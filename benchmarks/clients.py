@@ -46,8 +46,8 @@ async def bare(url: str, count: int, interval: float, jitter: float = 0.0) -> No
         await asyncio.gather(*(generate(number) for number in range(count)))
 
 
-async def spread(url: str, count: int, interval: float) -> None:
-    """`bare` with our jitter, so that tasks are not polled in lockstep.
+async def polite(url: str, count: int, interval: float) -> None:
+    """`bare` with our jitter: as polite to the server as ours, which never polls in lockstep.
 
     It shows what lockstep saves: a burst wakes the client once for many answers.
     """
@@ -74,7 +74,7 @@ async def tuned(url: str, count: int, interval: float) -> None:
         await asyncio.gather(*(generate(number) for number in range(count)))
 
 
-CLIENTS = {"ours": ours, "bare": bare, "tuned": tuned, "spread": spread}
+CLIENTS = {"ours": ours, "bare": bare, "tuned": tuned, "polite": polite}
 
 
 def main(name: str, url: str, count: str, interval: str, loop: str) -> None:

@@ -18,7 +18,7 @@ from vidgo_async._api.responses import Response, data_of
 from vidgo_async._api.send_state import SendState
 from vidgo_async._api.submit_body import SubmitBody
 from vidgo_async._api.transport import Transport
-from vidgo_async._core.concurrency import LARGE, Threads, now
+from vidgo_async._core.concurrency import LARGE, Threads
 from vidgo_async._core.errors import RateLimitError, TransportError, VidgoError
 from vidgo_async._core.models import Balance, Task, TaskStatus, UploadedFile
 
@@ -78,9 +78,10 @@ class Api:
             if response.status not in _SUCCESS:
                 what = f"HTTP {response.status} with a task_id answered a submit"
                 self._warn_once(f"{what}: taken as bought")
-        self.limiter.tasks.bought(task.task_id, now())
+        at = self.limiter.now()
+        self.limiter.tasks.bought(task.task_id, at)
         permit.accepted()
-        self.recent_tasks.note(task)
+        self.recent_tasks.note(task, at)
         self._warn_of_surprises(task, task.raw or {})
         return task
 
@@ -126,9 +127,10 @@ class Api:
             error.about(known)
             raise
         permit.accepted()
-        self.recent_tasks.note(task)
+        at = self.limiter.now()
+        self.recent_tasks.note(task, at)
         if task.done:
-            self.limiter.tasks.ended(task.task_id, now())
+            self.limiter.tasks.ended(task.task_id, at)
         return task, found
 
     async def balance(self, permit: Permit) -> Balance:

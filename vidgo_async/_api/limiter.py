@@ -70,9 +70,11 @@ class Permit:
 
     def release(self) -> None:
         """Give it back, once, when the request has come to its end."""
-        self._queue.limit.done(self._admission, self._limiter.now())
-        self._queue.in_flight -= 1
-        self._limiter.dispatch()
+        limiter, queue = self._limiter, self._queue
+        queue.limit.done(self._admission, limiter.now())
+        queue.in_flight -= 1
+        limiter.in_flight -= 1
+        limiter.dispatch()
 
 
 @attrs.frozen(eq=False)
@@ -143,6 +145,8 @@ class Limiter:
         self.polls: WaitQueue = WaitQueue(share, Limit(backoff.delay))
         self.others: WaitQueue = WaitQueue(share, Limit(backoff.delay))
         self._queues = (self.submits, self.polls, self.others)
+        self.in_flight: int = 0
+        """How many permits are held."""
         self._patience = backoff.policy.timeout
         self._loop = asyncio.get_running_loop()
         self._cap = Cap(caps.max_requests_per_second)
@@ -161,11 +165,6 @@ class Limiter:
         """The bought tasks that run."""
         return self.submits.limit.concurrency
 
-    @property
-    def in_flight(self) -> int:
-        """How many permits are held."""
-        return self.submits.in_flight + self.polls.in_flight + self.others.in_flight
-
     async def acquire(self, queue: WaitQueue, since: float | None = None) -> Permit:
         """Wait for a permit.
 
@@ -180,10 +179,11 @@ class Limiter:
         """
         if self._closed is not None:
             raise SessionClosedError(self._closed)
-        if self.may_pass(queue):
-            return self._admit(queue, self.now())
+        now = self._loop.time()
+        if self._may_pass(queue, now):
+            return self._admit(queue, now)
         future: asyncio.Future[Permit] = self._loop.create_future()
-        queue.add(Waiter(self.now() if since is None else since, future))
+        queue.add(Waiter(now if since is None else since, future))
         self.dispatch()
         try:
             return await future
@@ -194,9 +194,14 @@ class Limiter:
 
     def may_pass(self, queue: WaitQueue) -> bool:
         """Tell whether a request may be sent now, and none waits before it."""
-        waiting = self.submits.waiting or self.polls.waiting or self.others.waiting
+        return self._may_pass(queue, self._loop.time())
+
+    def _may_pass(self, queue: WaitQueue, now: float) -> bool:
         return (
-            not waiting and self._has_permit() and self._opens_at(queue, now := self.now()) <= now
+            self.in_flight < self.limit
+            and not (self.submits.waiting or self.polls.waiting or self.others.waiting)
+            and self._cap.opens_at <= now
+            and queue.opens_at(now) <= now
         )
 
     def only_permits_matter(self, queue: WaitQueue) -> bool:
@@ -209,7 +214,7 @@ class Limiter:
             return
         now = self.now()
         self._give_up(now)
-        while self._has_permit() and (queue := self._next_queue(now)) is not None:
+        while self.in_flight < self.limit and (queue := self._next_queue(now)) is not None:
             waiter = queue.waiting.popleft()
             waiter.future.set_result(self._admit(queue, now))
         self._set_timer(now)
@@ -221,14 +226,12 @@ class Limiter:
             queue.close(reason)
         self._cancel_timer()
 
-    def _has_permit(self) -> bool:
-        return self.in_flight < self.limit
-
     def _opens_at(self, queue: WaitQueue, now: float) -> float:
         return max(self._cap.opens_at, queue.opens_at(now))
 
     def _admit(self, queue: WaitQueue, now: float) -> Permit:
         self._cap.sent(now)
+        self.in_flight += 1
         self._in_turn = self.polls if queue is self.submits else self.submits
         return Permit(self, queue, queue.admit(now))
 
@@ -245,7 +248,7 @@ class Limiter:
 
     def _set_timer(self, now: float) -> None:
         due = self._gives_up_at(now)
-        if self._has_permit():
+        if self.in_flight < self.limit:
             for queue in self._queues:
                 if queue.first() is not None:
                     due = min(due, self._opens_at(queue, now))

@@ -20,18 +20,18 @@ class RecentTasks:
         self._ended = OrderedDict[str, float]()
         """When each was first seen ended."""
 
-    def note(self, task: Task) -> None:
-        """Take note of a task as the server just described it."""
+    def note(self, task: Task, at: float) -> None:
+        """Take note of a task as the server described it at that time of the loop."""
         id_ = task.task_id
         if not task.done:
-            _put(self._unfinished, id_, now())
+            _put(self._unfinished, id_, at)
         elif id_ in self._ended:
             return
         elif self._unfinished.pop(id_, None) is not None:
-            _put(self._ended, id_, now())
+            _put(self._ended, id_, at)
         elif task.submitted_at is not None:  # it ended before this session saw it, and after that
             age = (datetime.now(UTC) - task.submitted_at).total_seconds()
-            _put(self._ended, id_, now() - max(0.0, age))
+            _put(self._ended, id_, at - max(0.0, age))
 
     def age(self, task_id: str | None) -> float | None:
         """Return the most seconds that can have passed since a task ended; None if unknown."""

@@ -35,4 +35,4 @@ class PollTimeout:
             usual = FIRST_TIMEOUT
         else:
             usual = max(MIN_TIMEOUT, FACTOR * self._round_trip)
-        return min(self._max, usual * 2.0 ** min(timeouts, 10))
+        return min(self._max, usual * (1 << min(timeouts, 10)))
