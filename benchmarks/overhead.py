@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 import attrs
 
 from benchmarks import checkouts, exchanges, instructions
-from benchmarks.checkouts import OTHER, OURS, Environment
+from benchmarks.checkouts import OURS, Environment
 from benchmarks.fake_server import FakeServer, VidgoApi, serve
 from benchmarks.pairs import Ratio, run_rounds
 from benchmarks.tables import print_table

@@ -19,7 +19,7 @@ QUESTION = "is anything bought twice, lost or leaked in a long batch with many f
 IN_FLIGHT = 500
 """Requests of the batch in flight at once."""
 CONCURRENT = 64
-"""HTTP requests in flight at once."""
+"""HTTP requests in flight at once, by default."""
 REQUEST_TIMEOUT = 1.0
 """Seconds for one exchange, and so the cost of a hung one."""
 TASK_TIMEOUT = 30.0
@@ -87,7 +87,6 @@ async def _run_batch(server: Server, requests: int, file: TextIO, monitor: Batch
     session = VidgoSession(
         server.api_key,
         base_url=server.url,
-        max_concurrent_requests=CONCURRENT,
         polling=POLLING,
         retry=RETRY,
         request_timeout=REQUEST_TIMEOUT,

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import attrs
 
-from benchmarks import checkouts
+from benchmarks import checkouts, instructions
 from benchmarks.checkouts import OTHER, OURS, Environment
 from benchmarks.pairs import Ratio, run_rounds
 from benchmarks.tables import print_table
@@ -61,12 +61,45 @@ def run(options: argparse.Namespace) -> bool:
         contenders = {name: functools.partial(_start, *each) for name, each in imports.items()}
         for compile_all in contenders.values():
             compile_all()
+        counts = _count(imports)
         starts = run_rounds(contenders, options.rounds)
         known, times = (_import_times(name, ours) for name in (BARE, PACKAGE))
     _print_times(starts, options.rounds)
+    _print_counts(counts)
     _print_heaviest({name: spent for name, spent in times.items() if name not in known})
+    if counts:
+        return counts[OURS] <= MAX_RATIO * counts[BARE]
     walls = ([start.import_wall for start in starts[name]] for name in (OURS, BARE))
     return Ratio.of(*walls).median <= MAX_RATIO
+
+
+# --- Instructions ---------------------------------------------------------------------------
+
+
+def _count(imports: Mapping[str, tuple[str, Environment]]) -> dict[str, int]:
+    """Return the instructions of each import, without the interpreter's own; nothing if not counted."""
+    if not instructions.can_be_counted():
+        return {}
+    counts = dict[str, int]()
+    for name, (modules, environment) in imports.items():
+        start = instructions.count(["-c", "pass"], environment)
+        counts[name] = instructions.count(["-c", f"import {modules}"], environment) - start
+    return counts
+
+
+def _print_counts(counts: Mapping[str, int]) -> None:
+    print()
+    if not counts:
+        print(instructions.MISSING)
+        return
+    print("instructions of the import; at most", MAX_RATIO, "times those of aiohttp")
+    print_table(
+        ("", "millions", "ours / this"),
+        [
+            (name, f"{count / 1e6:.0f}", f"{counts[OURS] / count:.3f}")
+            for name, count in counts.items()
+        ],
+    )
 
 
 # --- One process ----------------------------------------------------------------------------
