@@ -32,6 +32,8 @@ from vidgo_async import (
 
 KEY = "a-key-for-a-fake-server"
 MIB = 2**20
+NOT_FROZEN = "gc-not-frozen"
+"""The one scene in which the collector goes through all imported modules, again and again."""
 SECONDS = 3.0
 """How long what was begun goes on."""
 
@@ -131,6 +133,13 @@ async def batch(url: str, requests: Sequence[Request]) -> None:
     assert finished == len(requests)
 
 
+async def small_batch(url: str, requests: Sequence[Request]) -> None:
+    """`generate_many` with few in flight, to show the collector's part."""
+    async with _session(url, FixedPolling(0.1)) as vidgo:
+        async for outcome in vidgo.generate_many(requests, max_in_flight=64):
+            assert outcome.ok
+
+
 async def leave_batch(url: str, requests: Sequence[Request]) -> None:
     """Leave such a batch when all is bought."""
     async with _session(url, FixedPolling(600.0)) as vidgo:
@@ -162,6 +171,8 @@ SCENES: dict[str, tuple[Callable[[int], Any], Callable[[str, Any], Awaitable[Non
     "submit-many": (_foxes, submit_many),
     "batch": (_foxes, batch),
     "leave-batch": (_foxes, leave_batch),
+    NOT_FROZEN: (_foxes, small_batch),
+    "gc-frozen": (_foxes, small_batch),
     "large-input": (_note, submit),
     "data-url": (_picture, submit),
     "large-answers": (_kinds, poll),
@@ -179,7 +190,8 @@ async def main(name: str, url: str, size: int) -> None:
     await submit_many(url, _foxes(2))
     await anyio.to_thread.run_sync(int)
     gc.collect()
-    gc.freeze()
+    if name != NOT_FROZEN:
+        gc.freeze()
     found = steps.Steps()
     with steps.watched(found):
         await asyncio.create_task(_play(scene, url, given))

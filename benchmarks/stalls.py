@@ -24,6 +24,8 @@ QUESTION = "how long is the host's event loop held?"
 MANY = ("watch", "adaptive", "ids", "close")
 """Scenes that are measured with a hundred thousand tasks too."""
 SOME = ("submit-many", "batch", "leave-batch")
+FEW = ("gc-not-frozen", "gc-frozen")
+"""Scenes with two thousand, which show what `gc.freeze` spares."""
 LARGE = {"large-input": 20, "data-url": 20, "large-answers": 8, "large-sale": 7}
 """Scenes of large bodies, with their MiB."""
 MAX_STEPS = {10_000: 10.0, 100_000: 50.0}
@@ -67,6 +69,7 @@ def _scenes() -> list[tuple[str, int, float]]:
     return [
         *((name, count, MAX_STEPS[count]) for name in MANY for count in (tens, hundreds)),
         *((name, tens, MAX_STEPS[tens]) for name in SOME),
+        *((name, 2_000, MAX_STEPS[tens]) for name in FEW),
         *((name, size, MAX_OF_A_BODY) for name, size in LARGE.items()),
     ]
 
