@@ -1,6 +1,7 @@
 """Thousands of tasks: they are begun, left and closed in pieces, and none is forgotten."""
 
 import asyncio
+import gc
 from datetime import UTC, datetime
 
 import anyio
@@ -112,6 +113,23 @@ async def test_an_abandoned_consumer_among_thousands() -> None:
         assert sandbox.received["status"] == before
         assert watched(vidgo) == 0
         assert len([task async for task in stream]) == COUNT
+
+
+async def test_a_wait_leaves_no_garbage() -> None:
+    """What is begun and left holds nothing that only the collector could free."""
+    async with Sandbox(seconds=(0, 0)) as sandbox, open_session(sandbox) as vidgo:
+        (task,) = await vidgo.submit_many(foxes(1))
+        await vidgo.wait(task)
+        gc.collect()
+        gc.disable()
+        try:
+            for _ in range(50):
+                await vidgo.wait(task)
+                async with vidgo.as_completed([task]):
+                    pass
+            assert gc.collect() < 50
+        finally:
+            gc.enable()
 
 
 async def test_many_entries_that_are_out_of_date_hide_none_that_is_due() -> None:

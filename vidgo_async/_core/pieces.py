@@ -33,8 +33,8 @@ class Pieces(Generic[_Item]):
             on_bug: Called if that raises, which ends the work; without it the other items are
                 handled all the same.
         """
-        self._items: Iterator[_Item] = iter(items)
-        self._handle = handle
+        self._items: Iterator[_Item] | None = iter(items)
+        self._handle: Callable[[_Item], object] | None = handle
         self._on_bug = on_bug
         self._then: Callable[[], object] | None = None
         self._next: asyncio.Handle | None = None
@@ -54,10 +54,10 @@ class Pieces(Generic[_Item]):
 
     def stop(self) -> None:
         """Handle no more, and call nothing back."""
-        self._then = None
         if self._next is not None:
             self._next.cancel()
             self._next = None
+        self._let_go()
 
     async def wait(self) -> None:
         """Wait until all is handled, and only then let a cancellation through."""
@@ -67,23 +67,38 @@ class Pieces(Generic[_Item]):
 
     def _step(self) -> None:
         self._next = None
-        count = 0
         try:
-            for count, item in enumerate(islice(self._items, AT_ONCE), 1):  # noqa: B007 - counted
-                self._handle(item)
+            is_over = self._handle_some()
         except BaseException as bug:
             if self._on_bug is None:
                 self._go_on()
                 raise
-            self._on_bug(bug)
+            on_bug = self._on_bug
+            self._let_go()
+            on_bug(bug)
             if isinstance(bug, KeyboardInterrupt | SystemExit):
                 raise
             return
-        if count == AT_ONCE:
+        if is_over:
+            then = self._then
+            self._let_go()
+            if then is not None:
+                then()
+        else:
             self._go_on()
-        elif self._then is not None:
-            then, self._then = self._then, None
-            then()
+
+    def _handle_some(self) -> bool:
+        """Handle the next items; tell whether they were the last."""
+        count = 0
+        if self._items is not None and self._handle is not None:
+            for item in islice(self._items, AT_ONCE):
+                self._handle(item)
+                count += 1
+        return count < AT_ONCE
 
     def _go_on(self) -> None:
         self._next = asyncio.get_running_loop().call_soon(self._step)
+
+    def _let_go(self) -> None:
+        """Refer to no one any more, who may refer to this."""
+        self._items = self._handle = self._on_bug = self._then = None
