@@ -131,3 +131,16 @@ async def test_a_cancelled_wait_waits_on() -> None:
     with pytest.raises(asyncio.CancelledError):
         await waiting
     assert len(seen) == MANY
+
+
+async def test_several_may_wait_and_a_stop_ends_their_wait() -> None:
+    """Whoever waits is woken, at the end and when it is stopped."""
+    for stops in (False, True):
+        pieces = Pieces(range(MANY), lambda _: None)
+        waiting = [asyncio.create_task(pieces.wait()) for _ in range(3)]
+        await asyncio.sleep(0)
+        if stops:
+            pieces.stop()
+        with anyio.fail_after(1):
+            await asyncio.gather(*waiting)
+        await pieces.wait()

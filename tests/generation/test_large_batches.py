@@ -1,6 +1,7 @@
 """Batches with more in flight than one piece: left and paused in pieces, and nothing is lost."""
 
 import asyncio
+from pathlib import Path
 
 import anyio
 import pytest
@@ -97,3 +98,28 @@ async def test_the_newest_of_thousands() -> None:
                 await anyio.sleep(0.01)
             assert batch.newest(3) == batch.in_flight[:-4:-1]
             assert [pending.index for pending in batch.newest(99)] == list(range(39, -1, -1))
+
+
+@pytest.mark.parametrize("journal", [False, True])
+async def test_a_batch_that_is_left_twice(journal: bool, tmp_path: Path) -> None:
+    """By its block and by the session that closes: neither waits for ever."""
+    async with Sandbox(credits=1e9) as sandbox:
+        vidgo = await open_session(sandbox, polling=SLOW).__aenter__()
+        batch = vidgo.generate_many(
+            foxes(COUNT),
+            max_in_flight=COUNT,
+            journal=tmp_path / "foxes.vidgo" if journal else None,
+        )
+        await batch.__aenter__()
+        while batch.submitted < COUNT:  # noqa: ASYNC110 - no event tells of it
+            await anyio.sleep(0.05)
+        with anyio.fail_after(100):
+            leaving = asyncio.create_task(batch.__aexit__(None, None, None))
+            await asyncio.sleep(0)
+            closing = asyncio.create_task(vidgo.aclose())
+            await asyncio.sleep(0)
+            await batch.__aexit__(None, None, None)
+            await leaving
+            await closing
+        assert ids(vidgo.unclaimed) == set(sandbox.tasks)
+        assert len(vidgo.unclaimed) == COUNT

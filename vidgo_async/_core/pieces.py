@@ -1,7 +1,6 @@
 """Long work in pieces, so that the loop, which others use too, is never held for long."""
 
 import asyncio
-import functools
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Generic, TypeVar
@@ -17,7 +16,7 @@ AT_ONCE = 256
 class Pieces(Generic[_Item]):
     """Handles many items: the first now, the others in later iterations of the loop."""
 
-    __slots__ = ("_handle", "_items", "_next", "_on_bug", "_then")
+    __slots__ = ("_handle", "_items", "_next", "_on_bug", "_over", "_then")
 
     def __init__(
         self,
@@ -37,6 +36,8 @@ class Pieces(Generic[_Item]):
         self._handle: Callable[[_Item], object] | None = handle
         self._on_bug = on_bug
         self._then: Callable[[], object] | None = None
+        self._over: asyncio.Future[None] | None = None
+        """What all wait for."""
         self._next: asyncio.Handle | None = None
         self._step()
 
@@ -46,7 +47,7 @@ class Pieces(Generic[_Item]):
         return self._next is None
 
     def then(self, callback: Callable[[], object]) -> None:
-        """Call back once all is handled; now, if it is."""
+        """Call back, instead of what was to be called before, once all is handled; now, if it is."""
         if self.done:
             callback()
         else:
@@ -60,10 +61,10 @@ class Pieces(Generic[_Item]):
         self._let_go()
 
     async def wait(self) -> None:
-        """Wait until all is handled, and only then let a cancellation through."""
-        finished = asyncio.get_running_loop().create_future()
-        self.then(functools.partial(finished.set_result, None))
-        await wait_shielded({finished})
+        """Wait until all is handled, or it is stopped; only then let a cancellation through."""
+        if not self.done:
+            self._over = self._over or asyncio.get_running_loop().create_future()
+            await wait_shielded({self._over})
 
     def _step(self) -> None:
         self._next = None
@@ -102,3 +103,6 @@ class Pieces(Generic[_Item]):
     def _let_go(self) -> None:
         """Refer to no one any more, who may refer to this."""
         self._items = self._handle = self._on_bug = self._then = None
+        if self._over is not None:
+            self._over.set_result(None)
+            self._over = None

@@ -176,7 +176,7 @@ class Engine:
 
     async def wait_closed(self) -> None:
         """Wait until nothing of it runs any more; for the user's own iterator only so long."""
-        if self._work is not None:
+        while self._work is not None and not self._work.done:  # it may be begun anew meanwhile
             await self._work.wait()
         await self._tasks.wait()
         await self._close_reader()

@@ -184,6 +184,8 @@ class Poller:
             self._schedule.set_timer()
             return
         (subscription,) = subscribers
+        if subscription in watch.subscribers:
+            return
         now = self.loop.time()
         watch.join(task, subscription, now)
         final_poll = watch.final_poll(subscription)
@@ -220,7 +222,7 @@ class Poller:
     # --- Polling ----------------------------------------------------------------------------
 
     def _start_due(self) -> None:
-        """Start a poll for each due task; at the limit, each poll that ends calls again.
+        """Start a worker for each due task, as far as there is room.
 
         They start in one iteration of the loop, so that their responses share iterations too.
         """
