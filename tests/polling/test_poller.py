@@ -13,6 +13,7 @@ from tests.support.sessions import FOX, foxes, open_session
 from vidgo_async import FixedPolling, Task, TaskTimeoutError
 from vidgo_async._api.client import Api
 from vidgo_async._api.limiter import Permit
+from vidgo_async._core.concurrency import TaskSet
 from vidgo_async.sandbox import Sandbox, hang, slow
 
 pytestmark = pytest.mark.virtual_time
@@ -225,6 +226,22 @@ async def test_work_before_a_poll_harms_no_other(monkeypatch: pytest.MonkeyPatch
         tasks = await vidgo.submit_many(foxes(8))
         ended = [task async for task in vidgo.as_completed(tasks, timeout=30)]
         assert len(ended) == 8
+
+
+async def test_a_timer_that_rings_as_a_worker_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On uvloop timers may ring before it is seen that a worker has ended: polls go on."""
+    ended = TaskSet._ended
+
+    def late(self: TaskSet, task: "asyncio.Task[Any]") -> None:
+        asyncio.get_running_loop().call_later(2.0, ended, self, task)
+
+    async with (
+        Sandbox(seconds=(30, 30)) as sandbox,
+        open_session(sandbox, polling=FixedPolling(1.0), max_concurrent_requests=1) as vidgo,
+    ):
+        tasks = await vidgo.submit_many(foxes(5))
+        monkeypatch.setattr(TaskSet, "_ended", late)
+        assert len([task async for task in vidgo.as_completed(tasks, timeout=60)]) == 5
 
 
 async def test_too_few_permits_are_told_of_once(caplog: pytest.LogCaptureFixture) -> None:

@@ -44,8 +44,9 @@ def _encode_in_slices(value: object) -> str:
             slices = (_dumps(value[start : start + SLICE])[1:-1] for start in starts)
             return f'"{"".join(slices)}"'
         case dict():
-            fields = cast("dict[str, object]", value).items()
-            pairs = (f"{_dumps(key)}: {_encode_in_slices(item)}" for key, item in fields)
+            fields = cast("dict[object, object]", value).items()
+            # A key that is no text becomes one, which only a whole object shows.
+            pairs = (_dumps({key: 0})[1:-2] + _encode_in_slices(item) for key, item in fields)
             return "{" + ", ".join(pairs) + "}"
         case list() | tuple():
             items = cast("list[object]", value)

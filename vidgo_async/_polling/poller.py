@@ -57,6 +57,8 @@ class Poller:
         self._schedule = Schedule(self._start_due)
         self._workers = TaskSet(self._worker_ended)
         """Each polls one due task after the other."""
+        self._polling = 0
+        """How many of them do: one that is done may be in the set for a moment."""
         self._timeout = PollTimeout(api.poll_timeout)
         self._lateness = Lateness(api.limiter)
         self._failure: VidgoError | None = None
@@ -226,10 +228,11 @@ class Poller:
 
         They start in one iteration of the loop, so that their responses share iterations too.
         """
-        while len(self._workers) < self.api.limiter.polls.max_in_flight:
+        while self._has_room():
             watch = self._next_due()
             if watch is None:
                 return
+            self._polling += 1
             _ = self._workers.start(self._poll_due(watch), context=contextvars.Context())
         self._lateness.no_room()
 
@@ -247,13 +250,19 @@ class Poller:
         if not worker.cancelled() and (bug := worker.exception()) is not None:
             self._fail(bug)
 
+    def _has_room(self) -> bool:
+        return self._polling < self.api.limiter.polls.max_in_flight
+
     async def _poll_due(self, watch: Watch | None) -> None:
         """Poll one due task after the other, until none is due."""
-        while watch is not None:
-            await self._poll(watch)
-            watch = self._next_due()
-            if watch is not None and len(self._workers) < self.api.limiter.polls.max_in_flight:
-                self._schedule.set_timer()  # this poll may hang, and there is room for others
+        try:
+            while watch is not None:
+                await self._poll(watch)
+                watch = self._next_due()
+                if watch is not None and self._has_room():
+                    self._schedule.set_timer()  # this poll may hang, and others may be sent
+        finally:
+            self._polling -= 1
 
     async def _poll(self, watch: Watch) -> None:
         """Poll one task once."""
