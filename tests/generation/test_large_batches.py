@@ -123,3 +123,29 @@ async def test_a_batch_that_is_left_twice(journal: bool, tmp_path: Path) -> None
             await closing
         assert ids(vidgo.unclaimed) == set(sandbox.tasks)
         assert len(vidgo.unclaimed) == COUNT
+
+
+@pytest.mark.parametrize("word", ["cancelled", "asked again"])
+async def test_a_consumer_of_a_batch_that_is_being_left(word: str) -> None:
+    """It is cancelled, or asks once more, in the middle of the leaving: which ends all the same."""
+    async with Sandbox(credits=1e9) as sandbox, open_session(sandbox, polling=SLOW) as vidgo:
+        batch = vidgo.generate_many(foxes(COUNT), max_in_flight=COUNT)
+        await batch.__aenter__()
+        while batch.submitted < COUNT:  # noqa: ASYNC110 - no event tells of it
+            await anyio.sleep(0.05)
+        consumer = asyncio.create_task(anext(batch))
+        await asyncio.sleep(0)
+        if word == "asked again":
+            consumer.cancel()
+            await asyncio.wait({consumer})
+        leaving = asyncio.create_task(batch.__aexit__(None, None, None))
+        await asyncio.sleep(0)
+        if word == "asked again":
+            consumer = asyncio.create_task(anext(batch))
+        else:
+            consumer.cancel()
+        with anyio.fail_after(60):
+            await leaving
+            await asyncio.gather(consumer, return_exceptions=True)
+        assert ids(vidgo.unclaimed) == set(sandbox.tasks)
+        assert len(vidgo.unclaimed) == sandbox.sold == COUNT

@@ -49,6 +49,8 @@ class Engine:
         """What is read and not taken yet, by its index, in order."""
         self._leaving: dict[int, Slot] = {}
         """Those of a batch that was left, until each is stopped and its purchase recorded."""
+        self._is_left = False
+        """Whether it was stopped for good, so that nothing is paused or resumed any more."""
         self._work: Pieces[Any] | None = None
         """What pauses, resumes or leaves all of them, a few at a time."""
         self._ready: deque[Slot] = deque()
@@ -112,6 +114,8 @@ class Engine:
 
     def pause(self) -> None:
         """Send nothing, and poll nothing, since the consumer was cancelled."""
+        if self._is_left:
+            return
         self._breaker.pause()
         for consumers in streams_of(self._reader):  # of a batch that feeds this one
             consumers.hold()
@@ -124,6 +128,8 @@ class Engine:
 
     def resume(self) -> None:
         """Go on for the next consumer."""
+        if self._is_left:
+            return
         self._breaker.resume()
         for consumers in streams_of(self._reader):
             consumers.release()
@@ -162,6 +168,7 @@ class Engine:
 
     def stop(self, error: Exception | None = None) -> None:
         """Send nothing more, and record what was bought and not taken."""
+        self._is_left = True
         self._breaker.pause()  # of many, the last are stopped a little later
         if self._reading or self.slots:
             self._error = error
