@@ -56,8 +56,12 @@ def run(options: argparse.Namespace) -> bool:
             for side, runs in run_rounds(contenders, options.rounds).items():
                 median = sorted(runs, key=lambda each: each.longest_step)[len(runs) // 2]
                 met = met and (side != OURS or median.longest_step <= target)
-                rows.append((name, f"{count:,}", side, *median.cells(), f"{target:g}"))
-    print("milliseconds of CPU; a turn is all steps between two looks at the sockets")
+                # Whether a full collection falls into a run is up to chance.
+                collection = f"{1000 * max(each.collection for each in runs):.1f}"
+                cells = (*median.cells(), collection, f"{target:g}")
+                rows.append((name, f"{count:,}", side, *cells))
+    print("milliseconds of CPU, medians; a turn is all steps between two looks at the sockets")
+    print("GC: the longest collection of all rounds")
     header = ("scene", "size", "side", "longest", "its name", "next", "turn", "GC", "at most")
     print_table(header, rows)
     return met
@@ -92,8 +96,8 @@ class Stalls:
         steps = sorted(self.longest.items(), key=lambda step: -step[1])
         first = steps[0][0] if steps else "-"
         others = (f"{name} {1000 * seconds:.1f}" for name, seconds in steps[1:NAMED])
-        figures = (f"{1000 * self.turn:.1f}", f"{1000 * self.collection:.1f}")
-        return (f"{self.longest_step:.1f}", first, ", ".join(others) or "-", *figures)
+        turn = f"{1000 * self.turn:.1f}"
+        return (f"{self.longest_step:.1f}", first, ", ".join(others) or "-", turn)
 
 
 def _measure(server: FakeServer, name: str, count: int, environment: Environment) -> Stalls:
