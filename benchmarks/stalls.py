@@ -60,7 +60,7 @@ def run(options: argparse.Namespace) -> bool:
                 collection = f"{1000 * max(each.collection for each in runs):.1f}"
                 cells = (*median.cells(), collection, f"{target:g}")
                 rows.append((name, f"{count:,}", side, *cells))
-    print("milliseconds of CPU, medians; a turn is all steps between two looks at the sockets")
+    print("milliseconds of CPU, medians; a turn is all steps of one iteration of the loop")
     print("GC: the longest collection of all rounds")
     header = ("scene", "size", "side", "longest", "its name", "next", "turn", "GC", "at most")
     print_table(header, rows)

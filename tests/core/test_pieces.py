@@ -134,7 +134,7 @@ async def test_a_cancelled_wait_waits_on() -> None:
 
 
 async def test_several_may_wait_and_a_stop_ends_their_wait() -> None:
-    """Whoever waits is woken, at the end and when it is stopped."""
+    """All that wait are woken, at the end and when it is stopped."""
     for stops in (False, True):
         pieces = Pieces(range(MANY), lambda _: None)
         waiting = [asyncio.create_task(pieces.wait()) for _ in range(3)]

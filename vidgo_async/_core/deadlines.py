@@ -103,7 +103,7 @@ class Deadline:
         self._end()
         if not self._rang or self._task is None:
             return
-        # Who cancelled the task from outside meanwhile gets its cancellation.
+        # A cancellation that came from outside meanwhile goes through.
         is_ours = self._task.uncancel() <= self._cancelling
         if is_ours and kind is not None and issubclass(kind, asyncio.CancelledError):
             raise TimeoutError from error

@@ -101,7 +101,7 @@ class Pieces(Generic[_Item]):
         self._next = asyncio.get_running_loop().call_soon(self._step)
 
     def _let_go(self) -> None:
-        """Refer to no one any more, who may refer to this."""
+        """Drop all references: what they lead to may refer to this."""
         self._items = self._handle = self._on_bug = self._then = None
         if self._over is not None:
             self._over.set_result(None)

@@ -51,7 +51,7 @@ class Poller:
         self.loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
         self._watches = Watches()
         self._subscriptions = set[Subscription]()
-        """Of all who may have watches."""
+        """Those that may have watches."""
         self.callbacks: Callbacks = Callbacks(self._watches, self._poll_in)
         self._pacing = Pacing(polling, self.callbacks)
         self._schedule = Schedule(self._start_due)

@@ -58,7 +58,7 @@ class Schedule:
         self._cancel_timer()
 
     def _ring(self) -> None:
-        self._rings_at = -math.inf  # from now on it is up to who polls to set it again
+        self._rings_at = -math.inf  # whatever polls now sets it again
         self._on_due()
 
     def _drop_stale(self) -> None:
