@@ -1,6 +1,7 @@
 """Media of requests: uploaded on submit, once for each file."""
 
 import asyncio
+import hashlib
 import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -125,6 +126,38 @@ async def test_media_of_a_free_form_request(fox: Path, call: str) -> None:
         pictures = {task.input["start_image_url"], task.input["elements"][0]["picture"]}
         assert pictures == {second, third}
         assert task.input["elements"][0]["name"] == "a"
+
+
+async def test_each_medium_of_a_request_gets_its_own_link(tmp_path: Path) -> None:
+    """Of all kinds, mixed and twice: each link is where its medium was, and each file sent once."""
+    first, second = pictures(tmp_path, 2)
+    async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
+        there = UploadedFile(URL, datetime.now(UTC))
+        media = [data_url(), first, there, second, data_url(), there, first]
+        request = GenerationRequest(
+            "any",
+            {
+                "image_urls": media,
+                "prompt": data_url(),
+                "last": {"image_url": data_url(), "shots": [second, {"mask": first}]},
+            },
+        )
+        await vidgo.submit(request)
+        (task,) = sandbox.tasks.values()
+        link_of = {
+            upload.sha256: f"{sandbox.url}/files/{each}.png"
+            for each, upload in sandbox.uploads.items()
+        }
+        assert len(link_of) == len(sandbox.uploads) == 3
+        of_data, of_first, of_second = (
+            link_of[hashlib.sha256(data).hexdigest()]
+            for data in (PNG, first.read_bytes(), second.read_bytes())
+        )
+        assert task.input == {
+            "image_urls": [of_data, of_first, URL, of_second, of_data, URL, of_first],
+            "prompt": data_url(),
+            "last": {"image_url": of_data, "shots": [of_second, {"mask": of_first}]},
+        }
 
 
 async def test_a_missing_file_of_a_free_form_request_buys_nothing(tmp_path: Path) -> None:
