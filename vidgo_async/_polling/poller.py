@@ -216,9 +216,8 @@ class Poller:
             due = self._pacing.tick_after(wait, watch.polled_at, share)
         due = max(now, due)
         for subscription in watch.subscribers:
-            final_poll = watch.final_poll(subscription)
-            if final_poll < due:
-                due = max(now, final_poll)
+            if subscription.final_poll < due and watch.final_poll(subscription) < due:
+                due = max(now, subscription.final_poll)
         self._schedule.push(watch, due)
 
     # --- Polling ----------------------------------------------------------------------------
