@@ -103,7 +103,7 @@ async def test_a_consumer_that_comes_back_while_it_is_forgotten() -> None:
 async def test_an_abandoned_consumer_among_thousands() -> None:
     """A consumer that was cancelled is polled for no more, whatever poll finds out."""
     async with (
-        Sandbox(credits=1e9, seconds=(900, 900)) as sandbox,
+        Sandbox(credits=1e9, seconds=(300, 300)) as sandbox,
         open_session(sandbox, polling=FixedPolling(2.0)) as vidgo,
     ):
         tasks = await vidgo.submit_many(foxes(COUNT))
