@@ -1,6 +1,7 @@
 """Batches with more in flight than one piece: left and paused in pieces, and nothing is lost."""
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 
 import anyio
@@ -9,6 +10,8 @@ import pytest
 from tests.support.sessions import foxes, open_session
 from vidgo_async import FixedPolling, Task
 from vidgo_async._core.pieces import AT_ONCE
+from vidgo_async._generation.runner import Runner
+from vidgo_async._generation.slot import Slot
 from vidgo_async.sandbox import Sandbox
 
 pytestmark = pytest.mark.virtual_time
@@ -149,3 +152,23 @@ async def test_a_consumer_of_a_batch_that_is_being_left(word: str) -> None:
             await asyncio.gather(consumer, return_exceptions=True)
         assert ids(vidgo.unclaimed) == set(sandbox.tasks)
         assert len(vidgo.unclaimed) == sandbox.sold == COUNT
+
+
+async def test_requests_that_end_while_their_batch_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They come too late to be taken, and to be stopped: nothing goes wrong."""
+    gate = asyncio.Event()
+
+    async def until_the_gate_opens(_: Runner, __: Slot, on_sent: Callable[[], None]) -> None:
+        on_sent()
+        await gate.wait()
+
+    monkeypatch.setattr(Runner, "run", until_the_gate_opens)
+    async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
+        batch = vidgo.generate_many(foxes(COUNT), max_in_flight=COUNT)
+        async with batch:
+            while batch.read < COUNT:  # noqa: ASYNC110 - no event tells of it
+                await anyio.sleep(0.01)
+            gate.set()
+        assert batch.finished == COUNT - AT_ONCE
+        assert [outcome async for outcome in batch] == []
+        assert not vidgo.unclaimed

@@ -20,7 +20,29 @@ from tests.support.sessions import FOX, foxes, open_session
 from vidgo_async import JournalError
 from vidgo_async.queue import BatchQueue, database
 from vidgo_async.queue.database import Database, Pool
+from vidgo_async.queue.worker import Worker
 from vidgo_async.sandbox import Sandbox, slow
+
+
+async def test_one_worker_rescues_at_a_time() -> None:
+    """Where another holds the lock, nothing is done."""
+
+    class Busy:
+        """As much of a connection as is asked: the lock is held."""
+
+        def transaction(self) -> contextlib.nullcontext[None]:
+            return contextlib.nullcontext()
+
+        async def execute(self, *_: object) -> "Busy":
+            return self
+
+        async def fetchone(self) -> tuple[bool]:
+            return (False,)
+
+    worker = Worker.__new__(Worker)  # without jobs, which it must not ask
+    connection: Any = Busy()
+    await worker._rescue_alone(connection, 1.0)
+
 
 # --- What is wrong from the beginning ---------------------------------------------------------
 

@@ -3,7 +3,7 @@
 import asyncio
 import math
 from types import TracebackType
-from typing import Any
+from typing import Any, cast
 
 from vidgo_async._core.concurrency import GRACE, LATE
 
@@ -85,13 +85,11 @@ class Deadline:
         self._timer = timer
         self._due = self.began_at + seconds
         self._extended = self._rang = self._is_over = False
-        self._task: asyncio.Task[Any] | None = None
-        self._cancelling = 0
 
     def __enter__(self) -> None:
-        self._task = asyncio.current_task()
-        if self._task is not None:
-            self._cancelling = self._task.cancelling()
+        # A coroutine that asyncio runs is in a task.
+        self._task: asyncio.Task[Any] = cast("asyncio.Task[Any]", asyncio.current_task())
+        self._cancelling = self._task.cancelling()
         self._timer.add(self)
 
     def __exit__(
@@ -101,7 +99,7 @@ class Deadline:
         traceback: TracebackType | None,
     ) -> None:
         self._end()
-        if not self._rang or self._task is None:
+        if not self._rang:
             return
         # A cancellation that came from outside meanwhile goes through.
         is_ours = self._task.uncancel() <= self._cancelling
@@ -125,7 +123,7 @@ class Deadline:
         if now - self._due > LATE and not self._extended:
             self._extended = True
             self._due = now + GRACE
-        elif self._task is not None:
+        else:
             self._end()
             self._rang = True
             self._task.cancel()

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from vidgo_async._core.concurrency import wait_shielded
 
@@ -32,8 +32,8 @@ class Pieces(Generic[_Item]):
             on_bug: Called if that raises, which ends the work; without it the other items are
                 handled all the same.
         """
-        self._items: Iterator[_Item] | None = iter(items)
-        self._handle: Callable[[_Item], object] | None = handle
+        self._items: Iterator[_Item] = iter(items)
+        self._handle: Callable[[_Item], object] = handle
         self._on_bug = on_bug
         self._then: Callable[[], object] | None = None
         self._over: asyncio.Future[None] | None = None
@@ -91,10 +91,9 @@ class Pieces(Generic[_Item]):
     def _handle_some(self) -> bool:
         """Handle the next items; tell whether they were the last."""
         count = 0
-        if self._items is not None and self._handle is not None:
-            for item in islice(self._items, AT_ONCE):
-                self._handle(item)
-                count += 1
+        for item in islice(self._items, AT_ONCE):
+            self._handle(item)
+            count += 1
         return count < AT_ONCE
 
     def _go_on(self) -> None:
@@ -102,7 +101,12 @@ class Pieces(Generic[_Item]):
 
     def _let_go(self) -> None:
         """Drop all references: what they lead to may refer to this."""
-        self._items = self._handle = self._on_bug = self._then = None
+        self._items, self._handle = iter(()), bool
+        self._on_bug = self._then = None
         if self._over is not None:
             self._over.set_result(None)
             self._over = None
+
+
+ALL_DONE: Pieces[Any] = Pieces((), bool)
+"""Where there is nothing to do."""

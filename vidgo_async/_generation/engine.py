@@ -14,7 +14,7 @@ from typing import Any
 from vidgo_async._core.concurrency import TaskSet, mark_retrieved, wait_shielded
 from vidgo_async._core.errors import NotSentError, SubmissionUnknownError
 from vidgo_async._core.models import Task
-from vidgo_async._core.pieces import Pieces
+from vidgo_async._core.pieces import ALL_DONE, Pieces
 from vidgo_async._generation.breaker import Breaker
 from vidgo_async._generation.request_source import End, Requests, RequestSource
 from vidgo_async._generation.runner import BatchOptions, Runner
@@ -51,7 +51,7 @@ class Engine:
         """Those of a batch that was left, until each is stopped and its purchase recorded."""
         self._is_left = False
         """Whether it was stopped for good, so that nothing is paused or resumed any more."""
-        self._work: Pieces[Any] | None = None
+        self._work = ALL_DONE
         """What pauses, resumes or leaves all of them, a few at a time."""
         self._ready: deque[Slot] = deque()
         self._changed = asyncio.Event()
@@ -133,8 +133,7 @@ class Engine:
         self._breaker.resume()
         for consumers in streams_of(self._reader):
             consumers.release()
-        if self._work is not None:
-            self._work.then(self._resume_waits)
+        self._work.then(self._resume_waits)
 
     def _pause_wait(self, wait: Subscription) -> None:
         self.poller.unwatch(wait)
@@ -148,8 +147,7 @@ class Engine:
         self.poller.resume(wait)
 
     def _start_work(self, work: Pieces[Any]) -> None:
-        if self._work is not None:
-            self._work.stop()
+        self._work.stop()
         self._work = work
 
     def stop_submitting(self) -> None:
@@ -183,7 +181,7 @@ class Engine:
 
     async def wait_closed(self) -> None:
         """Wait until nothing of it runs any more; for the user's own iterator only so long."""
-        while self._work is not None and not self._work.done:  # it may be begun anew meanwhile
+        while not self._work.done:  # it may be begun anew meanwhile
             await self._work.wait()
         await self._tasks.wait()
         await self._close_reader()
@@ -192,8 +190,7 @@ class Engine:
     def _leave(self, index: int) -> None:
         """Stop a request, and record what it bought."""
         slot = self._leaving.pop(index)
-        if slot.job is not None:
-            slot.job.cancel()
+        slot.job.cancel()
         if (purchase := self._purchase(slot)) is not None:
             self.submitter.add_unclaimed(purchase)
 

@@ -42,8 +42,8 @@ class Slot:
         """Whether an earlier run saw its task end."""
         self.entry: int | None = None
         """Its number in the journal, if there is one."""
-        self.job: asyncio.Task[None] | None = None
-        """What runs it."""
+        self.job: asyncio.Task[None]
+        """What runs it, as soon as it is among the slots."""
         self.stage: asyncio.Semaphore = stage
         """The semaphore this slot holds: uploading, in flight or done."""
 

@@ -23,8 +23,6 @@ class GuardedPolicy:
     def __init__(self, policy: PollingPolicy) -> None:
         self.policy = policy
         self._learner = policy if isinstance(policy, LearningPolicy) else None
-        self.learns: bool = self._learner is not None
-        """Whether it is one that learns."""
         self._logged = False
 
     def next_delay(self, task: Task, age: float | None) -> float:

@@ -51,8 +51,6 @@ class Pacing:
             task: What it found.
             previous: The loop's time of the last poll before it that succeeded.
         """
-        if not self._policy.learns:
-            return
         # Of tasks that are polled only when a callback was late, it would learn that all are slow.
         if watch.may_learn and watch.finished_at is None and watch.submitted_at is not None:
             earliest = max(0.0, previous - watch.submitted_at)

@@ -101,7 +101,7 @@ class Poller:
 
     def unwatch(self, subscription: Subscription) -> None:
         """Forget a subscriber; a task without subscribers is not polled any more."""
-        subscription.stop()
+        subscription.pieces.stop()
         leave = functools.partial(self._leave, subscription)
         subscription.pieces = Pieces(list(subscription.pending), leave, self._fail)
         subscription.pieces.then(functools.partial(self._subscriptions.discard, subscription))
@@ -120,8 +120,7 @@ class Poller:
 
     def resume(self, subscription: Subscription) -> None:
         """Watch again for a subscriber that was forgotten by `unwatch` and still waits."""
-        if subscription.pieces is not None:
-            subscription.pieces.then(lambda: self.watch(subscription.unfinished(), subscription))
+        subscription.pieces.then(lambda: self.watch(subscription.unfinished(), subscription))
 
     def poll_now(self, task_id: str) -> bool:
         """Poll a task that is said to have ended; tell whether this session knows it.
@@ -361,7 +360,7 @@ class Poller:
         self._schedule.clear()
         self.callbacks.close()
         for subscription in self._subscriptions:
-            subscription.stop()
+            subscription.pieces.stop()
             subscription.fail(failure.own_copy())
         self._subscriptions.clear()
         return self._watches.take_all()

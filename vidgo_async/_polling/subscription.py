@@ -4,14 +4,14 @@ import asyncio
 import contextlib
 import math
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from vidgo_async._core.concurrency import GRACE, LATE
 from vidgo_async._core.errors import VidgoError
 from vidgo_async._core.models import Task
+from vidgo_async._core.pieces import ALL_DONE, Pieces
 
 if TYPE_CHECKING:
-    from vidgo_async._core.pieces import Pieces
     from vidgo_async._polling.consumers import Consumers
 
 FINAL_POLL = 1.0
@@ -44,7 +44,7 @@ class Subscription:
         self.pending: dict[str, Task | str] = {}
         """The tasks whose end the consumer was not given yet, in order, as last known; a bare id
         until it is watched."""
-        self.pieces: Pieces[Task | str] | Pieces[str] | None = None
+        self.pieces: Pieces[Any] = ALL_DONE
         """What begins, or ends, to watch them."""
         self.consumers: Consumers | None = None
         """What pauses the polls of a stream whose consumer is gone."""
@@ -57,11 +57,6 @@ class Subscription:
         """Return the tasks of which neither an end nor an error was published."""
         ended = {id_ for id_, event in self._events if not isinstance(event, Task) or event.done}
         return {id_: task for id_, task in self.pending.items() if id_ not in ended}
-
-    def stop(self) -> None:
-        """Stop what begins, or ends, to watch its tasks."""
-        if self.pieces is not None:
-            self.pieces.stop()
 
     def update(self, task: Task) -> None:
         """Note a task's new state; it wakes only a consumer that wants updates."""

@@ -144,7 +144,6 @@ def list_requests(requests: object) -> list[Request]:
 
 
 def _check_each(requests: Sequence[object]) -> None:
-    # By type: a hundred thousand take a few milliseconds.
+    # By type first: a hundred thousand take a few milliseconds.
     if not all(issubclass(kind, Request) for kind in set(map(type, requests))):
-        for request in requests:
-            check_request(request)
+        list(map(check_request, requests))
