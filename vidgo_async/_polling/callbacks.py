@@ -13,13 +13,14 @@ callbacks are missing.
 import asyncio
 import math
 from collections import OrderedDict, deque
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable
 from itertools import islice
 
 from vidgo_async._core.models import Task
+from vidgo_async._core.pieces import Pieces
 from vidgo_async._polling.reliance import Reliance
 from vidgo_async._polling.safety_net import SafetyNet
-from vidgo_async._polling.ticks import AT_ONCE, Wait
+from vidgo_async._polling.ticks import NO_WAIT, Wait
 from vidgo_async._polling.watches import Watch, Watches
 
 MAX_KNOWN = 10_000
@@ -176,16 +177,12 @@ class Callbacks:
         before = self.reliance.come
         self.reliance.judge(reported=reported)
         if before and not self.reliance.come:
-            self._reschedule(iter(list(self._watches)))
+            Pieces(list(self._watches), self._reschedule)
 
-    def _reschedule(self, watches: Iterator[Watch]) -> None:
-        """Poll as the policy says; so many at a time that the loop is not held up."""
-        some = list(islice(watches, MAX_SCAN))
-        for watch in some:
-            if watch.is_called_back and watch.hint is None and not watch.failures:
-                self._poll_in(watch, None)
-        if some:
-            self._loop.call_soon(self._reschedule, watches)
+    def _reschedule(self, watch: Watch) -> None:
+        """Poll a task as the policy says."""
+        if watch.is_called_back and watch.hint is None and not watch.failures:
+            self._poll_in(watch, None)
 
     # --- Probes -----------------------------------------------------------------------------
 
@@ -194,7 +191,7 @@ class Callbacks:
         for watch in islice(self._watches, MAX_SCAN):
             if not watch.was_polled and self._may_have_ended(watch):
                 watch.is_probe = True
-                self._poll_in(watch, AT_ONCE)
+                self._poll_in(watch, NO_WAIT)
                 return
 
     def _await_silence(self, pause: float, seconds: float) -> None:
@@ -215,7 +212,7 @@ class Callbacks:
         overdue = [watch for watch in oldest if self._may_have_ended(watch)]
         unreported = max(1.0, waited / max(pause, 0.001))
         for watch in overdue[: math.ceil(CERTAINTY * len(overdue) / unreported)]:
-            self._poll_in(watch, AT_ONCE)
+            self._poll_in(watch, NO_WAIT)
         self._await_silence(pause, 2 * waited)
 
     def _may_have_ended(self, watch: Watch) -> bool:

@@ -33,7 +33,7 @@ from vidgo_async._polling.policies import PollingPolicy
 from vidgo_async._polling.poll_timeout import PollTimeout
 from vidgo_async._polling.schedule import Schedule
 from vidgo_async._polling.subscription import Subscription
-from vidgo_async._polling.ticks import AT_ONCE, Wait
+from vidgo_async._polling.ticks import NO_WAIT, Wait
 from vidgo_async._polling.watches import Watch, Watches
 
 logger: logging.Logger = logging.getLogger("vidgo_async")
@@ -181,7 +181,7 @@ class Poller:
             watch = self._watches.open(task, subscribers)
             is_new = not watch.was_polled and watch.submitted_at is None
             self.callbacks.opened(watch)
-            self._schedule_poll(watch, AT_ONCE if is_new else self._pacing.wait(watch))
+            self._schedule_poll(watch, NO_WAIT if is_new else self._pacing.wait(watch))
             self._schedule.set_timer()
             return
         (subscription,) = subscribers

@@ -13,9 +13,9 @@ TICK = 1 / 2
 """Seconds, a power of two; the longest tick."""
 EXACT_TICK = 1 / 16
 """The same for a wait without jitter."""
-OF_JITTER = 0.8
-"""The part of its jitter that a tick is at most: with all of it, tasks that were polled together would
-often stay together."""
+OF_JITTER = 0.5
+"""The part of its jitter that a tick is at most: with more, tasks that were polled together would often
+stay together."""
 
 
 class Wait(NamedTuple):
@@ -24,14 +24,14 @@ class Wait(NamedTuple):
     seconds: float
     """At least."""
     has_jitter: bool = True
-    """Whether it may be up to a fifth longer."""
+    """Whether it may be up to a quarter longer: by its jitter, and by half a tick."""
 
 
-AT_ONCE = Wait(0.0, has_jitter=False)
+NO_WAIT = Wait(0.0, has_jitter=False)
 
 
 def tick_after(wait: Wait, since: float, share: float, chance: float) -> float:
-    """Return the tick at which to poll a task: not before the wait is over, and within its jitter.
+    """Return the tick at which to poll a task: near a moment in the jitter, once the wait is over.
 
     Sizes are halves of halves, so that short waits share the ticks of long ones.
 
