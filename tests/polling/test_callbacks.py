@@ -410,13 +410,14 @@ async def test_lost_doubled_and_late(delay: float) -> None:
     """With 30 % lost, all others doubled and late, every request ends exactly once."""
     callbacks = Callbacks(lost=0.3, doubled=1.0, delay=(delay, 2 * delay), shape="both")
     async with (
-        Sandbox(seconds=(90, 300), callbacks=callbacks) as sandbox,
+        # aiohttp gives idle connections up by real time, the sandbox would by the virtual one.
+        Sandbox(seconds=(90, 300), callbacks=callbacks, keepalive=3600.0) as sandbox,
         called_back(sandbox, polling=AdaptivePolling()) as vidgo,
     ):
         outcomes = [outcome async for outcome in vidgo.generate_many(foxes(200), max_in_flight=64)]
 
         assert sorted(outcome.index for outcome in outcomes) == list(range(200))
-        assert all(outcome.ok for outcome in outcomes)
+        assert [outcome.error for outcome in outcomes if outcome.error] == []
         assert sandbox.sold == 200
 
 
