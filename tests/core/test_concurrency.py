@@ -32,8 +32,3 @@ async def test_waiting_until_a_deadline_that_rings_late(late: float) -> None:
     loop.advance(late)
     assert await waiting is bool(late)
     await task
-
-
-async def test_waiting_without_a_deadline() -> None:
-    """None is no deadline."""
-    assert await wait_until({asyncio.create_task(asyncio.sleep(1000))}, None)

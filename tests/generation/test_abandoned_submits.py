@@ -1,6 +1,7 @@
 """A cancelled or closed submit: what it bought is unclaimed, and nothing is lost."""
 
 import asyncio
+from typing import Any
 
 import anyio
 import pytest
@@ -167,6 +168,56 @@ async def test_when_all_tasks_are_cancelled_nothing_is_sent() -> None:
         await anyio.sleep(10)
         assert sandbox.received["submit"] == 0
         assert not vidgo.unclaimed
+
+
+async def test_a_post_that_others_cancel_tells_its_caller() -> None:
+    """Whoever cancels the session's own task before it sends ends the call, too."""
+    async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
+        runtime = vidgo._runtime
+        assert runtime is not None
+        submit = asyncio.create_task(vidgo.submit(FOX))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        (post,) = runtime.submitter._submits  # made, and not begun yet
+        post.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await submit
+        assert sandbox.received["submit"] == 0
+        assert not vidgo.unclaimed
+
+
+async def test_a_bug_before_the_post_reaches_the_caller(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is no error of ours is raised in the caller as it is, and nothing is sent."""
+
+    async def fail(*_: object) -> None:
+        raise ZeroDivisionError
+
+    async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
+        runtime = vidgo._runtime
+        assert runtime is not None
+        with monkeypatch.context() as patch:
+            patch.setattr(runtime.limiter, "acquire", fail)
+            with pytest.raises(ZeroDivisionError):
+                await vidgo.submit(FOX)
+        assert sandbox.received["submit"] == 0
+        assert isinstance(await vidgo.submit(FOX), Task)
+
+
+@pytest.mark.parametrize("late", [0.0, 5.0])
+async def test_an_answer_in_time_that_is_read_late(late: float) -> None:
+    """A deadline that rings late, since the loop was blocked, lets a purchase be read first."""
+    async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
+        sandbox.inject(slow(2.5))
+        loop: Any = asyncio.get_running_loop()
+        generate = asyncio.create_task(vidgo.generate(FOX, timeout=2))
+        await anyio.sleep(1)
+        loop.advance(late)
+        with pytest.raises(TaskTimeoutError) as caught:
+            await generate
+        await anyio.sleep(5)
+        bought = caught.value.task
+        assert (bought is not None) == bool(late)
+        assert ids((bought,) if bought else vidgo.unclaimed) == list(sandbox.tasks)
 
 
 async def test_a_slot_that_comes_with_the_end_is_not_used() -> None:

@@ -27,15 +27,14 @@ GRACE = 0.75
 """Seconds that a deadline which rings late leaves to read what came meanwhile."""
 
 
-async def wait_until(tasks: AbstractSet["asyncio.Task[Any]"], deadline: float | None) -> bool:
+async def wait_until(tasks: AbstractSet["asyncio.Task[Any]"], deadline: float) -> bool:
     """Wait for tasks until a time of the loop, and a little longer if that rings late.
 
     Returns:
         Whether all are done.
     """
-    left = None if deadline is None else max(0.0, deadline - now())
-    _, pending = await asyncio.wait(tasks, timeout=left)
-    if deadline is not None and pending and now() - max(deadline, 0.0) > LATE:
+    _, pending = await asyncio.wait(tasks, timeout=max(0.0, deadline - now()))
+    if pending and now() - deadline > LATE:
         _, pending = await asyncio.wait(pending, timeout=GRACE)
     return not pending
 

@@ -53,8 +53,12 @@ class Breaker:
 
     def check(self) -> None:
         """Raise a copy of the error that opened it, if any."""
-        if self._reason is not None:
-            raise self._reason.own_copy()
+        if (reason := self.reason()) is not None:
+            raise reason
+
+    def reason(self) -> VidgoError | None:
+        """Return a copy of the error that opened it, if any."""
+        return None if self._reason is None else self._reason.own_copy()
 
     def record(self, error: VidgoError) -> None:
         """Open for good, if the other requests of the batch would fail like this too."""

@@ -1,14 +1,16 @@
 """One submit under way: what its caller waits for, and how far it is."""
 
+import asyncio
 import math
 from collections.abc import Callable
 
 from vidgo_async._api.send_state import SendState
 from vidgo_async._api.submit_body import SubmitBody
-from vidgo_async._core.concurrency import now
-from vidgo_async._core.models import Request
+from vidgo_async._core.concurrency import GRACE, LATE
+from vidgo_async._core.models import Request, Task
 from vidgo_async._generation.breaker import Breaker
 from vidgo_async._generation.records import Recorder, SubmitRecord
+from vidgo_async._generation.resend import deadline_passed
 
 
 class PendingSubmit:
@@ -22,20 +24,47 @@ class PendingSubmit:
         on_sent: Callable[[], None],
         record: SubmitRecord | None,
     ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self.outcome: asyncio.Future[Task] = self._loop.create_future()
+        """What the caller waits for; cancelled when the caller is gone."""
         self.request = request
         self.body = body
         self.breaker = breaker
         self.recorder = Recorder(record)
         self.deadline = math.inf
         """The loop's time until which its caller waits."""
-        self.since = now()
+        self.since = self._loop.time()
         """The loop's time since when it could be sent, by this side."""
         self.give_up = math.inf
         """The loop's time after which it is not sent again, by the retry policy."""
         self.on_sent = on_sent
         self.state = SendState(on_sent)
         """Of the POST that may have bought something: a new one after each safe refusal."""
-        self.abandoned = False
-        """Whether its caller is gone, so that it may not be sent again."""
         self.trial = False
         """Whether the session's breaker is open, and this submit may try the way."""
+        self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def is_abandoned(self) -> bool:
+        """Whether its caller is gone, so that it may not be sent again."""
+        return self.outcome.done()
+
+    def set_deadline(self, deadline: float) -> None:
+        """Let the caller wait until a time of the loop, and a little longer if that rings late."""
+        self.deadline = deadline
+        self._timer = self._loop.call_at(deadline, self._ring)
+
+    def cancel_timer(self) -> None:
+        """Let the deadline ring no more."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _ring(self) -> None:
+        if self._loop.time() - self.deadline > LATE:
+            self._timer = self._loop.call_later(GRACE, self._expire)
+        else:
+            self._expire()
+
+    def _expire(self) -> None:
+        if not self.outcome.done():
+            self.outcome.set_exception(deadline_passed(sent=self.state.started))

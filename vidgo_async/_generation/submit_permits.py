@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Callable
 
 from vidgo_async._api.limiter import Limiter, Permit
-from vidgo_async._core.concurrency import now
 from vidgo_async._core.errors import RateLimitError
 from vidgo_async._generation.breaker import UnknownBreaker
 from vidgo_async._generation.pending_submit import PendingSubmit
@@ -40,28 +39,32 @@ class SubmitPermits:
         Raises:
             VidgoError: It may not be sent any more: nothing was bought.
         """
-        began = now()
+        began = self._limiter.now()
         while True:
-            await self._wait_for_breakers(submit)
+            submit.trial = False
+            if self._is_held_back(submit):
+                await self._wait_for_breakers(submit)
             try:
                 permit = await self._acquire(submit)
             except BaseException:
                 self.unknown.leave(trial=submit.trial)
                 raise
-            if not submit.breaker.is_paused and (submit.trial or not self.unknown.is_open):
-                submit.give_up += now() - began  # to wait for this costs no patience
+            if not self._is_held_back(submit):
+                submit.give_up += self._limiter.now() - began  # to wait costs no patience
                 return permit
             permit.release()
             self.unknown.leave(trial=submit.trial)
 
+    def _is_held_back(self, submit: PendingSubmit) -> bool:
+        return submit.breaker.is_paused or (self.unknown.is_open and not submit.trial)
+
     async def _wait_for_breakers(self, submit: PendingSubmit) -> None:
         """Wait until its batch has a consumer, and the session may send."""
-        began = now()
-        if submit.breaker.is_paused or self.unknown.is_open:
-            submit.on_sent()
+        began = self._limiter.now()
+        submit.on_sent()
         await submit.breaker.wait_running()
         submit.trial = await self.unknown.enter()
-        submit.since += now() - began
+        submit.since += self._limiter.now() - began
 
     async def _acquire(self, submit: PendingSubmit) -> Permit:
         limiter = self._limiter
@@ -72,7 +75,6 @@ class SubmitPermits:
         except RateLimitError as lasting:
             raise nothing_bought(lasting) from None
         try:
-            await asyncio.sleep(0)  # a caller who was cancelled before the call leaves here
             self.check_still_wanted(submit)
         except BaseException:
             permit.release()
@@ -84,10 +86,13 @@ class SubmitPermits:
 
         Raises:
             VidgoError: So it is.
+            CancelledError: The caller left, perhaps before the call.
         """
         submit.breaker.check()
         if self._closing.is_set():
             raise closed_before_sent()
-        if now() >= submit.deadline:
+        if submit.is_abandoned:
+            raise asyncio.CancelledError
+        if self._limiter.now() >= submit.deadline:
             raise deadline_passed(sent=False)
         self._check_running()

@@ -6,9 +6,7 @@ again.
 """
 
 import asyncio
-import functools
 import logging
-import math
 from collections.abc import Callable, Sequence
 
 from vidgo_async._api.client import Api
@@ -32,7 +30,6 @@ from vidgo_async._generation.resend import (
     classify,
     closed_before_answered,
     closed_before_sent,
-    deadline_passed,
     nothing_bought,
 )
 from vidgo_async._generation.submit_body import submit_body
@@ -69,8 +66,8 @@ class Submitter:
         self._unknown = UnknownBreaker(backoff.policy)
         self.background: TaskSet = TaskSet()
         """What ends after its batch was left, and before the session has closed."""
-        self._submits = TaskSet()
-        self._unsent = dict[asyncio.Task[Task], PendingSubmit]()
+        self._submits = TaskSet(self._submit_ended)
+        self._pending = dict[asyncio.Task[None], PendingSubmit]()
         self._closing = asyncio.Event()
         self._permits = SubmitPermits(
             api.limiter, self._unknown, self._closing, poller.check_running
@@ -129,24 +126,21 @@ class Submitter:
         else:
             body = submit_body(prepared, links, callback_url)
         submit = PendingSubmit(prepared.request, body, breaker, on_sent, record)
-        submit.deadline = math.inf if deadline is None else deadline
-        job = self._submits.start(self._run_until_closed(submit))
-        self._unsent[job] = submit
-        job.add_done_callback(self._unsent.pop)
+        if deadline is not None:
+            submit.set_deadline(deadline)
+        job = self._submits.start(self._run_for_caller(submit))
+        self._pending[job] = submit
         try:
-            done = await wait_until({job}, deadline)
-        except BaseException:  # cancelled, or closed with its coroutine
-            self._abandon(job, submit)
+            return await submit.outcome
+        except BaseException as error:
+            if not isinstance(error, Exception):  # cancelled, or closed with its coroutine
+                self._abandon(submit)
+            if not submit.state.started:
+                job.cancel()
             raise
-        if done:
-            if job.cancelled():  # before its first step, in which it would say why itself
-                self._check_wanted(submit)
-            try:
-                return job.result()
-            finally:
-                del job  # else its error would hold this frame, and so itself
-        self._abandon(job, submit)
-        raise deadline_passed(sent=submit.state.started)
+        finally:
+            submit.cancel_timer()
+            del job, submit  # else an error would hold this frame, and so itself
 
     async def close(self) -> None:
         """Give POSTs in flight a moment to end, then record them as unknown."""
@@ -170,25 +164,46 @@ class Submitter:
             logger.warning("a submit with unknown outcome has no caller any more: %s", what)
 
     def _cancel_unsent(self, is_meant: Callable[[PendingSubmit], bool]) -> None:
-        for job, submit in self._unsent.items():
+        for job, submit in self._pending.items():
             if is_meant(submit) and not submit.state.started:
                 job.cancel()
 
     # --- In a task of the session's own -----------------------------------------------------
 
-    async def _run_until_closed(self, submit: PendingSubmit) -> Task:
+    async def _run_for_caller(self, submit: PendingSubmit) -> None:
+        """Give the caller what came of it; what has no caller any more is recorded."""
+        outcome = submit.outcome
         try:
-            return await self._run(submit)
-        except asyncio.CancelledError:
-            if not submit.abandoned:
-                self._check_wanted(submit)
-            raise
+            task = await self._run(submit)
+        except VidgoError as error:
+            if outcome.done():
+                self._record(submit, error)
+            else:
+                outcome.set_exception(error.with_traceback(None))  # it would hold this frame
+        else:
+            if outcome.done():
+                self._record(submit, task)
+            else:
+                outcome.set_result(task)
 
-    def _check_wanted(self, submit: PendingSubmit) -> None:
-        """Say why a submit is not sent any more, if its batch or the session ended it."""
-        submit.breaker.check()
-        if self._closing.is_set():
-            raise closed_before_sent() from None
+    def _submit_ended(self, job: "asyncio.Task[None]") -> None:
+        """Tell the caller of a submit that was cancelled why it was, or of a bug."""
+        submit = self._pending.pop(job)
+        if submit.outcome.done():
+            return
+        if not job.cancelled() and (bug := job.exception()) is not None:
+            submit.outcome.set_exception(bug)
+        elif (reason := self._why_unwanted(submit)) is not None:
+            submit.outcome.set_exception(reason)
+        else:
+            submit.outcome.cancel()
+
+    def _why_unwanted(self, submit: PendingSubmit) -> VidgoError | None:
+        """Return why a submit is not sent any more, if its batch or the session ended it."""
+        reason = submit.breaker.reason()
+        if reason is None and self._closing.is_set():
+            return closed_before_sent()
+        return reason
 
     async def _run(self, submit: PendingSubmit) -> Task:
         """Send until the response is final or the retry policy gives up."""
@@ -200,7 +215,7 @@ class Submitter:
             try:
                 return await self._send(submit, permit)
             except (TransportError, APIError) as error:
-                if submit.abandoned or not is_retryable(error):
+                if submit.is_abandoned or not is_retryable(error):
                     raise
                 failure = error
             finally:
@@ -285,18 +300,12 @@ class Submitter:
 
     # --- Without a caller -------------------------------------------------------------------
 
-    def _abandon(self, job: "asyncio.Task[Task]", submit: PendingSubmit) -> None:
-        """Go on without the caller: an unsent submit is stopped, a sent one is recorded."""
-        submit.abandoned = True
-        if not submit.state.started:
-            job.cancel()
-        job.add_done_callback(functools.partial(self._record, submit))
+    def _abandon(self, submit: PendingSubmit) -> None:
+        """Go on without the caller; what came in the moment of leaving is recorded."""
+        outcome = submit.outcome
+        if not outcome.cancel() and not outcome.cancelled():
+            self._record(submit, outcome.exception() or outcome.result())
 
-    def _record(self, submit: PendingSubmit, job: "asyncio.Task[Task]") -> None:
-        if job.cancelled() or submit.recorder.hands_over:
-            return
-        error = job.exception()
-        if error is None:
-            self.add_unclaimed(job.result())
-        elif isinstance(error, SubmissionUnknownError):
-            self.add_unclaimed(error)
+    def _record(self, submit: PendingSubmit, what: Task | BaseException) -> None:
+        if isinstance(what, Task | SubmissionUnknownError) and not submit.recorder.hands_over:
+            self.add_unclaimed(what)
