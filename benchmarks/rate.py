@@ -123,7 +123,7 @@ async def flood(limiter: Limiter, bucket: Bucket, until: float) -> None:
             accepted = bucket.accept(loop.time())
             await asyncio.sleep(random.uniform(*ROUND_TRIP) / 2)
             if accepted:
-                permit.accepted()
+                permit.accepted(limiter.now())
             else:
                 permit.refused(RateLimitError("too fast", 429))
             permit.release()

@@ -110,7 +110,7 @@ async def test_an_old_success_ends_nothing(requests: Requests) -> None:
     await refuse(limiter.submits, limiter, 1.0)
     await refuse(limiter.submits, limiter)  # after 1 s, and asked again at 2 s
     began = anyio.current_time()
-    old.accepted()
+    old.accepted(limiter.now())
     old.release()
     requests.start("submit1", "submit2")
     await anyio.sleep(0.5)

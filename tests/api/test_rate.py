@@ -144,7 +144,7 @@ class Flood:
             await asyncio.sleep(0.05)
             if self.bucket.allows(anyio.current_time()):
                 self.accepted += 1
-                permit.accepted()
+                permit.accepted(self.limiter.now())
             else:
                 self.refused += 1
                 permit.refused(RateLimitError("too fast", 429))

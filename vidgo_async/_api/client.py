@@ -17,7 +17,7 @@ from vidgo_async._api.recent_tasks import RecentTasks
 from vidgo_async._api.responses import Response, data_of
 from vidgo_async._api.send_state import SendState
 from vidgo_async._api.submit_body import SubmitBody
-from vidgo_async._api.transport import Transport
+from vidgo_async._api.transport import Post, Transport
 from vidgo_async._core.concurrency import LARGE, Threads
 from vidgo_async._core.errors import RateLimitError, TransportError, VidgoError
 from vidgo_async._core.models import Balance, Task, TaskStatus, UploadedFile
@@ -56,12 +56,9 @@ class Api:
         """Send a submit once (`POST /api/generate/submit`)."""
         try:
             response = await self.transport.exchange(
-                "POST",
                 "/api/generate/submit",
                 timeout=self.transport.request_timeout,
-                body=submit.body,
-                secret=submit.secret,
-                state=state,
+                post=Post(submit.body, state, submit.secret),
             )
         except TransportError as failure:
             # The id may have come before the connection was lost.
@@ -80,7 +77,7 @@ class Api:
                 self._warn_once(f"{what}: taken as bought")
         at = self.limiter.now()
         self.limiter.tasks.bought(task.task_id, at)
-        permit.accepted()
+        permit.accepted(at)
         self.recent_tasks.note(task, at)
         self._warn_of_surprises(task, task.raw or {})
         return task
@@ -112,7 +109,6 @@ class Api:
         """
         try:
             response = await self.transport.exchange(
-                "GET",
                 f"/api/generate/status/{_quoted(known.task_id)}",
                 timeout=timeout or self.poll_timeout,
             )
@@ -126,8 +122,8 @@ class Api:
         except VidgoError as error:
             error.about(known)
             raise
-        permit.accepted()
         at = self.limiter.now()
+        permit.accepted(at)
         self.recent_tasks.note(task, at)
         if task.done:
             self.limiter.tasks.ended(task.task_id, at)
@@ -136,10 +132,10 @@ class Api:
     async def balance(self, permit: Permit) -> Balance:
         """Ask what is left on the account (`GET /api/user/balance`)."""
         response = await self.transport.exchange(
-            "GET", "/api/user/balance", timeout=self.transport.request_timeout
+            "/api/user/balance", timeout=self.transport.request_timeout
         )
         balance = self._read(permit, wire.read_balance, response)
-        permit.accepted()
+        permit.accepted(self.limiter.now())
         return balance
 
     async def upload(
@@ -157,7 +153,7 @@ class Api:
         """
         uploaded_at = datetime.now(UTC)
         response = await self.transport.exchange(
-            "POST", f"/api/common/upload/{endpoint}", timeout=timeout, body=body, state=state
+            f"/api/common/upload/{endpoint}", timeout=timeout, post=Post(body, state)
         )
         return await self._read_post(wire.read_uploaded, response, uploaded_at)
 

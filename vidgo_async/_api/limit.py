@@ -65,35 +65,32 @@ class Load:
     """Whether requests are sent without a pause: only then does a refusal tell how fast is too fast."""
 
     def __init__(self) -> None:
-        self._in_flight = 0
         self._began = math.inf
         """When the first request was sent since the last refusal; infinity before that."""
         self._busy = 0.0
-        """Seconds since then in which requests were in flight."""
+        """Seconds since then in which requests were in flight, until all of them had ended."""
         self._busy_since = 0.0
 
     def begin(self) -> None:
         """Begin anew, after a refusal."""
-        self._began, self._busy = math.inf, 0.0
+        self._began = math.inf
 
-    def sent(self, now: float) -> None:
-        """Note a request that is sent."""
-        if math.isinf(self._began):
+    def sent(self, now: float, in_flight: int) -> None:
+        """Note a request that is sent beside so many others."""
+        if self._began == math.inf:
             self._began = self._busy_since = now
-        elif self._in_flight == 0:
+            self._busy = 0.0
+        elif in_flight == 0:
             self._busy_since = now
-        self._in_flight += 1
 
-    def done(self, now: float) -> None:
-        """Note that it is in flight no more."""
-        self._in_flight -= 1
-        if self._in_flight == 0:
+    def done(self, now: float, in_flight: int) -> None:
+        """Note one that ended, which leaves so many."""
+        if in_flight == 0:
             self._busy += now - self._busy_since
 
     def is_full(self, now: float) -> bool:
-        """Tell whether requests were in flight for half of the time."""
-        busy = self._busy + (now - self._busy_since if self._in_flight else 0.0)
-        return busy >= (now - self._began) / 2
+        """Tell of a request that is in flight whether some were for half of the time."""
+        return self._busy + now - self._busy_since >= (now - self._began) / 2
 
 
 class Limit:
@@ -139,11 +136,13 @@ class Limit:
 
     def sent(self, now: float, in_flight: int) -> Admission:
         """Note that a request is sent, after `opens_at`."""
-        admission = self._usual if self._round == 0 else self._admission(now, in_flight)
-        self._sent_at = now
-        self._rate.sent(now)
-        self._load.sent(now)
+        admission = self._usual
+        if self._round > 0:
+            admission = self._admission(now, in_flight)
+            self._rate.sent(now)
+            self._load.sent(now, in_flight)
         self._in_flight += 1
+        self._sent_at = now
         return admission
 
     def _admission(self, now: float, in_flight: int) -> Admission:
@@ -184,14 +183,17 @@ class Limit:
 
     # --- What it came to --------------------------------------------------------------------
 
-    def done(self, admission: Admission, now: float) -> None:
-        """Note that a request is in flight no more."""
-        self._load.done(now)
+    def done(self, admission: Admission, now: float, in_flight: int) -> None:
+        """Note that a request is in flight no more, which leaves so many."""
+        self._load.done(now, in_flight)
         if admission.round == self._round:
             self._in_flight -= 1
 
     def accepted(self, admission: Admission, now: float) -> None:
-        """Learn from a request that was accepted."""
+        """Learn from a request that was accepted; before the first refusal that is only when."""
+        if self._round == 0:
+            self._log.add(now)
+            return
         self._results[-1].all += 1
         self._rate.accepted()
         if admission.round == self._round:
@@ -200,8 +202,6 @@ class Limit:
                 self._reopen(admission, now)
         self._log.add(now)
         self._accepted += 1
-        if self._round == 0:
-            return
         if self._window is not None:
             self._window.accepted(now, trial=admission.trial)
             if not self._window.is_proven and self._window.opens_at(0) > now:
@@ -210,6 +210,8 @@ class Limit:
 
     def refused(self, admission: Admission, now: float, error: RateLimitError) -> None:
         """Learn from a refusal; of all in flight at one refusal none says anything new."""
+        if self._round == 0:
+            self._results[-1].all = self._accepted = len(self._log)
         self._results[-1].all += 1
         self._results[-1].refused += 1
         self.last_refusal = error.own_copy()

@@ -53,16 +53,18 @@ class Cap:
 class Permit:
     """The right to send one request."""
 
-    __slots__ = ("_admission", "_limiter", "_queue")
+    __slots__ = ("_admission", "_limiter", "_queue", "granted_at")
 
-    def __init__(self, limiter: "Limiter", queue: "WaitQueue", admission: Admission) -> None:
+    def __init__(self, limiter: "Limiter", queue: "WaitQueue", now: float) -> None:
+        self.granted_at: float = now
+        """The loop's time at which it was granted."""
         self._limiter = limiter
         self._queue = queue
-        self._admission = admission
+        self._admission = queue.admit(now)
 
-    def accepted(self) -> None:
-        """Tell that the server accepted it."""
-        self._queue.limit.accepted(self._admission, self._limiter.now())
+    def accepted(self, now: float) -> None:
+        """Tell that the server accepted it, at that time of the loop."""
+        self._queue.limit.accepted(self._admission, now)
 
     def refused(self, error: RateLimitError) -> None:
         """Tell that the server refused it with 429."""
@@ -71,8 +73,8 @@ class Permit:
     def release(self) -> None:
         """Give it back, once, when the request has come to its end."""
         limiter, queue = self._limiter, self._queue
-        queue.limit.done(self._admission, limiter.now())
         queue.in_flight -= 1
+        queue.limit.done(self._admission, limiter.now(), queue.in_flight)
         limiter.in_flight -= 1
         limiter.dispatch()
 
@@ -233,7 +235,7 @@ class Limiter:
         self._cap.sent(now)
         self.in_flight += 1
         self._in_turn = self.polls if queue is self.submits else self.submits
-        return Permit(self, queue, queue.admit(now))
+        return Permit(self, queue, now)
 
     def _next_queue(self, now: float) -> WaitQueue | None:
         """Return whose turn it is, of the queues of which one may be sent now."""

@@ -62,6 +62,19 @@ class TransportSettings:
     """Whether the proxy variables of the environment apply."""
 
 
+@attrs.define(eq=False, repr=False)
+class Post:
+    """What is sent with a POST."""
+
+    body: bytes | Body
+    """JSON; or a body in chunks, of which none may take longer than `request_timeout`, nor the
+    response after the last."""
+    state: SendState
+    """Told how far the request came."""
+    secret: str | None = None
+    """What is in the body and must not show, should the server repeat it."""
+
+
 class Transport:
     """HTTP to one API host."""
 
@@ -84,20 +97,25 @@ class Transport:
         )
         headers = {
             "Authorization": SecretText(f"Bearer {settings.api_key}"),
-            "Content-Type": "application/json",
             "Accept": "application/json",
         }
-        self._client = _new_client(self._connector, headers)
-        self._traced_client = _new_client(self._connector, headers, trace_connections())
+        self._getting = _new_client(self._connector, headers)
+        headers["Content-Type"] = "application/json"
+        self._posting = _new_client(self._connector, headers, trace_connections())
         # A total of aiohttp's would hide whether a connection was made, and it rounds up.
-        self._timeout = aiohttp.ClientTimeout(
+        timeout = aiohttp.ClientTimeout(
             connect=min(CONNECT_TIMEOUT, settings.request_timeout / 2), ceil_threshold=math.inf
         )
+        self._options: dict[str, Any] = {
+            "allow_redirects": False,
+            "proxy": self._api_proxy,
+            "timeout": timeout,
+        }
 
     async def close(self) -> None:
         """Close all connections, unless the connector was lent."""
         self.timer.close()
-        for client in (self._client, self._traced_client):
+        for client in (self._getting, self._posting):
             await client.close()
         if self._owns_connector:
             await self._connector.close()
@@ -109,26 +127,13 @@ class Transport:
         # A lent connector may have none left; one transfer at a time is always made.
         return max(1, min([MAX_TRANSFERS, requests, *free]))
 
-    async def exchange(
-        self,
-        method: str,
-        path: str,
-        *,
-        timeout: float,
-        body: bytes | Body | None = None,
-        secret: str | None = None,
-        state: SendState | None = None,
-    ) -> Response:
+    async def exchange(self, path: str, *, timeout: float, post: Post | None = None) -> Response:
         """Send one request to the API, once, and read the response.
 
         Args:
-            method: The HTTP method.
             path: The path below the base URL, already percent-encoded.
             timeout: Seconds for the whole exchange.
-            body: JSON to send; or a body in chunks, of which none may take longer than
-                `request_timeout`, nor the response after the last.
-            secret: What is in the body and must not show, should the server repeat it.
-            state: Told how far the request came; to be given with a body.
+            post: What to send with a POST; without it, this is a GET.
 
         Raises:
             TransportTimeoutError: No response in time.
@@ -136,30 +141,32 @@ class Transport:
         """
         # Building it from a parsed URL takes a third of the time of parsing.
         url = self._base_url.with_path(self._base_path + path, encoded=True)
-        client = self._client if state is None else self._traced_client
         scope = Deadline(timeout, self.timer)
         head: aiohttp.ClientResponse | None = None
         received = list[bytes]()
         failure: TransportError | None = None
         is_sent = False
         try:
+            # Not `async with` a response, whose end costs a twentieth of an exchange.
             with scope:
-                stream, data = self._outgoing(body, scope, state)
-                # Not `async with`, whose end costs a twentieth of an exchange.
-                head = await client.request(
-                    method,
-                    url,
-                    data=data,
-                    headers=None if stream is None else stream.headers,
-                    allow_redirects=False,
-                    proxy=self._api_proxy,
-                    timeout=self._timeout,
-                    trace_request_ctx=state,
-                )
-                if state is None or state.written:
-                    await _read(head, received, MAX_POLL_BODY if state is None else MAX_BODY)
-                is_sent = state is None or data.complete
+                if post is None:
+                    head = await self._getting.get(url, **self._options)
+                    await _read(head, received, MAX_POLL_BODY)
+                    is_sent = True
+                else:
+                    body, headers = self._outgoing(post, scope)
+                    head = await self._posting.post(
+                        url,
+                        data=body,
+                        headers=headers,
+                        trace_request_ctx=post.state,
+                        **self._options,
+                    )
+                    if post.state.written:
+                        await _read(head, received, MAX_BODY)
+                    is_sent = body.complete
         except Exception as error:  # noqa: BLE001 - whatever it was, a task may exist
+            state = None if post is None else post.state
             failure = self.to_transport_error(error, now() - scope.began_at, state)
         finally:
             # Read and sent to their ends, connections are back in the pool by now.
@@ -169,7 +176,10 @@ class Transport:
         # request's headers, does not become the context of ours.
         if head is None:
             raise failure or TransportError("no response")
-        _check_written(state, head.status)
+        secret = None
+        if post is not None:
+            _check_written(post.state, head.status)
+            secret = post.secret
         text = self._without_secrets(b"".join(received), secret)
         response = Response(head.status, head.headers, text, self._is_proxied)
         # A refusal is clear without its body; anything else has to be whole.
@@ -198,15 +208,13 @@ class Transport:
         return body
 
     def _outgoing(
-        self, body: bytes | Body | None, scope: Deadline, state: SendState | None
-    ) -> tuple[BodyStream | None, Any]:
-        """Return the stream of a body in chunks, if it is one, and what aiohttp is given."""
-        if body is None or state is None:
-            return None, body
-        if isinstance(body, bytes):
-            return None, WatchedBody(body, state)
-        stream = BodyStream(body, scope, self.request_timeout, state.note_written)
-        return stream, stream
+        self, post: Post, scope: Deadline
+    ) -> tuple[WatchedBody | BodyStream, Mapping[str, str] | None]:
+        """Return what aiohttp is given of a body, and of headers beside the usual ones."""
+        if isinstance(post.body, bytes):
+            return WatchedBody(post.body, post.state), None
+        stream = BodyStream(post.body, scope, self.request_timeout, post.state.note_written)
+        return stream, stream.headers
 
     def to_transport_error(
         self, error: Exception, waited: float, state: SendState | None = None
@@ -262,9 +270,9 @@ def _hidden(secret: str) -> tuple[bytes, ...]:
     return (secret.encode(),) if len(secret) >= MIN_SECRET_LENGTH else ()
 
 
-def _check_written(state: SendState | None, status: int) -> None:
+def _check_written(state: SendState, status: int) -> None:
     """Refuse a response to nothing, such as the 408 that some servers send to idle connections."""
-    if state is not None and not state.written:
+    if not state.written:
         msg = f"HTTP {status} came before the request was sent"
         raise TransportError(msg, sent=False)
 

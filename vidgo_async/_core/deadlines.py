@@ -29,7 +29,8 @@ class SharedTimer:
     def add(self, deadline: "Deadline") -> None:
         """Let a deadline ring when it is due."""
         self._deadlines[deadline] = None
-        self.set(deadline.when())
+        if deadline.due < self._rings_at:
+            self.set(deadline.due)
 
     def remove(self, deadline: "Deadline") -> None:
         """Let it ring no more."""
@@ -54,7 +55,7 @@ class SharedTimer:
         for deadline in list(self._deadlines):
             deadline.ring_if_due(self._loop.time())
         if self._deadlines:
-            self.set(min(deadline.when() for deadline in self._deadlines))
+            self.set(min(deadline.due for deadline in self._deadlines))
 
 
 class Deadline:
@@ -70,20 +71,21 @@ class Deadline:
 
     __slots__ = (
         "_cancelling",
-        "_due",
         "_extended",
         "_is_over",
         "_rang",
         "_task",
         "_timer",
         "began_at",
+        "due",
     )
 
     def __init__(self, seconds: float, timer: SharedTimer) -> None:
         self.began_at: float = timer.now()
         """The loop's time at which it was made."""
+        self.due: float = self.began_at + seconds
+        """The loop's time at which it rings."""
         self._timer = timer
-        self._due = self.began_at + seconds
         self._extended = self._rang = self._is_over = False
 
     def __enter__(self) -> None:
@@ -106,23 +108,19 @@ class Deadline:
         if is_ours and kind is not None and issubclass(kind, asyncio.CancelledError):
             raise TimeoutError from error
 
-    def when(self) -> float:
-        """Return the loop's time at which it rings."""
-        return self._due
-
     def reschedule(self, when: float) -> None:
         """Let it ring at another time of the loop; without effect once it is over."""
         if not self._is_over:
-            self._due = when
+            self.due = when
             self._timer.set(when)
 
     def ring_if_due(self, now: float) -> None:
         """End its block, if it is time."""
-        if now < self._due:
+        if now < self.due:
             return
-        if now - self._due > LATE and not self._extended:
+        if now - self.due > LATE and not self._extended:
             self._extended = True
-            self._due = now + GRACE
+            self.due = now + GRACE
         else:
             self._end()
             self._rang = True

@@ -149,7 +149,7 @@ class Downloads:
             with scope:
                 await download.run()
         except TimeoutError as error:
-            if now() < scope.when():  # what `on_progress` raised
+            if now() < scope.due:  # what `on_progress` raised
                 raise
             msg = (
                 f"could not fetch {shown(download.file.file_url)}: "

@@ -9,7 +9,7 @@ from vidgo_async._polling.watches import Watch
 logger: logging.Logger = logging.getLogger("vidgo_async")
 
 MIN_WAIT = 0.25
-"""Seconds of waiting that are never worth a word."""
+"""Seconds; a shorter wait is not worth a word."""
 
 
 class Lateness:
@@ -17,21 +17,17 @@ class Lateness:
 
     def __init__(self, limiter: Limiter) -> None:
         self._limiter = limiter
-        self._full_since = math.inf
+        self.full_since: float = math.inf
         """The loop's time since when no more polls could be started; infinity while they can."""
         self._told = False
 
     def no_room(self) -> None:
         """Take note that as many polls as may be are in flight."""
-        self._full_since = min(self._full_since, self._limiter.now())
+        self.full_since = min(self.full_since, self._limiter.now())
 
     def all_started(self) -> None:
         """Take note that no poll waits that is due."""
-        self._full_since = math.inf
-
-    def wanted_at(self, watch: Watch, now: float) -> float:
-        """Return the loop's time since when a poll that starts now could have been sent."""
-        return min(now, max(watch.due, self._full_since))
+        self.full_since = math.inf
 
     def note(self, watch: Watch, waited: float, watched: int) -> None:
         """Log that a poll waited for longer than half of its interval, if permits are why.
@@ -41,7 +37,7 @@ class Lateness:
             waited: How many seconds it waited.
             watched: How many tasks are watched.
         """
-        if waited < MIN_WAIT or self._told or not 0 < watch.due - watch.polled_at < 2 * waited:
+        if self._told or not 0 < watch.due - watch.polled_at < 2 * waited:
             return
         if self._limiter.only_permits_matter(self._limiter.polls):
             self._told = True

@@ -23,16 +23,17 @@ class PollTimeout:
         self._max = max_timeout
         self._round_trip: float | None = None
         """Smoothed, in seconds; None before the first response."""
+        self._usual = min(max_timeout, FIRST_TIMEOUT)
+        """Seconds for a poll after one that was answered."""
 
     def record(self, seconds: float) -> None:
         """Learn from a poll that was answered after so many seconds, whatever it said."""
         usual = seconds if self._round_trip is None else self._round_trip
         self._round_trip = usual + WEIGHT * (seconds - usual)
+        self._usual = min(self._max, max(MIN_TIMEOUT, FACTOR * self._round_trip))
 
     def of(self, timeouts: int) -> float:
         """Return the seconds for a poll of a task of which the last `timeouts` polls timed out."""
-        if self._round_trip is None:
-            usual = FIRST_TIMEOUT
-        else:
-            usual = max(MIN_TIMEOUT, FACTOR * self._round_trip)
-        return min(self._max, usual * (1 << min(timeouts, 10)))
+        if timeouts == 0:
+            return self._usual
+        return min(self._max, self._usual * (1 << min(timeouts, 10)))

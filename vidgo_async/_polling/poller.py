@@ -27,7 +27,7 @@ from vidgo_async._core.pieces import Pieces
 from vidgo_async._core.retry import Backoff
 from vidgo_async._polling.callbacks import Callbacks
 from vidgo_async._polling.consumers import Consumers
-from vidgo_async._polling.lateness import Lateness
+from vidgo_async._polling.lateness import MIN_WAIT, Lateness
 from vidgo_async._polling.pacing import Pacing
 from vidgo_async._polling.policies import PollingPolicy
 from vidgo_async._polling.poll_timeout import PollTimeout
@@ -181,7 +181,8 @@ class Poller:
             watch = self._watches.open(task, subscribers)
             is_new = not watch.was_polled and watch.submitted_at is None
             self.callbacks.opened(watch)
-            self._schedule_poll(watch, NO_WAIT if is_new else self._pacing.wait(watch))
+            wait = NO_WAIT if is_new else self._pacing.wait(watch)
+            self._schedule_poll(watch, wait, self.loop.time())
             self._schedule.set_timer()
             return
         (subscription,) = subscribers
@@ -197,10 +198,11 @@ class Poller:
     def _poll_in(self, watch: Watch, wait: Wait | None) -> None:
         """Make a task due at another time than it was; a poll in flight will see to that itself."""
         if watch.subscribers and not watch.in_flight:
-            self._schedule_poll(watch, self._pacing.wait(watch) if wait is None else wait)
+            wait = self._pacing.wait(watch) if wait is None else wait
+            self._schedule_poll(watch, wait, self.loop.time())
             self._schedule.set_timer()
 
-    def _schedule_poll(self, watch: Watch, wait: Wait) -> None:
+    def _schedule_poll(self, watch: Watch, wait: Wait, now: float) -> None:
         """Make a task due that long after its last poll, and in time for its subscribers.
 
         Outside of a worker, which sees to it, the timer is to be set then.
@@ -208,7 +210,6 @@ class Poller:
         if not watch.subscribers or self._failure is not None:
             self._forget(watch)  # all left during the poll
             return
-        now = self.loop.time()
         due = watch.polled_at
         if wait.seconds > 0:
             share = wait.seconds * self.api.limiter.polls.max_in_flight / max(1, len(self._watches))
@@ -236,7 +237,7 @@ class Poller:
 
     def _next_due(self) -> Watch | None:
         """Take the task that is due first; if none is, come back when one is."""
-        watch = self._schedule.pop_due()
+        watch = self._schedule.pop_due(self.loop.time())
         if watch is None:
             self._lateness.all_started()
             self._schedule.set_timer()
@@ -264,10 +265,11 @@ class Poller:
 
     async def _poll(self, watch: Watch) -> None:
         """Poll one task once."""
-        wanted_at = self._lateness.wanted_at(watch, self.loop.time())
-        permit = await self.api.limiter.acquire(self.api.limiter.polls)
-        started_at = self.loop.time()
-        self._lateness.note(watch, started_at - wanted_at, len(self._watches))
+        limiter, lateness = self.api.limiter, self._lateness
+        wanted_at = min(self.loop.time(), max(watch.due, lateness.full_since))
+        permit = await limiter.acquire(limiter.polls)
+        if permit.granted_at - wanted_at >= MIN_WAIT:
+            lateness.note(watch, permit.granted_at - wanted_at, len(self._watches))
         try:
             for subscription in watch.subscribers:
                 if subscription.is_abandoned():  # its other tasks are left by now, or soon
@@ -282,10 +284,10 @@ class Poller:
                     watch.task, permit, timeout=timeout, digest=watch.digest, keeps_raw=False
                 )
             except VidgoError as error:
-                self._polled(watch, started_at, error)
+                self._polled(watch, permit.granted_at, error)
                 self._failed(watch, error.with_traceback(None))
             else:
-                self._polled(watch, started_at, None)
+                self._polled(watch, permit.granted_at, None)
                 self._succeeded(watch, task, digest)
         finally:
             permit.release()
@@ -306,7 +308,7 @@ class Poller:
         watch.last_error = None
         self._pacing.learn(watch, task, previous)
         if task.finished and not task.files and watch.waits_for_files(task, FILES_INTERVAL):
-            self._schedule_poll(watch, Wait(FILES_INTERVAL, has_jitter=False))
+            self._schedule_poll(watch, Wait(FILES_INTERVAL, has_jitter=False), watch.polled_at)
             return
         if task.done:
             self.callbacks.ended(watch)
@@ -320,7 +322,7 @@ class Poller:
             watch.task = task
             for subscription in watch.subscribers:
                 subscription.update(task)
-        self._schedule_poll(watch, self._pacing.wait(watch))
+        self._schedule_poll(watch, self._pacing.wait(watch), watch.polled_at)
 
     def _failed(self, watch: Watch, error: VidgoError) -> None:
         """Go on after a failed poll, ever more slowly; the deadline is the consumer's."""
@@ -331,7 +333,7 @@ class Poller:
         backoff = self.backoff.delay(watch.failures, retry_after)
         wait = self._pacing.wait_after_failure(watch, backoff)
         logger.debug("poll %s again in %.1f s: %s", watch.task.task_id, wait.seconds, error)
-        self._schedule_poll(watch, wait)
+        self._schedule_poll(watch, wait, watch.polled_at)
 
     def _end(self, watch: Watch, event: Task | VidgoError) -> None:
         """Publish the last event about a task, and forget it."""

@@ -32,12 +32,16 @@ class Schedule:
         watch.due = due
         heapq.heappush(self._heap, (due, next(self._order), watch))
 
-    def pop_due(self) -> Watch | None:
-        """Take the watch that is due first, if one is due now."""
-        self._drop_stale()
-        if not self._heap or self._heap[0][0] > self._loop.time() + RESOLUTION or self._is_stale():
-            return None
-        return heapq.heappop(self._heap)[2]
+    def pop_due(self, now: float) -> Watch | None:
+        """Take the watch that is due first, if one is due now; of many stale ones, some are dropped."""
+        for _ in range(AT_ONCE):
+            if not self._heap or self._heap[0][0] > now + RESOLUTION:
+                return None
+            is_stale = self._is_stale()
+            watch = heapq.heappop(self._heap)[2]
+            if not is_stale:
+                return watch
+        return None
 
     def set_timer(self) -> None:
         """Call back when the next watch falls due."""

@@ -32,6 +32,9 @@ QUICK = (0.3, 1.5)
 REALISTIC = (90.0, 300.0)
 """The generation times of real videos, in seconds, for `Sandbox(seconds=REALISTIC)`."""
 
+KEEPALIVE = 5.03
+"""Seconds after which an idle connection is closed by default; servers of this kind close theirs at 5.
+In virtual time, where waits are exact, no wait of whole seconds ends in the moment of the close."""
 HOST = "127.0.0.1"
 
 
@@ -67,7 +70,7 @@ class Sandbox:
         credits: float = 1000.0,  # noqa: A002 - the API's own word
         price: float = 1.5,
         port: int = 0,
-        keepalive: float = 5.0,
+        keepalive: float = KEEPALIVE,
         uploads_per_minute: int | None = 5,
         link_lifetime: float | None = None,
         link_delay: float = 0.0,
@@ -85,8 +88,7 @@ class Sandbox:
             credits: Credits at the start.
             price: Credits for one task.
             port: The port to listen on; 0 takes a free one.
-            keepalive: Seconds after which an idle connection is closed; 5 is usual for servers of
-                this kind.
+            keepalive: Seconds after which an idle connection is closed.
             uploads_per_minute: How many uploads are allowed in any minute; None allows any
                 number.
             link_lifetime: Seconds for which the link to a video works; each poll gives a new
