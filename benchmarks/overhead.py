@@ -55,6 +55,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rounds", type=int, metavar="N", help="by default 3 to 14")
     parser.add_argument("--loop", default="asyncio", help="asyncio or uvloop; default asyncio")
     parser.add_argument("--only", choices=["instructions", "time"], help="default both")
+    parser.add_argument(
+        "--tolerance",
+        type=float,
+        default=1.0,
+        metavar="F",
+        help="how many times a target of instructions may be exceeded; default 1",
+    )
     checkouts.add_option(parser)
 
 
@@ -63,7 +70,7 @@ def run(options: argparse.Namespace) -> bool:
     met = True
     with checkouts.environments(options.against) as sides:
         if options.only != "time":
-            met = _count(sides)
+            met = _count(sides, options.tolerance)
         if options.only != "instructions":
             met = _time(sides, options.rounds, options.loop) and met
     return met
@@ -72,7 +79,7 @@ def run(options: argparse.Namespace) -> bool:
 # --- Instructions ---------------------------------------------------------------------------
 
 
-def _count(sides: Mapping[str, Environment]) -> bool:
+def _count(sides: Mapping[str, Environment], tolerance: float) -> bool:
     if not instructions.can_be_counted():
         print(instructions.MISSING)
         return True
@@ -90,7 +97,7 @@ def _count(sides: Mapping[str, Environment]) -> bool:
     met = True
     for kind, most in MAX_INSTRUCTIONS.items():
         found = {name: counts[name, kind].result() for name in clients}
-        met = met and found[OURS] <= most * found["bare"]
+        met = met and found[OURS] <= tolerance * most * found["bare"]
         thousands = (f"{count / 1000:.0f}" for count in found.values())
         ratios = (f"{found[name] / found['bare']:.2f}" for name in sides)
         rows.append((kind, *thousands, *ratios, f"{most:g}"))
