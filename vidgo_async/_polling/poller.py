@@ -266,6 +266,7 @@ class Poller:
     async def _poll(self, watch: Watch) -> None:
         """Poll one task once."""
         limiter, lateness = self.api.limiter, self._lateness
+        # Due, but without a free worker: that it waits for this long counts, a blocked loop does not.
         wanted_at = min(self.loop.time(), max(watch.due, lateness.full_since))
         permit = await limiter.acquire(limiter.polls)
         if permit.granted_at - wanted_at >= MIN_WAIT:
