@@ -5,6 +5,8 @@ import math
 import pytest
 
 from vidgo_async._api.concurrency_limit import ENDS_PER_TRIAL, MAX_AGE, TRIAL_WAIT, ConcurrencyLimit
+from vidgo_async._api.limit import Limit
+from vidgo_async._core.errors import RateLimitError
 
 
 def limit_of(running: int, *, limit: int | None = None) -> ConcurrencyLimit:
@@ -148,3 +150,24 @@ def test_a_refusal_while_nothing_runs_disproves_it() -> None:
     tasks = limit_of(0, limit=5)
     tasks.refused(1.0, trial=False)
     assert tasks.limit is None
+
+
+def test_ends_before_the_refusals_allow_no_probe() -> None:
+    """Only a task that ended since submits are refused can be why one is accepted again."""
+    limit = Limit(lambda failures, wish: wish or float(failures > 0))
+    for number in range(20):
+        admission = limit.sent(0.0, 0)
+        limit.concurrency.bought(str(number), 0.0)
+        limit.accepted(admission, 0.0)
+        limit.done(admission, 0.0, 0)
+        limit.concurrency.ended(str(number), 10.0)
+    now = 100.0
+    for _ in range(2):
+        now = max(now, limit.opens_at(now, 0))
+        admission = limit.sent(now, 0)
+        limit.refused(admission, now, RateLimitError("too fast", 429))
+        limit.done(admission, now, 0)
+    assert limit.opens_at(now, 0) > now
+    limit.concurrency.bought("another", now)
+    limit.concurrency.ended("another", now)
+    assert limit.opens_at(now, 0) == now

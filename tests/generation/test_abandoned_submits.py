@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any
 
+import aiohttp
 import anyio
 import pytest
 
@@ -54,6 +55,7 @@ async def test_an_unknown_outcome_of_an_abandoned_post_is_unclaimed() -> None:
         (error,) = vidgo.unclaimed
         assert isinstance(error, SubmissionUnknownError)
         assert error.request is FOX
+        assert error.__traceback__ is None  # it would keep the body as long as the session lives
         assert sandbox.sold == 1
 
 
@@ -152,15 +154,16 @@ async def test_a_submit_cancelled_in_its_first_loop_iterations(iterations: int) 
         await vidgo.submit(FOX)
 
 
-async def test_when_all_tasks_are_cancelled_nothing_is_sent() -> None:
-    """As at the end of `asyncio.run`: a POST that is cancelled before it began is nothing."""
+@pytest.mark.parametrize("iterations", [1, 2])
+async def test_when_all_tasks_are_cancelled_nothing_is_sent(iterations: int) -> None:
+    """As at the end of `asyncio.run`: a POST that is cancelled before it is sent is nothing."""
     async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
         runtime = vidgo._runtime
         assert runtime is not None
         submit = asyncio.create_task(vidgo.submit(FOX))
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
-        (post,) = runtime.submitter._submits  # made, and not begun yet
+        for _ in range(iterations):
+            await asyncio.sleep(0)
+        (post,) = runtime.submitter._submits
         post.cancel()
         submit.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -170,15 +173,16 @@ async def test_when_all_tasks_are_cancelled_nothing_is_sent() -> None:
         assert not vidgo.unclaimed
 
 
-async def test_a_post_that_others_cancel_tells_its_caller() -> None:
-    """Whoever cancels the session's own task before it sends ends the call, too."""
+@pytest.mark.parametrize("iterations", [1, 2])
+async def test_a_post_that_others_cancel_tells_its_caller(iterations: int) -> None:
+    """Whoever cancels the session's own task, before its first step or later, ends the call, too."""
     async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
         runtime = vidgo._runtime
         assert runtime is not None
         submit = asyncio.create_task(vidgo.submit(FOX))
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
-        (post,) = runtime.submitter._submits  # made, and not begun yet
+        for _ in range(iterations):
+            await asyncio.sleep(0)
+        (post,) = runtime.submitter._submits
         post.cancel()
         with pytest.raises(asyncio.CancelledError):
             await submit
@@ -201,6 +205,37 @@ async def test_a_bug_before_the_post_reaches_the_caller(monkeypatch: pytest.Monk
                 await vidgo.submit(FOX)
         assert sandbox.received["submit"] == 0
         assert isinstance(await vidgo.submit(FOX), Task)
+
+
+class _LateConnector(aiohttp.TCPConnector):
+    """Finishes each connection at a time of the loop."""
+
+    ready_at = 0.0
+
+    async def _create_connection(self, *args: Any) -> Any:
+        connection = await super()._create_connection(*args)
+        ready = asyncio.get_running_loop().create_future()
+        asyncio.get_running_loop().call_at(self.ready_at, ready.set_result, None)
+        await ready
+        return connection
+
+
+async def test_a_deadline_that_rings_with_the_connection() -> None:
+    """In the iteration of the loop in which it could be sent, it is not sold and called not sent."""
+    connector = _LateConnector(limit=0)
+    async with (
+        connector,
+        Sandbox() as sandbox,
+        open_session(sandbox, connector=connector) as vidgo,
+    ):
+        loop: Any = asyncio.get_running_loop()
+        connector.ready_at = loop.time() + 0.499
+        loop.call_at(loop.time() + 0.48, loop.advance, 0.05)  # both timers ring in one iteration
+        with pytest.raises(TaskTimeoutError, match="nothing was bought"):
+            await vidgo.generate(FOX, timeout=0.5)
+        await anyio.sleep(10)
+        assert sandbox.received["submit"] == 0
+        assert not vidgo.unclaimed
 
 
 @pytest.mark.parametrize("late", [0.0, 5.0])

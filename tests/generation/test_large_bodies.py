@@ -57,6 +57,23 @@ def _noted(used: list[threading.Thread], decode: Any) -> Any:
     return decoded
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        [0.123456789] * (LARGE // 8),
+        ["x"] * (LARGE // 8),
+        {f"a key of some length {number}": None for number in range(LARGE // 20)},
+    ],
+    ids=["numbers", "texts", "keys"],
+)
+def test_what_makes_an_input_large(value: object) -> None:
+    """Whatever its megabytes consist of, they leave the loop."""
+    request = GenerationRequest("any", {"points": value})
+    assert PreparedRequest(request).is_large
+    body = submit_body(PreparedRequest(request), (), None).body
+    assert json.loads(body) == {"model": "any", "input": {"points": value}}
+
+
 async def test_a_large_input_is_encoded_in_a_thread(threads: list[threading.Thread]) -> None:
     """The server gets what a short one would be, and the loop never encodes it."""
     received = list[bytes]()

@@ -2,12 +2,15 @@
 
 import pytest
 
+from tests.support.sessions import FOX, open_session
+from vidgo_async import TaskTimeoutError
 from vidgo_async._polling.poll_timeout import (
     FACTOR,
     FIRST_TIMEOUT,
     MIN_TIMEOUT,
     PollTimeout,
 )
+from vidgo_async.sandbox import Sandbox
 
 
 def test_a_fast_server_gets_the_least_time() -> None:
@@ -40,3 +43,15 @@ def test_each_timeout_doubles_the_time() -> None:
     timeout = PollTimeout(10.0)
     timeout.record(0.05)
     assert [timeout.of(timeouts) for timeouts in range(6)] == [1.0, 2.0, 4.0, 8.0, 10.0, 10.0]
+
+
+@pytest.mark.virtual_time
+async def test_polls_that_were_not_answered_teach_nothing() -> None:
+    """A refused connection takes a moment, and says nothing of how long responses take."""
+    async with Sandbox(seconds=(100, 100)) as sandbox, open_session(sandbox) as vidgo:
+        task = await vidgo.submit(FOX)
+        async with sandbox.refusing():
+            with pytest.raises(TaskTimeoutError):
+                await vidgo.wait(task, timeout=30)
+            assert vidgo._runtime is not None
+            assert vidgo._runtime.poller._timeout.of(0) == FIRST_TIMEOUT

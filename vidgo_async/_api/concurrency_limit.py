@@ -36,7 +36,7 @@ class ConcurrencyLimit:
         """When a task was last bought, or seen to end."""
         self._refused_at = -math.inf
         self._ends = 0
-        """Ends since the last trial or probe."""
+        """Ends since the last trial or probe, or the first refusal."""
         self._ends_per_probe = 1
         self._contradictions = 0
         self._more = 0
@@ -68,6 +68,10 @@ class ConcurrencyLimit:
             self._ends += 1
 
     # --- While something else than their number seems to be refused -------------------------
+
+    def refusals_began(self) -> None:
+        """Count ends from now on: those before say nothing of why submits are refused."""
+        self._ends = 0
 
     def may_probe(self) -> bool:
         """Tell whether enough of them ended to try whether their number is what is refused."""

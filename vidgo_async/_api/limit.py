@@ -89,7 +89,7 @@ class Load:
             self._busy += now - self._busy_since
 
     def is_full(self, now: float) -> bool:
-        """Tell of a request that is in flight whether some were for half of the time."""
+        """Tell, while a request is in flight, whether any were for half of the time."""
         return self._busy + now - self._busy_since >= (now - self._began) / 2
 
 
@@ -185,7 +185,8 @@ class Limit:
 
     def done(self, admission: Admission, now: float, in_flight: int) -> None:
         """Note that a request is in flight no more, which leaves so many."""
-        self._load.done(now, in_flight)
+        if admission.round > 0:
+            self._load.done(now, in_flight)
         if admission.round == self._round:
             self._in_flight -= 1
 
@@ -210,7 +211,7 @@ class Limit:
 
     def refused(self, admission: Admission, now: float, error: RateLimitError) -> None:
         """Learn from a refusal; of all in flight at one refusal none says anything new."""
-        if self._round == 0:
+        if self._round == 0:  # until now the acceptances were noted, and not counted
             self._results[-1].all = self._accepted = len(self._log)
         self._results[-1].all += 1
         self._results[-1].refused += 1
@@ -243,6 +244,7 @@ class Limit:
     def _close(self, now: float, asked: float, *, after_end: bool) -> None:
         if self._refusals == 0:
             self._refused_since = now
+            self.concurrency.refusals_began()
             wait = asked or self._delay(1, None)
         else:
             closed = now - self._refused_since

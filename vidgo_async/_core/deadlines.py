@@ -29,8 +29,7 @@ class SharedTimer:
     def add(self, deadline: "Deadline") -> None:
         """Let a deadline ring when it is due."""
         self._deadlines[deadline] = None
-        if deadline.due < self._rings_at:
-            self.set(deadline.due)
+        self.set(deadline.due)
 
     def remove(self, deadline: "Deadline") -> None:
         """Let it ring no more."""

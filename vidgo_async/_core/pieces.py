@@ -54,7 +54,7 @@ class Pieces(Generic[_Item]):
             self._then = callback
 
     def stop(self) -> None:
-        """Handle no more, and call nothing back."""
+        """Handle no more, and call nothing back; not to be called by what handles an item."""
         if self._next is not None:
             self._next.cancel()
             self._next = None

@@ -26,7 +26,7 @@ class PendingSubmit:
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self.outcome: asyncio.Future[Task] = self._loop.create_future()
-        """What the caller waits for; cancelled when the caller is gone."""
+        """What the caller waits for; done once it was answered, or waits no more."""
         self.request = request
         self.body = body
         self.breaker = breaker
@@ -45,26 +45,37 @@ class PendingSubmit:
         self._timer: asyncio.TimerHandle | None = None
 
     @property
-    def is_abandoned(self) -> bool:
-        """Whether its caller is gone, so that it may not be sent again."""
-        return self.outcome.done()
+    def has_waiter(self) -> bool:
+        """Whether its caller still waits; else it may not be sent, nor sent again."""
+        return not self.outcome.done()
 
-    def set_deadline(self, deadline: float) -> None:
-        """Let the caller wait until a time of the loop, and a little longer if that rings late."""
+    def set_deadline(self, deadline: float, job: "asyncio.Task[None]") -> None:
+        """Let the caller wait until a time of the loop, and a little longer if that rings late.
+
+        Args:
+            deadline: The time.
+            job: What sends it, which ends then if nothing was sent.
+        """
         self.deadline = deadline
-        self._timer = self._loop.call_at(deadline, self._ring)
+        self._timer = self._loop.call_at(deadline, self._ring, job)
 
     def cancel_timer(self) -> None:
         """Let the deadline ring no more."""
         if self._timer is not None:
             self._timer.cancel()
 
-    def _ring(self) -> None:
+    def _ring(self, job: "asyncio.Task[None]") -> None:
         if self._loop.time() - self.deadline > LATE:
-            self._timer = self._loop.call_later(GRACE, self._expire)
+            self._timer = self._loop.call_later(GRACE, self._expire, job)
         else:
-            self._expire()
+            self._expire(job)
 
-    def _expire(self) -> None:
+    def _expire(self, job: "asyncio.Task[None]") -> None:
         if not self.outcome.done():
             self.outcome.set_exception(deadline_passed(sent=self.state.started))
+            self.end_unless_sent(job)  # now: before the caller wakes it might be sent after all
+
+    def end_unless_sent(self, job: "asyncio.Task[None]") -> None:
+        """End what sends it, if nothing was sent."""
+        if not self.state.started:
+            job.cancel()

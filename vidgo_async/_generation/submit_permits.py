@@ -91,7 +91,7 @@ class SubmitPermits:
         submit.breaker.check()
         if self._closing.is_set():
             raise closed_before_sent()
-        if submit.is_abandoned:
+        if not submit.has_waiter:
             raise asyncio.CancelledError
         if self._limiter.now() >= submit.deadline:
             raise deadline_passed(sent=False)

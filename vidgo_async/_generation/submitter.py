@@ -126,17 +126,15 @@ class Submitter:
         else:
             body = submit_body(prepared, links, callback_url)
         submit = PendingSubmit(prepared.request, body, breaker, on_sent, record)
-        if deadline is not None:
-            submit.set_deadline(deadline)
         job = self._submits.start(self._run_for_caller(submit))
         self._pending[job] = submit
+        if deadline is not None:
+            submit.set_deadline(deadline, job)
         try:
             return await submit.outcome
         except BaseException as error:
             if not isinstance(error, Exception):  # cancelled, or closed with its coroutine
-                self._abandon(submit)
-            if not submit.state.started:
-                job.cancel()
+                self._abandon(job, submit)
             raise
         finally:
             submit.cancel_timer()
@@ -165,8 +163,8 @@ class Submitter:
 
     def _cancel_unsent(self, is_meant: Callable[[PendingSubmit], bool]) -> None:
         for job, submit in self._pending.items():
-            if is_meant(submit) and not submit.state.started:
-                job.cancel()
+            if is_meant(submit):
+                submit.end_unless_sent(job)
 
     # --- In a task of the session's own -----------------------------------------------------
 
@@ -175,11 +173,12 @@ class Submitter:
         outcome = submit.outcome
         try:
             task = await self._run(submit)
-        except VidgoError as error:
+        except VidgoError as failure:
+            error = failure.with_traceback(None)  # which would hold this frame
             if outcome.done():
                 self._record(submit, error)
             else:
-                outcome.set_exception(error.with_traceback(None))  # it would hold this frame
+                outcome.set_exception(error)
         else:
             if outcome.done():
                 self._record(submit, task)
@@ -215,7 +214,7 @@ class Submitter:
             try:
                 return await self._send(submit, permit)
             except (TransportError, APIError) as error:
-                if submit.is_abandoned or not is_retryable(error):
+                if not (submit.has_waiter and is_retryable(error)):
                     raise
                 failure = error
             finally:
@@ -300,11 +299,12 @@ class Submitter:
 
     # --- Without a caller -------------------------------------------------------------------
 
-    def _abandon(self, submit: PendingSubmit) -> None:
+    def _abandon(self, job: "asyncio.Task[None]", submit: PendingSubmit) -> None:
         """Go on without the caller; what came in the moment of leaving is recorded."""
         outcome = submit.outcome
         if not outcome.cancel() and not outcome.cancelled():
             self._record(submit, outcome.exception() or outcome.result())
+        submit.end_unless_sent(job)
 
     def _record(self, submit: PendingSubmit, what: Task | BaseException) -> None:
         if isinstance(what, Task | SubmissionUnknownError) and not submit.recorder.hands_over:

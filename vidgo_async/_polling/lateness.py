@@ -34,7 +34,7 @@ class Lateness:
 
         Args:
             watch: Whose poll is about to be sent.
-            waited: How many seconds it waited.
+            waited: How many seconds it waited, at least `MIN_WAIT`.
             watched: How many tasks are watched.
         """
         if self._told or not 0 < watch.due - watch.polled_at < 2 * waited:

@@ -29,9 +29,9 @@ class PollingPolicy(Protocol):
     def next_delay(self, task: Task, age: float | None) -> float:
         """Return the seconds from the last poll to the next.
 
-        The poller adds up to a fifth at random, so that tasks submitted together are not polled
-        together, and rounds up to a tick of at most a sixteenth of a second, so that one wake-up
-        of the program serves several tasks.
+        The poller adds up to a quarter: a random fifth, so that tasks submitted together are not
+        polled together, and what is left until the next tick, at most half a second, so that one
+        wake-up of the program serves several tasks.
 
         Args:
             task: The last known state.

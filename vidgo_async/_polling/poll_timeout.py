@@ -24,7 +24,7 @@ class PollTimeout:
         self._round_trip: float | None = None
         """Smoothed, in seconds; None before the first response."""
         self._usual = min(max_timeout, FIRST_TIMEOUT)
-        """Seconds for a poll after one that was answered."""
+        """Seconds for a poll that follows no timeout."""
 
     def record(self, seconds: float) -> None:
         """Learn from a poll that was answered after so many seconds, whatever it said."""

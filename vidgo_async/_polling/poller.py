@@ -19,6 +19,7 @@ from vidgo_async._core.concurrency import TaskSet
 from vidgo_async._core.errors import (
     APIError,
     SessionClosedError,
+    TransportError,
     TransportTimeoutError,
     VidgoError,
 )
@@ -266,7 +267,8 @@ class Poller:
     async def _poll(self, watch: Watch) -> None:
         """Poll one task once."""
         limiter, lateness = self.api.limiter, self._lateness
-        # Due, but without a free worker: that it waits for this long counts, a blocked loop does not.
+        # When it could have been sent: once it is due and a worker is free; that the loop was
+        # blocked does not count.
         wanted_at = min(self.loop.time(), max(watch.due, lateness.full_since))
         permit = await limiter.acquire(limiter.polls)
         if permit.granted_at - wanted_at >= MIN_WAIT:
@@ -297,10 +299,8 @@ class Poller:
         watch.in_flight = False
         watch.was_polled = True
         watch.polled_at = self.loop.time()
-        if isinstance(error, TransportTimeoutError):
-            watch.timeouts += 1
-        else:
-            watch.timeouts = 0
+        watch.timeouts = watch.timeouts + 1 if isinstance(error, TransportTimeoutError) else 0
+        if not isinstance(error, TransportError):  # it was answered
             self._timeout.record(watch.polled_at - started_at)
 
     def _succeeded(self, watch: Watch, task: Task, digest: int) -> None:

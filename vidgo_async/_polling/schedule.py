@@ -33,7 +33,7 @@ class Schedule:
         heapq.heappush(self._heap, (due, next(self._order), watch))
 
     def pop_due(self, now: float) -> Watch | None:
-        """Take the watch that is due first, if one is due now; of many stale ones, some are dropped."""
+        """Take the watch that is due first, if one is; behind many stale ones it comes next time."""
         for _ in range(AT_ONCE):
             if not self._heap or self._heap[0][0] > now + RESOLUTION:
                 return None

@@ -8,6 +8,9 @@ from vidgo_async._core.concurrency import LARGE
 from vidgo_async._core.models import Request, UploadedFile
 from vidgo_async.requests.media import Source, as_medium, filled, is_source
 
+ITEM = 8
+"""Characters of JSON that any value counts as, beside its text: a number, or the marks around it."""
+
 
 class PreparedRequest:
     """A request, what of it is to be uploaded, and how large the rest is."""
@@ -42,6 +45,7 @@ class PreparedRequest:
 
     def _read(self, value: object, name: str) -> None:
         """Read a value of the field `name`, in the order of `filled`."""
+        self._length += ITEM
         match value:
             case str():
                 if is_source(value, name):
@@ -55,6 +59,7 @@ class PreparedRequest:
                     self._read(item, name)
             case Mapping():
                 for key, item in cast("Mapping[object, object]", value).items():
+                    self._length += len(str(key))
                     self._read(item, str(key))
             case _:
                 pass
