@@ -119,19 +119,22 @@ def _windows(unlimited: float) -> bool:
     rows = list[Sequence[str]]()
     met = True
     for kind in (FixedWindow, SlidingWindow):
-        for count, most in ((60, 1.35), (200, 1.15)):
-            result = virtual.run(_batch(count, partial(_window, kind, 20, 10.0)))
+        for count, most, repeats in ((60, 1.35, 10), (200, 1.15, 3)):
+            batch = partial(_batch, count, partial(_window, kind, 20, 10.0))
+            results = [virtual.run(batch()) for _ in range(repeats)]
             best = 10.0 * (count // 20 - 1)
-            ratio, late = max(result.sold) / best, result.late / unlimited
-            share = result.share_refused()
-            good = ratio <= most and share <= MAX_REFUSED and late <= MAX_LATE and not result.failed
+            took = max(max(each.sold) for each in results)
+            refused = max(len(each.refused) for each in results)
+            share = max(each.share_refused() for each in results)
+            late = statistics.mean(each.late for each in results) / unlimited
+            failed = any(each.failed for each in results)
+            good = took <= most * best and share <= MAX_REFUSED and late <= MAX_LATE and not failed
             met = met and good
             name = f"{kind.__name__}, {count} submits"
-            cells = (f"{best:.0f}", f"{max(result.sold):.1f}", f"{ratio:.2f}", f"{most:.2f}")
-            rows.append(
-                (name, *cells, str(len(result.refused)), f"{share:.1%}", f"{late:.2f}", _word(good))
-            )
-    print("\n20 new tasks in 10 s; late: lateness of ends over that without a limit")
+            cells = (f"{best:.0f}", f"{took:.1f}", f"{took / best:.2f}", f"{most:.2f}")
+            rows.append((name, *cells, str(refused), f"{share:.1%}", f"{late:.2f}", _word(good)))
+    print("\n20 new tasks in 10 s, the worst of several batches; late: their mean lateness of")
+    print("ends over that without a limit")
     header = ("limit", "best, s", "took, s", "ratio", "at most", "refused", "beyond", "late", "met")
     print_table(header, rows)
     return met
@@ -140,7 +143,7 @@ def _windows(unlimited: float) -> bool:
 def _at_once(unlimited: float) -> bool:
     rows = list[Sequence[str]]()
     met = True
-    for number, count, repeats in ((2, 12, 10), (20, 200, 1), (100, 1000, 1)):
+    for number, count, repeats in ((2, 12, 10), (20, 200, 3), (100, 1000, 1)):
         results = [virtual.run(_batch(count, partial(_places, number))) for _ in range(repeats)]
         best = statistics.mean(_list_scheduling(each.seconds, number) for each in results)
         took = statistics.mean(each.took for each in results)

@@ -1,12 +1,13 @@
 """`submit_many`: tasks in request order, or an error that holds both halves."""
 
+import asyncio
 from typing import ClassVar
 
 import anyio
 import attrs
 import pytest
 
-from tests.support.sessions import FOX, foxes, open_session
+from tests.support.sessions import FOX, foxes, ids, open_session
 from vidgo_async import (
     InsufficientCreditsError,
     InvalidRequestError,
@@ -101,3 +102,39 @@ async def test_what_a_cancelled_submit_many_bought_is_unclaimed() -> None:
         bought = [what.task_id for what in vidgo.unclaimed if isinstance(what, Task)]
         assert len(unknown) == 1
         assert len(bought) + 1 == sandbox.sold == sandbox.received["submit"] - 1
+
+
+async def test_what_a_closed_submit_many_buys_is_unclaimed() -> None:
+    """A coroutine that is closed while it waits loses nothing of what it sent."""
+    async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
+        sandbox.inject(slow(1), times=2)
+        sandbox.inject(slow(10), times=2)
+        buying = vidgo.submit_many(foxes(4))
+        buying.send(None)
+        await anyio.sleep(5)
+        buying.close()
+        await anyio.sleep(10)
+        assert sandbox.sold == 4
+        assert sorted(map(str, ids(vidgo.unclaimed))) == sorted(sandbox.tasks)
+
+
+async def test_a_submit_that_others_cancel_is_one_failure() -> None:
+    """What its siblings bought is in the error, beside the one that was cancelled."""
+    async with (
+        Sandbox() as sandbox,
+        open_session(sandbox, max_concurrent_submits=1) as vidgo,
+    ):
+        buying = asyncio.create_task(vidgo.submit_many(foxes(3)))
+        assert vidgo._runtime is not None
+        pending = vidgo._runtime.submitter._pending
+        unsent = list[asyncio.Task[None]]()
+        while not unsent:
+            await asyncio.sleep(0)
+            if sandbox.sold:
+                unsent = [job for job, submit in pending.items() if not submit.state.started]
+        unsent[0].cancel()
+        with pytest.raises(SubmitErrorGroup, match="1 of 3") as caught:
+            await buying
+        assert [task.task_id for task in caught.value.accepted.values()] == list(sandbox.tasks)
+        assert "cancelled by other code" in str(caught.value.failed[1])
+        assert not vidgo.unclaimed

@@ -122,7 +122,9 @@ class TaskSet:
         context: contextvars.Context | None = None,
     ) -> "asyncio.Task[_Value]":
         """Start a task; it leaves the set when it ends."""
-        task = asyncio.get_running_loop().create_task(coroutine, context=context)
+        # Not by the loop's factory: an eager one takes the first step before the task is known.
+        loop = asyncio.get_running_loop()
+        task = asyncio.Task(coroutine, loop=loop, context=context)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
         return task
@@ -139,11 +141,19 @@ class TaskSet:
         for task in self:
             task.cancel()
 
+    async def join(self) -> None:
+        """Wait until all tasks ended; a cancellation goes through at once."""
+        if self._tasks:
+            await asyncio.wait({self._until_empty()})
+
     async def wait(self) -> None:
         """Wait until all tasks ended, and only then let a cancellation through."""
         if self._tasks:
-            self._empty = self._empty or asyncio.get_running_loop().create_future()
-            await wait_shielded({self._empty})
+            await wait_shielded({self._until_empty()})
+
+    def _until_empty(self) -> "asyncio.Future[None]":
+        self._empty = self._empty or asyncio.get_running_loop().create_future()
+        return self._empty
 
 
 def call_when_dropped(owner: object, callback: Callable[[*_Args], object], *args: *_Args) -> None:

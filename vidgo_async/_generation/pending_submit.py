@@ -25,8 +25,9 @@ class PendingSubmit:
         record: SubmitRecord | None,
     ) -> None:
         self._loop = asyncio.get_running_loop()
-        self.outcome: asyncio.Future[Task] = self._loop.create_future()
-        """What the caller waits for; done once it was answered, or waits no more."""
+        self._answer: asyncio.Future[Task] | None = None
+        """What the caller waits for. It keeps an error, and with it the caller's frames, so it is
+        dropped when the caller goes on."""
         self.request = request
         self.body = body
         self.breaker = breaker
@@ -44,10 +45,37 @@ class PendingSubmit:
         """Whether the session's breaker is open, and this submit may try the way."""
         self._timer: asyncio.TimerHandle | None = None
 
+    # --- Its caller -------------------------------------------------------------------------
+
+    def begin(self) -> "asyncio.Future[Task]":
+        """Return what the caller is to wait for, until `leave`."""
+        self._answer = self._loop.create_future()
+        return self._answer
+
     @property
     def has_waiter(self) -> bool:
         """Whether its caller still waits; else it may not be sent, nor sent again."""
-        return not self.outcome.done()
+        return self._answer is not None and not self._answer.done()
+
+    def answer(self, what: Task | BaseException | None) -> bool:
+        """Give the caller what came of it, None for a cancellation; tell whether it still waited."""
+        if self._answer is None or self._answer.done():
+            return False
+        if isinstance(what, Task):
+            self._answer.set_result(what)
+        elif what is None:
+            self._answer.cancel()
+        else:
+            self._answer.set_exception(what)
+        return True
+
+    def leave(self) -> None:
+        """Go on without a caller."""
+        self._answer = None
+        if self._timer is not None:
+            self._timer.cancel()
+
+    # --- Its deadline -----------------------------------------------------------------------
 
     def set_deadline(self, deadline: float, job: "asyncio.Task[None]") -> None:
         """Let the caller wait until a time of the loop, and a little longer if that rings late.
@@ -59,11 +87,6 @@ class PendingSubmit:
         self.deadline = deadline
         self._timer = self._loop.call_at(deadline, self._ring, job)
 
-    def cancel_timer(self) -> None:
-        """Let the deadline ring no more."""
-        if self._timer is not None:
-            self._timer.cancel()
-
     def _ring(self, job: "asyncio.Task[None]") -> None:
         if self._loop.time() - self.deadline > LATE:
             self._timer = self._loop.call_later(GRACE, self._expire, job)
@@ -71,8 +94,7 @@ class PendingSubmit:
             self._expire(job)
 
     def _expire(self, job: "asyncio.Task[None]") -> None:
-        if not self.outcome.done():
-            self.outcome.set_exception(deadline_passed(sent=self.state.started))
+        if self.answer(deadline_passed(sent=self.state.started)):
             self.end_unless_sent(job)  # now: before the caller wakes it might be sent after all
 
     def end_unless_sent(self, job: "asyncio.Task[None]") -> None:

@@ -3,8 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
-import anyio
-
+from vidgo_async._core.concurrency import TaskSet
 from vidgo_async._core.errors import SubmissionUnknownError, SubmitErrorGroup, VidgoError
 from vidgo_async._core.models import Request, Task
 from vidgo_async._generation.breaker import Breaker
@@ -13,6 +12,9 @@ from vidgo_async.requests import PreparedRequest
 
 AT_ONCE = 32
 """Submits that begin in one iteration of the loop."""
+_CANCELLED = (
+    "this submit was cancelled by other code: what it bought, if anything, is in `unclaimed`"
+)
 
 
 class SubmitMany:
@@ -25,6 +27,8 @@ class SubmitMany:
         self.failed: dict[int, VidgoError] = {}
         self._breaker = Breaker()
         self._slots = asyncio.Semaphore(max_concurrent)
+        self._jobs = TaskSet()
+        self._is_left = False
 
     async def run(self, requests: Sequence[Request]) -> list[Task]:
         """Buy a task for each request; wait for every POST before raising.
@@ -33,14 +37,19 @@ class SubmitMany:
             SubmitErrorGroup: Some were not accepted.
         """
         try:
-            async with anyio.create_task_group() as group:
-                for index, request in enumerate(requests):
-                    group.start_soon(self._submit, index, request)
-                    if index % AT_ONCE == AT_ONCE - 1:  # a long list must not hold the loop
-                        await asyncio.sleep(0)
-        except BaseException:
-            self._add_unclaimed()
+            for index, request in enumerate(requests):
+                _ = self._jobs.start(self._submit(index, request))
+                if index % AT_ONCE == AT_ONCE - 1:  # a long list must not hold the loop
+                    await asyncio.sleep(0)
+            await self._jobs.join()
+        except BaseException as error:
+            self._leave()
+            if not isinstance(error, GeneratorExit):  # closed, a coroutine may not wait
+                await self._jobs.wait()
             raise
+        for index in range(len(requests)):
+            if index not in self.accepted and index not in self.failed:
+                self.failed[index] = VidgoError(_CANCELLED)
         if self.failed:
             message = f"{len(self.failed)} of {len(requests)} requests were not accepted"
             raise SubmitErrorGroup(message, self.accepted, self.failed)
@@ -52,18 +61,25 @@ class SubmitMany:
             links = await self.submitter.upload_media(prepared, self._breaker)
             # The retry policy's time begins with the slot: a long list must not run out of it.
             async with self._slots:
-                self.accepted[index] = await self.submitter.submit(
+                self.accepted[index] = task = await self.submitter.submit(
                     prepared, links, self.callback_url, breaker=self._breaker
                 )
+            self._record(task)
         except VidgoError as error:
             self.failed[index] = error
+            self._record(error)
         except Exception as other:  # noqa: BLE001 - one request must not stop its siblings
             self.failed[index] = VidgoError.wrapping(other)
 
-    def _add_unclaimed(self) -> None:
-        """Record what was bought for a caller who was cancelled."""
+    def _leave(self) -> None:
+        """End what is not sent yet, and record what was bought for a caller who is gone."""
+        self._is_left = True
+        self._jobs.cancel()
         for task in self.accepted.values():
-            self.submitter.add_unclaimed(task)
+            self._record(task)
         for error in self.failed.values():
-            if isinstance(error, SubmissionUnknownError):
-                self.submitter.add_unclaimed(error)
+            self._record(error)
+
+    def _record(self, what: Task | VidgoError) -> None:
+        if self._is_left and isinstance(what, Task | SubmissionUnknownError):
+            self.submitter.add_unclaimed(what)

@@ -126,19 +126,20 @@ class Submitter:
         else:
             body = submit_body(prepared, links, callback_url)
         submit = PendingSubmit(prepared.request, body, breaker, on_sent, record)
+        answer = submit.begin()
         job = self._submits.start(self._run_for_caller(submit))
         self._pending[job] = submit
         if deadline is not None:
             submit.set_deadline(deadline, job)
         try:
-            return await submit.outcome
+            return await answer
         except BaseException as error:
-            if not isinstance(error, Exception):  # cancelled, or closed with its coroutine
-                self._abandon(job, submit)
+            if not _came_from(answer, error):  # the caller is cancelled, or its coroutine closed
+                self._abandon(job, submit, answer)
             raise
         finally:
-            submit.cancel_timer()
-            del job, submit  # else an error would hold this frame, and so itself
+            submit.leave()
+            del job, submit, answer  # else an error would hold this frame, and so itself
 
     async def close(self) -> None:
         """Give POSTs in flight a moment to end, then record them as unknown."""
@@ -155,10 +156,11 @@ class Submitter:
 
     def add_unclaimed(self, what: Task | SubmissionUnknownError) -> None:
         """Record what was bought, or may have been, and no caller was given."""
-        self.unclaimed.append(what)
         if isinstance(what, Task):
+            self.unclaimed.append(what)
             logger.warning("task %s was bought and no caller was given it", what.task_id)
         else:
+            self.unclaimed.append(what.with_traceback(None))  # whose frames hold the body
             logger.warning("a submit with unknown outcome has no caller any more: %s", what)
 
     def _cancel_unsent(self, is_meant: Callable[[PendingSubmit], bool]) -> None:
@@ -170,32 +172,22 @@ class Submitter:
 
     async def _run_for_caller(self, submit: PendingSubmit) -> None:
         """Give the caller what came of it; what has no caller any more is recorded."""
-        outcome = submit.outcome
         try:
             task = await self._run(submit)
-        except VidgoError as failure:
-            error = failure.with_traceback(None)  # which would hold this frame
-            if outcome.done():
+        except VidgoError as error:
+            if not submit.answer(error):
                 self._record(submit, error)
-            else:
-                outcome.set_exception(error)
         else:
-            if outcome.done():
+            if not submit.answer(task):
                 self._record(submit, task)
-            else:
-                outcome.set_result(task)
 
     def _submit_ended(self, job: "asyncio.Task[None]") -> None:
         """Tell the caller of a submit that was cancelled why it was, or of a bug."""
         submit = self._pending.pop(job)
-        if submit.outcome.done():
-            return
-        if not job.cancelled() and (bug := job.exception()) is not None:
-            submit.outcome.set_exception(bug)
-        elif (reason := self._why_unwanted(submit)) is not None:
-            submit.outcome.set_exception(reason)
-        else:
-            submit.outcome.cancel()
+        if job.cancelled():
+            submit.answer(self._why_unwanted(submit))
+        elif (bug := job.exception()) is not None and not submit.answer(bug):
+            logger.error("a submit whose caller had left failed", exc_info=bug)
 
     def _why_unwanted(self, submit: PendingSubmit) -> VidgoError | None:
         """Return why a submit is not sent any more, if its batch or the session ended it."""
@@ -216,7 +208,7 @@ class Submitter:
             except (TransportError, APIError) as error:
                 if not (submit.has_waiter and is_retryable(error)):
                     raise
-                failure = error
+                failure = error.with_traceback(None)  # which would hold this frame, and so itself
             finally:
                 permit.release()
                 self._unknown.leave(trial=submit.trial)
@@ -299,13 +291,19 @@ class Submitter:
 
     # --- Without a caller -------------------------------------------------------------------
 
-    def _abandon(self, job: "asyncio.Task[None]", submit: PendingSubmit) -> None:
+    def _abandon(
+        self, job: "asyncio.Task[None]", submit: PendingSubmit, answer: "asyncio.Future[Task]"
+    ) -> None:
         """Go on without the caller; what came in the moment of leaving is recorded."""
-        outcome = submit.outcome
-        if not outcome.cancel() and not outcome.cancelled():
-            self._record(submit, outcome.exception() or outcome.result())
+        if not answer.cancel() and not answer.cancelled():
+            self._record(submit, answer.exception() or answer.result())
         submit.end_unless_sent(job)
 
     def _record(self, submit: PendingSubmit, what: Task | BaseException) -> None:
         if isinstance(what, Task | SubmissionUnknownError) and not submit.recorder.hands_over:
             self.add_unclaimed(what)
+
+
+def _came_from(answer: "asyncio.Future[Task]", error: BaseException) -> bool:
+    """Tell whether an error that was raised while waiting for an answer is that answer."""
+    return answer.done() and not answer.cancelled() and answer.exception() is error
