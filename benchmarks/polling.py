@@ -103,7 +103,7 @@ USELESS: dict[str, Progress] = {
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of this benchmark."""
-    parser.add_argument("--learners", type=int, default=40, metavar="N", help="default 40")
+    parser.add_argument("--learners", type=int, default=120, metavar="N", help="default 120")
     parser.add_argument("--tasks", type=int, default=100, metavar="N", help="for each; default 100")
     parser.add_argument("--picture", type=Path, metavar="FILE", help="draw the curves, SVG or PNG")
 

@@ -30,8 +30,9 @@ async def test_a_new_task_is_first_polled_when_the_policy_says() -> None:
         task = await vidgo.submit(FOX)
         start = anyio.current_time()
         assert (await vidgo.wait(task)).finished
-        assert 3.0 <= received.times[0] - start <= 3.7
-        assert all(3.0 <= gap <= 3.7 for gap in received.gaps)
+        longest = 3.0 * 1.25 + 0.01  # "up to a quarter is added" (README), and the exchange
+        assert 3.0 <= received.times[0] - start <= longest
+        assert all(3.0 <= gap <= longest for gap in received.gaps)
 
 
 async def test_a_bare_id_is_polled_at_once() -> None:

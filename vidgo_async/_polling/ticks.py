@@ -13,9 +13,8 @@ TICK = 1 / 2
 """Seconds, a power of two; the longest tick."""
 EXACT_TICK = 1 / 16
 """The same for a wait without jitter."""
-OF_JITTER = 0.5
-"""The part of its jitter that a tick is at most: with more, tasks that were polled together would often
-stay together."""
+LATEST = 1.25
+"""The most times its jitter by which a poll comes after its wait."""
 
 
 class Wait(NamedTuple):
@@ -24,14 +23,14 @@ class Wait(NamedTuple):
     seconds: float
     """At least."""
     has_jitter: bool = True
-    """Whether it may be up to a quarter longer: by its jitter, and by half a tick."""
+    """Whether it may be up to a quarter longer: by its jitter, and until the tick after that."""
 
 
 NO_WAIT = Wait(0.0, has_jitter=False)
 
 
 def tick_after(wait: Wait, since: float, share: float, chance: float) -> float:
-    """Return the tick at which to poll a task: near a moment in the jitter, once the wait is over.
+    """Return the tick at which to poll a task: the next after a moment in the jitter.
 
     Sizes are halves of halves, so that short waits share the ticks of long ones.
 
@@ -44,7 +43,10 @@ def tick_after(wait: Wait, since: float, share: float, chance: float) -> float:
     """
     jitter = JITTER * wait.seconds
     longest, chance = (TICK, chance) if wait.has_jitter else (EXACT_TICK, 0.0)
-    tick = min(longest, 2.0 ** math.floor(math.log2(min(OF_JITTER * jitter, share))))
+    # There are two to choose from at any time: else tasks that were polled together would not part.
+    tick = min(longest, 2.0 ** math.floor(math.log2(min(LATEST * jitter / 2, share))))
     due = since + wait.seconds
-    at = round((due + jitter * chance) / tick) * tick
-    return at if at >= due else at + tick
+    at = math.ceil((due + jitter * chance) / tick) * tick
+    if at > due + LATEST * jitter:
+        return math.ceil(due / tick) * tick
+    return at
