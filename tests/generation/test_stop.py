@@ -20,7 +20,7 @@ from vidgo_async import (
     SubmissionUnknownError,
     Task,
 )
-from vidgo_async.sandbox import Sandbox, answer, failed_at_once, hang_after, reset_after
+from vidgo_async.sandbox import Sandbox, answer, failed_at_once, hang_after, reset_after, slow
 
 pytestmark = pytest.mark.virtual_time
 
@@ -340,3 +340,23 @@ async def test_the_count_follows_an_open_journal(tmp_path: Path) -> None:
         assert sandbox.sold == 4
     async with Journal(tmp_path / "foxes.vidgo") as journal:
         assert await journal.count_new(foxes(2)) == 0
+
+
+async def test_to_stop_a_batch_ends_no_submit_of_another() -> None:
+    """Two batches of a session wait to be sent; the one that is not stopped is sent."""
+    async with (
+        Sandbox() as sandbox,
+        open_session(sandbox, max_concurrent_submits=1) as vidgo,
+    ):
+        sandbox.inject(slow(5))
+        first = asyncio.create_task(vidgo.submit(FOX))  # takes the only slot
+        await anyio.sleep(1)
+        stopped, other = vidgo.generate_many(foxes(3)), vidgo.generate_many(foxes(3))
+        reading = asyncio.gather(outcomes_of(other), outcomes_of(stopped))
+        await anyio.sleep(1)
+        stopped.stop()
+        sent, unsent = await reading
+        await first
+        assert all(outcome.ok for outcome in sent)
+        assert not any(outcome.ok for outcome in unsent)
+        assert sandbox.sold == 4

@@ -125,3 +125,25 @@ async def test_eager_tasks_send_nothing_for_a_cancelled_caller() -> None:
             await vidgo.submit(FOX)
         finally:
             loop.set_task_factory(None)
+
+
+async def test_an_answer_in_the_moment_of_leaving_is_unclaimed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A caller who is cancelled when the answer is there, and before it was taken, loses nothing."""
+    async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
+        runtime = vidgo._runtime
+        assert runtime is not None
+        submit = runtime.api.submit
+
+        async def submit_and_cancel(*arguments: Any) -> Task:
+            task = await submit(*arguments)
+            asyncio.get_running_loop().call_soon(caller.cancel)
+            return task
+
+        monkeypatch.setattr(runtime.api, "submit", submit_and_cancel)
+        caller = asyncio.create_task(vidgo.submit(FOX))
+        with pytest.raises(asyncio.CancelledError):
+            await caller
+        assert ids(vidgo.unclaimed) == list(sandbox.tasks)
+        assert sandbox.sold == 1
