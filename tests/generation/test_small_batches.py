@@ -189,7 +189,7 @@ async def test_a_pause_costs_no_time() -> None:
 async def test_a_pause_while_a_submit_waits_for_its_permit() -> None:
     """A submit that gets its permit after the consumer left gives it back unused."""
     async with (
-        Sandbox(seconds=(5, 5)) as sandbox,
+        Sandbox(seconds=(30, 30)) as sandbox,
         open_session(sandbox, max_concurrent_requests=1, max_requests_per_second=0.2) as vidgo,
     ):
         batch = vidgo.generate_many(foxes(4))
