@@ -1,7 +1,6 @@
 """What tells the caller, once, that polls are late for want of permits."""
 
 import logging
-import math
 
 from vidgo_async._api.limiter import Limiter
 from vidgo_async._polling.watches import Watch
@@ -17,17 +16,7 @@ class Lateness:
 
     def __init__(self, limiter: Limiter) -> None:
         self._limiter = limiter
-        self.full_since: float = math.inf
-        """The loop's time since when no more polls could be started; infinity while they can."""
         self._told = False
-
-    def no_room(self) -> None:
-        """Take note that as many polls as may be are in flight."""
-        self.full_since = min(self.full_since, self._limiter.now())
-
-    def all_started(self) -> None:
-        """Take note that no poll waits that is due."""
-        self.full_since = math.inf
 
     def note(self, watch: Watch, waited: float, watched: int) -> None:
         """Log that a poll waited for longer than half of its interval, if permits are why.

@@ -1,21 +1,17 @@
 """One poller per session: a heap of due times, and a bounded number of polls in flight.
 
 A watched task costs one small entry, not a coroutine: nothing runs and nothing is held while
-tasks merely wait. A timer rings when the first entry falls due, and starts a worker for each due
-task, as far as the limiter has permits. A worker goes on with what is due next, and ends when
-nothing is.
+tasks merely wait. A timer rings when the first entry falls due, and workers poll what is due.
 
 The poller publishes events: all it knows of a consumer is its `Subscription`.
 """
 
 import asyncio
-import contextvars
 import functools
 import logging
 from collections.abc import Mapping
 
 from vidgo_async._api.client import Api
-from vidgo_async._core.concurrency import TaskSet
 from vidgo_async._core.errors import (
     APIError,
     SessionClosedError,
@@ -32,7 +28,7 @@ from vidgo_async._polling.lateness import MIN_WAIT, Lateness
 from vidgo_async._polling.pacing import Pacing
 from vidgo_async._polling.policies import PollingPolicy
 from vidgo_async._polling.poll_timeout import PollTimeout
-from vidgo_async._polling.schedule import Schedule
+from vidgo_async._polling.schedule import Workers
 from vidgo_async._polling.subscription import Subscription
 from vidgo_async._polling.ticks import NO_WAIT, Wait
 from vidgo_async._polling.watches import Watch, Watches
@@ -55,11 +51,8 @@ class Poller:
         """Those that may have watches."""
         self.callbacks: Callbacks = Callbacks(self._watches, self._poll_in)
         self._pacing = Pacing(polling, self.callbacks)
-        self._schedule = Schedule(self._start_due)
-        self._workers = TaskSet(self._worker_ended)
-        """Each polls one due task after the other."""
-        self._polling = 0
-        """How many of them do: one that is done may be in the set for a moment."""
+        self._workers = Workers(api.limiter.polls, self._poll, self._fail)
+        self._schedule = self._workers.schedule
         self._timeout = PollTimeout(api.poll_timeout)
         self._lateness = Lateness(api.limiter)
         self._failure: VidgoError | None = None
@@ -150,8 +143,7 @@ class Poller:
     async def close(self, reason: str) -> None:
         """End all watches; each subscriber gets a `SessionClosedError`."""
         watches = self._stop(SessionClosedError(reason))
-        self._workers.cancel()
-        await self._workers.wait()
+        await self._workers.close()
         await Pieces(list(watches), watches.pop).wait()
 
     # --- When -------------------------------------------------------------------------------
@@ -223,56 +215,15 @@ class Poller:
 
     # --- Polling ----------------------------------------------------------------------------
 
-    def _start_due(self) -> None:
-        """Start a worker for each due task, as far as there is room.
-
-        They start in one iteration of the loop, so that their responses share iterations too.
-        """
-        while self._has_room():
-            watch = self._next_due()
-            if watch is None:
-                return
-            self._polling += 1
-            _ = self._workers.start(self._poll_due(watch), context=contextvars.Context())
-        self._lateness.no_room()
-
-    def _next_due(self) -> Watch | None:
-        """Take the task that is due first; if none is, come back when one is."""
-        watch = self._schedule.pop_due(self.loop.time())
-        if watch is None:
-            self._lateness.all_started()
-            self._schedule.set_timer()
-        else:
-            watch.in_flight = True
-        return watch
-
-    def _worker_ended(self, worker: "asyncio.Task[None]") -> None:
-        if not worker.cancelled() and (bug := worker.exception()) is not None:
-            self._fail(bug)
-
-    def _has_room(self) -> bool:
-        return self._polling < self.api.limiter.polls.max_in_flight
-
-    async def _poll_due(self, watch: Watch | None) -> None:
-        """Poll one due task after the other, until none is due."""
-        try:
-            while watch is not None:
-                await self._poll(watch)
-                watch = self._next_due()
-                if watch is not None and self._has_room():
-                    self._schedule.set_timer()  # this poll may hang, and others may be sent
-        finally:
-            self._polling -= 1
-
     async def _poll(self, watch: Watch) -> None:
         """Poll one task once."""
-        limiter, lateness = self.api.limiter, self._lateness
+        limiter = self.api.limiter
         # When it could have been sent: once it is due and a worker is free; that the loop was
         # blocked does not count.
-        wanted_at = min(self.loop.time(), max(watch.due, lateness.full_since))
+        wanted_at = min(self.loop.time(), max(watch.due, self._workers.full_since))
         permit = await limiter.acquire(limiter.polls)
         if permit.granted_at - wanted_at >= MIN_WAIT:
-            lateness.note(watch, permit.granted_at - wanted_at, len(self._watches))
+            self._lateness.note(watch, permit.granted_at - wanted_at, len(self._watches))
         try:
             for subscription in watch.subscribers:
                 if subscription.is_abandoned():  # its other tasks are left by now, or soon

@@ -1,12 +1,18 @@
-"""Which watched task is due when: a heap, and one timer for its first entry."""
+"""Which watched task is due when, and the workers that poll what is due.
+
+A heap, and one timer for its first entry. A worker goes on with what is due next, and ends when
+nothing is.
+"""
 
 import asyncio
 import contextvars
 import heapq
 import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 
+from vidgo_async._api.limiter import WaitQueue
+from vidgo_async._core.concurrency import TaskSet
 from vidgo_async._core.pieces import AT_ONCE, Pieces
 from vidgo_async._polling.watches import Watch
 
@@ -80,3 +86,77 @@ class Schedule:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+
+class Workers:
+    """Poll the tasks of a schedule, as many at a time as polls may be sent."""
+
+    def __init__(
+        self,
+        polls: WaitQueue,
+        poll: Callable[[Watch], Coroutine[None, None, None]],
+        on_bug: Callable[[BaseException], None],
+    ) -> None:
+        """Begin without any.
+
+        Args:
+            polls: Where polls wait for their permits.
+            poll: Polls one task once.
+            on_bug: Called with what `poll` raised.
+        """
+        self.schedule: Schedule = Schedule(self._start)
+        self.full_since: float = math.inf
+        """The loop's time since when no more could be started; infinity while they can."""
+        self._loop = asyncio.get_running_loop()
+        self._polls = polls
+        self._poll = poll
+        self._on_bug = on_bug
+        self._tasks = TaskSet(self._ended)
+        self._working = 0
+        """How many poll: one that is done may be in the set for a moment."""
+
+    async def close(self) -> None:
+        """Cancel all polls, and wait for their ends."""
+        self._tasks.cancel()
+        await self._tasks.wait()
+
+    def _start(self) -> None:
+        """Start a worker for each due task, as far as there is room.
+
+        They start in one iteration of the loop, so that their responses share iterations too.
+        """
+        while self._has_room():
+            watch = self._next_due()
+            if watch is None:
+                return
+            self._working += 1
+            _ = self._tasks.start(self._work(watch), context=contextvars.Context())
+        self.full_since = min(self.full_since, self._loop.time())
+
+    def _has_room(self) -> bool:
+        return self._working < self._polls.max_in_flight
+
+    def _next_due(self) -> Watch | None:
+        """Take the task that is due first; if none is, come back when one is."""
+        watch = self.schedule.pop_due(self._loop.time())
+        if watch is None:
+            self.full_since = math.inf
+            self.schedule.set_timer()
+        else:
+            watch.in_flight = True
+        return watch
+
+    async def _work(self, watch: Watch | None) -> None:
+        """Poll one due task after the other, until none is due."""
+        try:
+            while watch is not None:
+                await self._poll(watch)
+                watch = self._next_due()
+                if watch is not None and self._has_room():
+                    self.schedule.set_timer()  # this poll may hang, and others may be sent
+        finally:
+            self._working -= 1
+
+    def _ended(self, worker: "asyncio.Task[None]") -> None:
+        if not worker.cancelled() and (bug := worker.exception()) is not None:
+            self._on_bug(bug)
