@@ -73,7 +73,9 @@ async def test_a_middleware_may_read_the_body() -> None:
     assert unknown == ["a"]
 
 
-@pytest.mark.parametrize("body", [b"garbage", gzip.compress(flat("a"))[:-9]])
+@pytest.mark.parametrize(
+    "body", [b"garbage", gzip.compress(flat("a"))[:-9]], ids=["garbage", "cut"]
+)
 async def test_a_body_that_cannot_be_decompressed(body: bytes) -> None:
     """It is refused, and not the server's fault."""
     receiver = WebhookReceiver(TOKEN)
