@@ -6,13 +6,14 @@ import gc
 import logging
 import os
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import anyio.to_thread
 import pytest
 
+from tests.support.program import until
 from vidgo_async import DownloadError, GrokImagine, MediaFile, SessionClosedError, VidgoSession
 from vidgo_async._files.part_file import PartFile
 from vidgo_async.sandbox import Sandbox, hang
@@ -88,12 +89,29 @@ async def disk(
     return disk
 
 
-async def start(step: str, vidgo: VidgoSession, video: MediaFile, folder: Path) -> Download:
-    """Start a download; what it writes to is there."""
-    download = asyncio.create_task(vidgo.download(video, folder / "fox.mp4"))
-    if step == "discard":
-        await asyncio.sleep(0.1)
-    return download
+Start = Callable[[], Awaitable[Download]]
+
+
+@pytest.fixture
+def start(
+    step: str,
+    disk: RefusingDisk,
+    sandbox: Sandbox,
+    vidgo: VidgoSession,
+    video: MediaFile,
+    tmp_path: Path,
+) -> Start:
+    """Start a download, up to the step that fails, or until there is something to discard."""
+
+    async def start() -> Download:
+        download = asyncio.create_task(vidgo.download(video, tmp_path / "fox.mp4"))
+        if step == "discard":
+            await until(lambda: sandbox.received["file"])
+        else:
+            await asyncio.wait_for(disk.reached.wait(), 10)
+        return download
+
+    return start
 
 
 async def garbage_is_silent(complaints: list[Any], caplog: pytest.LogCaptureFixture) -> bool:
@@ -107,18 +125,13 @@ async def garbage_is_silent(complaints: list[Any], caplog: pytest.LogCaptureFixt
 
 @pytest.mark.parametrize("step", STEPS)
 async def test_cancelled_download_on_a_refusing_disk_reports_nothing(
-    step: str,
+    start: Start,
     disk: RefusingDisk,
-    vidgo: VidgoSession,
-    video: MediaFile,
-    tmp_path: Path,
     complaints: list[Any],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """The caller gets its cancellation once the thread ended; no exception stays unretrieved."""
-    download = await start(step, vidgo, video, tmp_path)
-    if step != "discard":
-        await asyncio.wait_for(disk.reached.wait(), 10)
+    download = await start()
     download.cancel()
     await asyncio.wait_for(disk.reached.wait(), 10)
     assert not download.done()
@@ -131,18 +144,14 @@ async def test_cancelled_download_on_a_refusing_disk_reports_nothing(
 
 @pytest.mark.parametrize("step", STEPS)
 async def test_closing_on_a_refusing_disk_reports_nothing(
-    step: str,
+    start: Start,
     disk: RefusingDisk,
     vidgo: VidgoSession,
-    video: MediaFile,
-    tmp_path: Path,
     complaints: list[Any],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """A download that closing ends is an error to its caller, and no exception stays unretrieved."""
-    download = await start(step, vidgo, video, tmp_path)
-    if step != "discard":
-        await asyncio.wait_for(disk.reached.wait(), 10)
+    download = await start()
     closing = asyncio.create_task(vidgo.aclose())
     await asyncio.wait_for(disk.reached.wait(), 10)
     assert not closing.done()

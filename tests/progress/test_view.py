@@ -3,6 +3,7 @@
 import asyncio
 import io
 import sys
+import threading
 
 import anyio
 import pytest
@@ -16,8 +17,21 @@ pytestmark = pytest.mark.virtual_time
 
 
 async def drawn(seconds: float = 0.5) -> None:
-    """Let a view draw: the clock waits for its thread."""
+    """Let a view draw; however slow the machine is, its threads come to their ends."""
     await anyio.sleep(seconds)
+    while is_drawing():  # noqa: ASYNC110 - no event tells of it
+        await anyio.sleep(0.01)
+
+
+def is_drawing() -> bool:
+    """Tell whether a thread of a view writes."""
+    return any(thread.name == "vidgo_async progress" for thread in threading.enumerate())
+
+
+@pytest.fixture(autouse=True)
+def _waits_for_slow_machines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the end of a view wait for the terminal for as long as the test may take."""
+    monkeypatch.setattr("vidgo_async.progress.view.GRACE", 60.0)
 
 
 # --- On a terminal --------------------------------------------------------------------------

@@ -90,7 +90,7 @@ async def test_the_suite_of_an_app_runs_in_seconds(tmp_path: Path) -> None:
     passed = re.search(r"(\d+) passed in ([\d.]+)s", ended.stdout.decode())
     assert passed, ended.stdout.decode()
     assert int(passed[1]) == tests.count("def test_")
-    assert float(passed[2]) < 10  # about one on an idle machine, and one late poll takes 25
+    assert float(passed[2]) < 20  # about one on an idle machine, and one late poll takes 25
 
 
 def test_every_error_is_in_the_table() -> None:
