@@ -16,6 +16,8 @@ PAUSE = (0.6, 2.7)
 MAX_RUNS = 60
 SLEEP = 5.0
 """Seconds that a process is stopped."""
+WRONG_USAGE = 2
+"""The program's exit status."""
 SIGNALS = {"kill": signal.SIGKILL, "term": signal.SIGTERM, "stop": signal.SIGSTOP}
 
 
@@ -47,6 +49,7 @@ class JournalBatch:
                 "-m",
                 "vidgo_async",
                 "generate",
+                "--yes",
                 "--out",
                 str(self._folder),
                 *prompts,
@@ -68,6 +71,9 @@ class JournalBatch:
                 await self._strike(process)
                 if self._signal is signal.SIGTERM:
                     await ended
+        if process.returncode == WRONG_USAGE:
+            msg = "the program takes its arguments no more: run the command by hand"
+            raise RuntimeError(msg)
 
     async def _strike(self, process: asyncio.subprocess.Process) -> None:
         process.send_signal(self._signal)
