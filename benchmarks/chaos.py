@@ -18,7 +18,7 @@ from benchmarks.chaos_journal import JournalBatch
 from benchmarks.chaos_queue import QueueBatch
 from benchmarks.tables import print_table
 from tests.support.postgres import private_postgres
-from vidgo_async import Entry
+from vidgo_async import Entry, VidgoSession
 from vidgo_async.sandbox import Fault, Sandbox, after, answer, changed, hang_after, reset_after
 
 QUESTION = "is anything bought twice or lost when a batch is killed again and again?"
@@ -48,7 +48,7 @@ class Result:
     lost: int = 0
     """Prompts that were sold, and have no file."""
     wrong: int = 0
-    """Files of other prompts' tasks."""
+    """Files that are not those of the task that was sold for their prompt."""
     left: int = 0
     """Prompts without a file in the end."""
 
@@ -115,16 +115,29 @@ async def _batch(
         batch = make(sandbox)
         entries = await batch.run(prompts)
         sold = Counter(task.input["prompt"] for task in sandbox.tasks.values())
-        made_for = {task.task_id: task.input["prompt"] for task in sandbox.tasks.values()}
-    files = {_prompt(entry): entry.paths[0] for entry in entries if entry.paths}
+        files = {_prompt(entry): entry.paths[0] for entry in entries if entry.paths}
+        wrong = await _count_wrong(sandbox, files)
     return Result(
         signals=batch.signals,
         unknown=batch.unknown,
         twice=sum(count > 1 for count in sold.values()),
         lost=sum(prompt not in files for prompt in sold),
-        wrong=sum(made_for.get(path.stem) != prompt for prompt, path in files.items()),
+        wrong=wrong,
         left=COUNT - len(files),
     )
+
+
+async def _count_wrong(sandbox: Sandbox, files: dict[str, Path]) -> int:
+    """Download what was sold for each prompt once more, and compare."""
+    sold = {task.input["prompt"]: task.task_id for task in sandbox.tasks.values()}
+    wrong = 0
+    with tempfile.TemporaryDirectory() as folder:
+        async with VidgoSession(sandbox.api_key, base_url=sandbox.url) as vidgo:
+            for prompt, path in files.items():
+                task = await vidgo.get_task(sold[prompt])
+                again = await vidgo.download(task.files[0], Path(folder) / path.name)
+                wrong += again.read_bytes() != path.read_bytes()
+    return wrong
 
 
 def _prompt(entry: Entry) -> str:
