@@ -5,10 +5,29 @@ from typing import Any
 
 import pytest
 
-from vidgo_async._core.concurrency import GRACE, wait_until
+from vidgo_async._core.concurrency import GRACE, TaskSet, wait_until
 from vidgo_async._core.deadlines import Deadline, SharedTimer
 
 pytestmark = pytest.mark.virtual_time
+
+
+async def test_tasks_are_cancelled_in_the_order_of_their_starts() -> None:
+    """Each finds itself first among those that wait for a semaphore, however many they are."""
+    ended = list[int]()
+
+    async def wait(number: int) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append(number)
+
+    tasks = TaskSet()
+    for number in range(100):
+        _ = tasks.start(wait(number))
+    await asyncio.sleep(0)
+    tasks.cancel()
+    await tasks.wait()
+    assert ended == list(range(100))
 
 
 async def test_a_deadline_that_is_over_cannot_be_moved() -> None:

@@ -12,7 +12,7 @@ from vidgo_async import FixedPolling, Task
 from vidgo_async._core.pieces import AT_ONCE
 from vidgo_async._generation.runner import Runner
 from vidgo_async._generation.slot import Slot
-from vidgo_async.sandbox import Sandbox
+from vidgo_async.sandbox import Sandbox, slow
 
 pytestmark = pytest.mark.virtual_time
 
@@ -126,6 +126,25 @@ async def test_a_batch_that_is_left_twice(journal: bool, tmp_path: Path) -> None
             await closing
         assert ids(vidgo.unclaimed) == set(sandbox.tasks)
         assert len(vidgo.unclaimed) == COUNT
+
+
+async def test_a_submit_many_of_thousands_is_left_in_pieces() -> None:
+    """Few of its submits end in one iteration of the loop, and none is sent meanwhile."""
+    async with Sandbox(credits=1e9) as sandbox, open_session(sandbox) as vidgo:
+        sandbox.inject(slow(1), times=None)
+        buying = asyncio.create_task(vidgo.submit_many(foxes(4 * AT_ONCE)))
+        await anyio.sleep(3.5)
+        received = sandbox.received["submit"]
+        buying.cancel()
+        ended, left = [], len(asyncio.all_tasks())
+        while not buying.done():
+            await asyncio.sleep(0)
+            before, left = left, len(asyncio.all_tasks())
+            ended.append(before - left)
+        assert max(ended) <= AT_ONCE + 1
+        await anyio.sleep(10)
+        assert sandbox.received["submit"] == received
+        assert ids(vidgo.unclaimed) == set(sandbox.tasks)
 
 
 @pytest.mark.parametrize("word", ["cancelled", "asked again"])

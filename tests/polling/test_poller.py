@@ -1,6 +1,7 @@
 """When a task is polled, and how many polls are in flight."""
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -272,6 +273,22 @@ async def test_a_blocked_loop_is_not_told_of(caplog: pytest.LogCaptureFixture) -
         loop: Any = asyncio.get_running_loop()
         loop.call_later(9.0, loop.advance, 5.0)
         assert len([task async for task in vidgo.as_completed(tasks)]) == 10
+    assert "raise max_concurrent_requests" not in caplog.text
+
+
+async def test_the_first_polls_of_many_ids_are_not_told_of(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bare ids are all due at once, and have no interval of which a wait could be the half."""
+    caplog.set_level("INFO", logger="vidgo_async")
+    loop: Any = asyncio.get_running_loop()
+    jumping, ticks = loop.time, itertools.count()
+    monkeypatch.setattr(loop, "time", lambda: jumping() + next(ticks) * 1e-7)  # as a real one does
+    async with Sandbox(seconds=(30, 30)) as sandbox, open_session(sandbox) as vidgo:
+        sandbox.inject(slow(0.1), call="status", times=None)
+        ids = [task.task_id for task in await vidgo.submit_many(foxes(400))]
+        async with open_session(sandbox) as later:
+            assert len([task async for task in later.as_completed(ids)]) == 400
     assert "raise max_concurrent_requests" not in caplog.text
 
 

@@ -104,7 +104,9 @@ class TaskSet:
     """Tasks of one owner, which keeps them alive, and cancels and awaits them together."""
 
     def __init__(self, on_end: Callable[["asyncio.Task[Any]"], object] = lambda _: None) -> None:
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._tasks: dict[asyncio.Task[Any], None] = {}
+        """In the order in which they were started: in that order they wait, and are cancelled, since
+        what waits for a semaphore is looked for from the front."""
         self._on_end = on_end
         """Called with each task that ended."""
         self._empty: asyncio.Future[None] | None = None
@@ -125,12 +127,12 @@ class TaskSet:
         # Not by the loop's factory: an eager one takes the first step before the task is known.
         loop = asyncio.get_running_loop()
         task = asyncio.Task(coroutine, loop=loop, context=context)
-        self._tasks.add(task)
+        self._tasks[task] = None
         task.add_done_callback(self._ended)
         return task
 
     def _ended(self, task: "asyncio.Task[Any]") -> None:
-        self._tasks.discard(task)
+        self._tasks.pop(task, None)
         if self._empty is not None and not self._tasks:
             self._empty.set_result(None)
             self._empty = None

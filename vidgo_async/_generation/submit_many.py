@@ -4,8 +4,14 @@ import asyncio
 from collections.abc import Sequence
 
 from vidgo_async._core.concurrency import TaskSet
-from vidgo_async._core.errors import SubmissionUnknownError, SubmitErrorGroup, VidgoError
+from vidgo_async._core.errors import (
+    NotSentError,
+    SubmissionUnknownError,
+    SubmitErrorGroup,
+    VidgoError,
+)
 from vidgo_async._core.models import Request, Task
+from vidgo_async._core.pieces import Pieces
 from vidgo_async._generation.breaker import Breaker
 from vidgo_async._generation.submitter import Submitter
 from vidgo_async.requests import PreparedRequest
@@ -15,6 +21,7 @@ AT_ONCE = 32
 _CANCELLED = (
     "this submit was cancelled by other code: what it bought, if anything, is in `unclaimed`"
 )
+_LEFT = "the caller of submit_many left first: nothing was bought"
 
 
 class SubmitMany:
@@ -74,11 +81,12 @@ class SubmitMany:
     def _leave(self) -> None:
         """End what is not sent yet, and record what was bought for a caller who is gone."""
         self._is_left = True
-        self._jobs.cancel()
         for task in self.accepted.values():
             self._record(task)
         for error in self.failed.values():
             self._record(error)
+        self._breaker.open(NotSentError(_LEFT))  # of many, the last are cancelled a little later
+        _ = Pieces(list(self._jobs), asyncio.Task.cancel)
 
     def _record(self, what: Task | VidgoError) -> None:
         if self._is_left and isinstance(what, Task | SubmissionUnknownError):

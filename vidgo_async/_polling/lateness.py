@@ -26,7 +26,7 @@ class Lateness:
             waited: How many seconds it waited, at least `MIN_WAIT`.
             watched: How many tasks are watched.
         """
-        if self._told or not 0 < watch.due - watch.polled_at < 2 * waited:
+        if self._told or watch.is_new or not 0 < watch.due - watch.polled_at < 2 * waited:
             return
         if self._limiter.only_permits_matter(self._limiter.polls):
             self._told = True

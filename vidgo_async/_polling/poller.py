@@ -172,9 +172,8 @@ class Poller:
         watch = self._watches.get(task.task_id)
         if watch is None:
             watch = self._watches.open(task, subscribers)
-            is_new = not watch.was_polled and watch.submitted_at is None
             self.callbacks.opened(watch)
-            wait = NO_WAIT if is_new else self._pacing.wait(watch)
+            wait = NO_WAIT if watch.is_new else self._pacing.wait(watch)
             self._schedule_poll(watch, wait, self.loop.time())
             self._schedule.set_timer()
             return

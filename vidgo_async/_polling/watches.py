@@ -100,6 +100,11 @@ class Watch:
     was_wrong: bool = False
     """Whether it was said, and polls found no end."""
 
+    @property
+    def is_new(self) -> bool:
+        """Whether nothing is known of its age: it is polled at once."""
+        return not self.was_polled and self.submitted_at is None
+
     def told(self) -> bool:
         """Take note that the task is said to have ended; tell whether that is new."""
         if self.hint is not None:
