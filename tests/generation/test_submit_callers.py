@@ -43,8 +43,20 @@ async def _caller(call: Coroutine[Any, Any, object]) -> "weakref.ref[_Local]":
         (answer(503, SAFE_503), lambda vidgo: vidgo.submit(FOX)),
         (answer(503, SAFE_503), lambda vidgo: vidgo.generate(FOX, timeout=4)),
         (slow(20), lambda vidgo: vidgo.generate(FOX, timeout=1)),
+        (answer(402), lambda vidgo: vidgo.submit_many([FOX])),
+        (answer(402), lambda vidgo: vidgo.wait("unknown")),
+        (answer(402), lambda vidgo: anext(vidgo.as_completed(["unknown"]))),
     ],
-    ids=["refused", "given up, 429", "given up, 503", "late between two", "late in flight"],
+    ids=[
+        "refused",
+        "given up, 429",
+        "given up, 503",
+        "late between two",
+        "late in flight",
+        "one of many",
+        "not found",
+        "not found, of many",
+    ],
 )
 async def test_an_error_keeps_no_frame(fault: Fault, call: Call) -> None:
     """When the caller has dropped an error, its frame goes without the garbage collector."""

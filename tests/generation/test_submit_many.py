@@ -83,6 +83,7 @@ async def test_submit_many_stops_after_a_401_or_402() -> None:
         errors = list(caught.value.failed.values())
         assert len({id(error) for error in errors}) == 98
         assert {type(error) for error in errors} == {InsufficientCreditsError}
+        assert {error.__traceback__ for error in errors} == {None}  # it would hold the body
         assert sandbox.received["submit"] <= 4
 
 

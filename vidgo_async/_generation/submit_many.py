@@ -73,7 +73,8 @@ class SubmitMany:
                 )
             self._record(task)
         except VidgoError as error:
-            self.failed[index] = error
+            # In the group it needs no traceback, which would hold the request's body.
+            self.failed[index] = error.with_traceback(None)
             self._record(error)
         except Exception as other:  # noqa: BLE001 - one request must not stop its siblings
             self.failed[index] = VidgoError.wrapping(other)

@@ -124,7 +124,10 @@ class Subscription:
         self._changed.set()  # if it was the last, other waiters need not wait on
         if isinstance(event, Task):
             return event
-        raise event
+        try:
+            raise event
+        finally:
+            del event  # which would hold this frame, and so itself
 
     def _is_too_late(self) -> bool:
         """Tell whether the deadline passed; if it rings late, time is left for the final poll."""
