@@ -87,7 +87,7 @@ class SubmitMany:
         for error in self.failed.values():
             self._record(error)
         self._breaker.open(NotSentError(_LEFT))  # of many, the last are cancelled a little later
-        _ = Pieces(list(self._jobs), asyncio.Task.cancel)
+        _ = Pieces(list(self._jobs), lambda job: job.cancel())
 
     def _record(self, what: Task | VidgoError) -> None:
         if self._is_left and isinstance(what, Task | SubmissionUnknownError):
