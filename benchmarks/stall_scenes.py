@@ -124,6 +124,15 @@ async def submit_many(url: str, requests: Sequence[Request]) -> None:
         assert len(await vidgo.submit_many(requests)) == len(requests)
 
 
+async def leave_submit_many(url: str, requests: Sequence[Request]) -> None:
+    """Leave it when some are bought."""
+    async with _session(url) as vidgo:
+        buying = asyncio.create_task(vidgo.submit_many(requests))
+        await asyncio.sleep(1)
+        assert buying.cancel()
+        await asyncio.wait({buying})
+
+
 async def batch(url: str, requests: Sequence[Request]) -> None:
     """`generate_many` over a list, all in flight, to its end."""
     finished = 0
@@ -169,6 +178,7 @@ SCENES: dict[str, tuple[Callable[[int], Any], Callable[[str, Any], Awaitable[Non
     "ids": (_ids, watch),
     "close": (_tasks, close),
     "submit-many": (_foxes, submit_many),
+    "leave-submit-many": (_foxes, leave_submit_many),
     "batch": (_foxes, batch),
     "leave-batch": (_foxes, leave_batch),
     NOT_FROZEN: (_foxes, small_batch),
