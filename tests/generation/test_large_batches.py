@@ -1,7 +1,7 @@
 """Batches with more in flight than one piece: left and paused in pieces, and nothing is lost."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import anyio
@@ -74,6 +74,45 @@ async def test_a_consumer_that_is_cancelled_again_and_again() -> None:
         assert timeouts > 10
         assert all(outcomes.values())
         assert sandbox.sold == COUNT
+
+
+async def in_a_hurry(stream: AsyncIterator[object]) -> bool:
+    """Wait for the next item for a few iterations of the loop; tell whether there was one."""
+    consumer = asyncio.ensure_future(anext(stream))
+    for _ in range(4):
+        await asyncio.sleep(0)
+    consumer.cancel()
+    await asyncio.wait({consumer})
+    return not consumer.cancelled()
+
+
+async def test_all_tasks_of_a_stream_are_polled_for_a_consumer_in_a_hurry() -> None:
+    """A consumer who leaves and comes back before all are begun does not begin them anew."""
+    async with Sandbox(credits=1e9, seconds=(1e6, 1e6)) as sandbox, open_session(sandbox) as vidgo:
+        tasks = await vidgo.submit_many(foxes(6 * AT_ONCE))
+        async with open_session(sandbox, polling=SLOW) as later:
+            stream = later.as_completed([task.task_id for task in tasks])
+            with anyio.fail_after(30):
+                while sandbox.received["status"] < len(tasks):
+                    assert not await in_a_hurry(stream)
+            assert {call.task_id for call in sandbox.calls if call.name == "status"} == set(
+                sandbox.tasks
+            )
+
+
+async def test_all_tasks_of_a_batch_are_polled_for_a_consumer_in_a_hurry() -> None:
+    """A consumer who leaves and comes back before all are resumed does not pause them anew."""
+    count = 6 * AT_ONCE
+    async with Sandbox(credits=1e9, seconds=(30, 30)) as sandbox, open_session(sandbox) as vidgo:
+        batch = vidgo.generate_many(foxes(count), max_in_flight=count)
+        with anyio.move_on_after(20):
+            await anext(batch)
+        assert batch.submitted == count
+        await anyio.sleep(60)
+        outcomes = 0
+        with anyio.fail_after(30):
+            while outcomes < count:
+                outcomes += await in_a_hurry(batch)
 
 
 async def test_a_paused_batch_polls_nothing_and_loses_no_time() -> None:

@@ -51,7 +51,8 @@ class Engine:
         """Those of a batch that was left, until each is stopped and its purchase recorded."""
         self._is_left = False
         """Whether it was stopped for good, so that nothing is paused or resumed any more."""
-        self._work = ALL_DONE
+        self._is_paused = False
+        self._work: Pieces[Any] = ALL_DONE
         """What pauses, resumes or leaves all of them, a few at a time."""
         self._ready: deque[Slot] = deque()
         self._changed = asyncio.Event()
@@ -119,7 +120,8 @@ class Engine:
         self._breaker.pause()
         for consumers in streams_of(self._reader):  # of a batch that feeds this one
             consumers.hold()
-        self._start_work(Pieces(list(self._runner.waits), self._pause_wait))
+        self._is_paused = True
+        self._follow()
         logger.info(
             "the consumer of a batch was cancelled: it sends nothing more until the next outcome "
             "is asked for; `unclaimed` shows %d purchases",
@@ -133,22 +135,27 @@ class Engine:
         self._breaker.resume()
         for consumers in streams_of(self._reader):
             consumers.release()
-        self._work.then(self._resume_waits)
+        self._is_paused = False
+        self._follow()
 
-    def _pause_wait(self, wait: Subscription) -> None:
-        self.poller.unwatch(wait)
-        wait.pause()
+    def _follow(self) -> None:
+        """Pause or resume each wait, as its consumer is gone or there by then.
 
-    def _resume_waits(self) -> None:
-        self._start_work(Pieces(list(self._runner.waits), self._resume_wait))
+        What is under way goes on: where consumers leave and come back again and again, begun anew it
+        would never reach the last waits.
+        """
+        if self._work.done:
+            self._work = Pieces(list(self._runner.waits), self._follow_one)
+        else:
+            self._work.then(self._follow)
 
-    def _resume_wait(self, wait: Subscription) -> None:
-        wait.resume()
-        self.poller.resume(wait)
-
-    def _start_work(self, work: Pieces[Any]) -> None:
-        self._work.stop()
-        self._work = work
+    def _follow_one(self, wait: Subscription) -> None:
+        if self._is_paused:
+            self.poller.unwatch(wait)
+            wait.pause()
+        elif wait.is_paused:
+            wait.resume()
+            self.poller.resume(wait)
 
     def stop_submitting(self) -> None:
         """Read and send nothing more; what was bought goes on to its end."""
@@ -175,7 +182,8 @@ class Engine:
         self._ready.clear()
         self._consumers.close()
         self._stop_reading()
-        self._start_work(Pieces(list(self._leaving), self._leave))
+        self._work.stop()
+        self._work = Pieces(list(self._leaving), self._leave)
         if self.options.run is not None:  # a dropped batch has no caller to wait for it
             _ = self.submitter.background.start(self.wait_closed())
 

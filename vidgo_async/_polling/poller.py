@@ -107,10 +107,8 @@ class Poller:
 
     def pause_without_consumer(self, subscription: Subscription) -> None:
         """Poll for a stream only as long as its consumer is there."""
-        subscription.consumers = Consumers(
-            functools.partial(self.unwatch, subscription),
-            functools.partial(self.resume, subscription),
-        )
+        follow = functools.partial(self._follow, subscription)
+        subscription.consumers = Consumers(follow, follow)
 
     def resume(self, subscription: Subscription) -> None:
         """Watch again for a subscriber that was forgotten by `unwatch` and still waits."""
@@ -158,6 +156,25 @@ class Poller:
         subscription.pending[task.task_id] = task
         if self._failure is None:
             self._add(task, subscribers)
+
+    def _follow(self, subscription: Subscription) -> None:
+        """Begin or end to watch each task of a stream, as its consumer is there or gone by then.
+
+        What is under way goes on: where consumers leave and come back again and again, begun anew it
+        would never reach the last tasks.
+        """
+        follow = functools.partial(self._follow, subscription)
+        if not subscription.pieces.done:
+            subscription.pieces.then(follow)
+            return
+        follow_one = functools.partial(self._follow_one, subscription)
+        subscription.pieces = Pieces(list(subscription.pending), follow_one, self._fail)
+
+    def _follow_one(self, subscription: Subscription, task_id: str) -> None:
+        if subscription.is_abandoned():
+            self._leave(subscription, task_id)
+        elif subscription.waits_for(task_id):
+            self._begin((subscription,), subscription.pending[task_id])
 
     def _leave(self, subscription: Subscription, task_id: str) -> None:
         """Forget a subscriber of one task."""

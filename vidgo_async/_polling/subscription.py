@@ -49,14 +49,19 @@ class Subscription:
         self.consumers: Consumers | None = None
         """What pauses the polls of a stream whose consumer is gone."""
         self._events: deque[tuple[str, Task | VidgoError]] = deque()
+        self._ended = set[str]()
+        """The tasks of which the last event was published, and is not taken yet."""
         self._failure: VidgoError | None = None
         self._closed = False
         self._changed = asyncio.Event()
 
     def unfinished(self) -> dict[str, Task | str]:
         """Return the tasks of which neither an end nor an error was published."""
-        ended = {id_ for id_, event in self._events if not isinstance(event, Task) or event.done}
-        return {id_: task for id_, task in self.pending.items() if id_ not in ended}
+        return {id_: task for id_, task in self.pending.items() if id_ not in self._ended}
+
+    def waits_for(self, task_id: str) -> bool:
+        """Tell whether a task is one of those."""
+        return task_id in self.pending and task_id not in self._ended
 
     def update(self, task: Task) -> None:
         """Note a task's new state; it wakes only a consumer that wants updates."""
@@ -67,6 +72,8 @@ class Subscription:
     def put(self, task_id: str, event: Task | VidgoError) -> None:
         """Publish a task's state, or the error that ended its watch."""
         self._events.append((task_id, event))
+        if not isinstance(event, Task) or event.done:
+            self._ended.add(task_id)
         self._changed.set()
 
     def fail(self, error: VidgoError) -> None:
@@ -78,13 +85,18 @@ class Subscription:
         """Tell whether its consumer is gone."""
         return self.consumers is not None and self.consumers.are_gone()
 
+    @property
+    def is_paused(self) -> bool:
+        """Whether the time of the deadline stands still."""
+        return not math.isinf(self._paused_at)
+
     def pause(self) -> None:
         """Stop the time of the deadline."""
         self._paused_at = min(self._paused_at, self._loop.time())
 
     def resume(self) -> None:
         """Let it go on, if it was paused."""
-        if math.isinf(self._paused_at):
+        if not self.is_paused:
             return
         paused, self._paused_at = self._loop.time() - self._paused_at, math.inf
         self.deadline += paused
@@ -121,6 +133,7 @@ class Subscription:
         if isinstance(event, Task) and not event.done:
             return event
         self.pending.pop(task_id, None)
+        self._ended.discard(task_id)
         self._changed.set()  # if it was the last, other waiters need not wait on
         if isinstance(event, Task):
             return event
@@ -131,7 +144,7 @@ class Subscription:
 
     def _is_too_late(self) -> bool:
         """Tell whether the deadline passed; if it rings late, time is left for the final poll."""
-        if not math.isinf(self._paused_at):
+        if self.is_paused:
             return False
         late = self._loop.time() - self.deadline
         if late > LATE and not self._extended:
@@ -144,7 +157,7 @@ class Subscription:
         self._changed.clear()
         # A timer of our own, not a timeout: nothing has to be cancelled when it rings.
         timer = None
-        if not math.isinf(self.deadline) and math.isinf(self._paused_at):
+        if not math.isinf(self.deadline) and not self.is_paused:
             timer = self._loop.call_at(self.deadline, self._changed.set)
         try:
             await self._changed.wait()
