@@ -76,23 +76,30 @@ async def test_a_consumer_that_is_cancelled_again_and_again() -> None:
         assert sandbox.sold == COUNT
 
 
+@pytest.fixture
+def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let few tasks be many."""
+    monkeypatch.setattr("vidgo_async._core.pieces.AT_ONCE", 8)
+
+
 async def in_a_hurry(stream: AsyncIterator[object]) -> bool:
-    """Wait for the next item for a few iterations of the loop; tell whether there was one."""
+    """Wait for the next item for some iterations of the loop; tell whether there was one."""
     consumer = asyncio.ensure_future(anext(stream))
-    for _ in range(4):
+    for _ in range(20):
         await asyncio.sleep(0)
     consumer.cancel()
     await asyncio.wait({consumer})
     return not consumer.cancelled()
 
 
+@pytest.mark.usefixtures("small_pieces")
 async def test_all_tasks_of_a_stream_are_polled_for_a_consumer_in_a_hurry() -> None:
     """A consumer who leaves and comes back before all are begun does not begin them anew."""
     async with Sandbox(credits=1e9, seconds=(1e6, 1e6)) as sandbox, open_session(sandbox) as vidgo:
-        tasks = await vidgo.submit_many(foxes(6 * AT_ONCE))
+        tasks = await vidgo.submit_many(foxes(500))
         async with open_session(sandbox, polling=SLOW) as later:
             stream = later.as_completed([task.task_id for task in tasks])
-            with anyio.fail_after(30):
+            with anyio.fail_after(10):
                 while sandbox.received["status"] < len(tasks):
                     assert not await in_a_hurry(stream)
             assert {call.task_id for call in sandbox.calls if call.name == "status"} == set(
@@ -100,19 +107,23 @@ async def test_all_tasks_of_a_stream_are_polled_for_a_consumer_in_a_hurry() -> N
             )
 
 
+@pytest.mark.usefixtures("small_pieces")
 async def test_all_tasks_of_a_batch_are_polled_for_a_consumer_in_a_hurry() -> None:
     """A consumer who leaves and comes back before all are resumed does not pause them anew."""
-    count = 6 * AT_ONCE
-    async with Sandbox(credits=1e9, seconds=(30, 30)) as sandbox, open_session(sandbox) as vidgo:
+    count = 500
+    async with (
+        Sandbox(credits=1e9, seconds=(1e6, 1e6)) as sandbox,
+        open_session(sandbox, polling=SLOW) as vidgo,
+    ):
         batch = vidgo.generate_many(foxes(count), max_in_flight=count)
         with anyio.move_on_after(20):
             await anext(batch)
         assert batch.submitted == count
-        await anyio.sleep(60)
-        outcomes = 0
-        with anyio.fail_after(30):
-            while outcomes < count:
-                outcomes += await in_a_hurry(batch)
+        await anyio.sleep(1000)
+        assert sandbox.received["status"] == 0
+        with anyio.fail_after(10):
+            while sandbox.received["status"] < count:
+                assert not await in_a_hurry(batch)
 
 
 async def test_a_paused_batch_polls_nothing_and_loses_no_time() -> None:

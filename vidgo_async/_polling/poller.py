@@ -167,14 +167,15 @@ class Poller:
         if not subscription.pieces.done:
             subscription.pieces.then(follow)
             return
-        follow_one = functools.partial(self._follow_one, subscription)
+        follow_one = functools.partial(self._follow_one, (subscription,))
         subscription.pieces = Pieces(list(subscription.pending), follow_one, self._fail)
 
-    def _follow_one(self, subscription: Subscription, task_id: str) -> None:
+    def _follow_one(self, alone: tuple[Subscription], task_id: str) -> None:
+        (subscription,) = alone
         if subscription.is_abandoned():
             self._leave(subscription, task_id)
         elif subscription.waits_for(task_id):
-            self._begin((subscription,), subscription.pending[task_id])
+            self._begin(alone, subscription.pending[task_id])
 
     def _leave(self, subscription: Subscription, task_id: str) -> None:
         """Forget a subscriber of one task."""
