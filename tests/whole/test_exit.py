@@ -90,7 +90,8 @@ def test_the_end_of_the_loop_is_quiet() -> None:
                 kept.append(aiter(vidgo.as_completed([task, "x"])))
                 kept.append(aiter(vidgo.generate_many([FOX] * 5)))
                 kept.append(vidgo)
-                await asyncio.sleep(0.3)
+                while sandbox.sold < 6:
+                    await asyncio.sleep(0.01)
             try:
                 await kept[0]
             except RuntimeError as error:
