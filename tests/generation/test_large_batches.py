@@ -241,3 +241,21 @@ async def test_requests_that_end_while_their_batch_is_left(monkeypatch: pytest.M
         assert batch.finished == COUNT - AT_ONCE
         assert [outcome async for outcome in batch] == []
         assert not vidgo.unclaimed
+
+
+async def test_an_end_that_waits_for_the_next_consumer_is_given_once() -> None:
+    """A stream that goes on does not poll again what ended before its consumer left."""
+    async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
+        stream = vidgo.as_completed([Task("a", "finished"), Task("b", "finished")])
+
+        async def take_one() -> None:
+            await anext(stream)
+            await anyio.sleep_forever()
+
+        consumer = asyncio.create_task(take_one())
+        await anyio.sleep(1)
+        consumer.cancel()
+        await asyncio.wait({consumer})
+        await anyio.sleep(1)
+        assert [task.task_id async for task in stream] == ["b"]
+        assert sandbox.received["status"] == 0
