@@ -137,5 +137,5 @@ async def test_a_submit_that_others_cancel_is_one_failure() -> None:
         with pytest.raises(SubmitErrorGroup, match="1 of 3") as caught:
             await buying
         assert [task.task_id for task in caught.value.accepted.values()] == list(sandbox.tasks)
-        assert "cancelled by other code" in str(caught.value.failed[1])
+        assert "other code cancelled" in str(caught.value.failed[1])
         assert not vidgo.unclaimed

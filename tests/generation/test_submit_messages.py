@@ -19,7 +19,7 @@ from vidgo_async import (
     SubmissionUnknownError,
     TransportError,
 )
-from vidgo_async._generation.resend import HISTORY, classify, closed_before_answered
+from vidgo_async._generation.resend import HISTORY, classify, ended_before_answered
 from vidgo_async.sandbox import (
     Fault,
     Sandbox,
@@ -42,7 +42,7 @@ REQUEST = GenerationRequest("kling-3.0/pro", {"prompt": "x"})
     [
         classify(TransportError("no answer"), REQUEST, RetryPolicy(), SENT_AT),
         classify(ZeroDivisionError("x"), REQUEST, RetryPolicy(), SENT_AT),
-        closed_before_answered(REQUEST, SENT_AT),
+        ended_before_answered(REQUEST, SENT_AT, closed=True),
     ],
 )
 def test_an_unknown_outcome_tells_how_to_find_it(error: SubmissionUnknownError) -> None:

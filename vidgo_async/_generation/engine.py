@@ -5,18 +5,20 @@ it is dropped, the engine stops.
 """
 
 import asyncio
+import functools
 import logging
 import weakref
 from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from vidgo_async._core.concurrency import TaskSet, mark_retrieved, wait_shielded
-from vidgo_async._core.errors import NotSentError, SubmissionUnknownError
+from vidgo_async._core.concurrency import TaskSet, wait_shielded
+from vidgo_async._core.errors import NotSentError, SubmissionUnknownError, VidgoError
 from vidgo_async._core.models import Task
 from vidgo_async._core.pieces import ALL_DONE, Pieces
 from vidgo_async._generation.breaker import Breaker
 from vidgo_async._generation.request_source import End, Requests, RequestSource
+from vidgo_async._generation.resend import cancelled_by_other_code
 from vidgo_async._generation.runner import BatchOptions, Runner
 from vidgo_async._generation.slot import Slot
 from vidgo_async._generation.submitter import Submitter
@@ -28,6 +30,7 @@ from vidgo_async.requests import PreparedRequest, check_request
 logger: logging.Logger = logging.getLogger("vidgo_async")
 
 STOPPED = "the batch was stopped first: nothing was bought"
+READER_CANCELLED = "other code cancelled what reads the requests: the rest of them is not sent"
 READER_GRACE = 1.0
 """Seconds that closing waits for the user's own iterator, which may itself wait for the close."""
 
@@ -83,6 +86,7 @@ class Engine:
         self._owner = weakref.ref(owner)
         if self._reading:
             self._reader = asyncio.create_task(self._read_all())
+            self._reader.add_done_callback(self._reader_ended)
 
     async def next_done(self) -> Slot:
         """Wait for the next request that came to its end, and free its slot.
@@ -212,7 +216,6 @@ class Engine:
         await wait_shielded({grace})
         if not reader.done() and self._reader is not None:
             self._reader = None  # it is not waited for again
-            reader.add_done_callback(mark_retrieved)
             logger.warning(
                 "the iterator of requests did not end within %g s of being cancelled; "
                 "the batch is closed without it",
@@ -243,21 +246,24 @@ class Engine:
     # --- The engine's own tasks -------------------------------------------------------------
 
     async def _read_all(self) -> None:
-        """Read a request whenever there is room; stop for good if `requests` raises."""
+        """Read a request whenever there is room."""
+        if self.options.run is not None:
+            await self.options.run.open()
+        if self.options.folder is not None:
+            await self.options.folder.open()
+        async with RequestSource(self._requests) as source:
+            await self._read(source)
+
+    def _reader_ended(self, reader: "asyncio.Task[None]") -> None:
+        """Raise what `requests` raised, if it did, after all outcomes."""
+        error: BaseException | None
         try:
-            if self.options.run is not None:
-                await self.options.run.open()
-            if self.options.folder is not None:
-                await self.options.folder.open()
-            async with RequestSource(self._requests) as source:
-                await self._read(source)
-        except BaseException as error:
-            if not self._interrupted:
-                self._error = error
-            if isinstance(error, KeyboardInterrupt | SystemExit):
-                raise
-        finally:
-            self._stop_reading()
+            error = reader.exception()
+        except asyncio.CancelledError as cancelled:  # by other code, or raised by `requests`
+            error = VidgoError(READER_CANCELLED) if reader.cancelling() else cancelled
+        if error is not None and not self._interrupted:
+            self._error = error
+        self._stop_reading()
 
     async def _read(self, source: RequestSource) -> None:
         while True:
@@ -274,7 +280,8 @@ class Engine:
             self.slots[slot.index] = slot
             self.read += 1
             sent = asyncio.Event()
-            slot.job = self._tasks.start(self._generate(slot, sent.set))
+            slot.job = self._tasks.start(self._runner.run(slot, sent.set))
+            slot.job.add_done_callback(functools.partial(self._job_ended, slot, sent.set))
             # A source that blocks the loop in each `next` must not hold up what it gave before.
             await sent.wait()
 
@@ -291,13 +298,19 @@ class Engine:
             self._reader.cancel()
         self._changed.set()
 
-    async def _generate(self, slot: Slot, on_sent: Callable[[], None]) -> None:
-        """Run one request to its end; whatever happens becomes its outcome."""
-        await self._runner.run(slot, on_sent)
+    def _job_ended(
+        self, slot: Slot, on_sent: Callable[[], None], job: "asyncio.Task[None]"
+    ) -> None:
+        """Make whatever became of a request its outcome."""
+        on_sent()
+        is_left = slot.index not in self.slots
+        if job.cancelled():
+            if is_left:
+                return
+            slot.error = cancelled_by_other_code(slot.task)
         self.finished += slot.error is None
         self.failed += slot.error is not None
-        on_sent()
-        if slot.index in self.slots:  # else the batch was left meanwhile
+        if not is_left:
             self._ready.append(slot)
             self._changed.set()
 

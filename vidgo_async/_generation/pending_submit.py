@@ -57,14 +57,12 @@ class PendingSubmit:
         """Whether its caller still waits; else it may not be sent, nor sent again."""
         return self._answer is not None and not self._answer.done()
 
-    def answer(self, what: Task | BaseException | None) -> bool:
-        """Give the caller what came of it, None for a cancellation; tell whether it still waited."""
+    def answer(self, what: Task | BaseException) -> bool:
+        """Give the caller what came of it; tell whether it still waited."""
         if self._answer is None or self._answer.done():
             return False
         if isinstance(what, Task):
             self._answer.set_result(what)
-        elif what is None:
-            self._answer.cancel()
         else:
             self._answer.set_exception(what)
         return True

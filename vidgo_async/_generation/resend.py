@@ -24,7 +24,7 @@ from vidgo_async._core.errors import (
     TransportError,
     VidgoError,
 )
-from vidgo_async._core.models import Request
+from vidgo_async._core.models import Request, Task
 from vidgo_async._core.retry import RetryPolicy
 
 _Error = TypeVar("_Error", bound=VidgoError)
@@ -89,12 +89,36 @@ def closed_before_sent() -> SessionClosedError:
     return SessionClosedError("the session was closed first: nothing was bought")
 
 
-def closed_before_answered(
-    request: Request, sent_at: datetime | None = None
+def ended_before_answered(
+    request: Request, sent_at: datetime | None = None, *, closed: bool
 ) -> SubmissionUnknownError:
-    """Make the error of a submit that was sent, and whose session was closed too early."""
-    what = "the session was closed before the submit was answered: a task may exist"
-    return _unknown(what, request, sent_at)
+    """Make the error of a submit that was sent, and ended too early.
+
+    Args:
+        request: What was submitted.
+        sent_at: When the POST was sent; now by default.
+        closed: Whether its session was closed; else other code cancelled it.
+    """
+    why = "the session was closed" if closed else "other code cancelled the submit"
+    return _unknown(f"{why} before it was answered: a task may exist", request, sent_at)
+
+
+def cancelled_before_sent() -> VidgoError:
+    """Make the error of a submit that other code cancelled, as one that cancels all tasks."""
+    return VidgoError("other code cancelled the submit before it was sent: nothing was bought")
+
+
+def cancelled_by_other_code(task: Task | None = None) -> VidgoError:
+    """Make the error of one of many requests that other code cancelled, as one that cancels all tasks.
+
+    Args:
+        task: What it bought, where that is known.
+    """
+    if task is not None:
+        return VidgoError("other code cancelled this request: wait for its task", task)
+    return VidgoError(
+        "other code cancelled this request: what it bought, if anything, is in `unclaimed`"
+    )
 
 
 def deadline_passed(*, sent: bool) -> TaskTimeoutError:

@@ -13,14 +13,12 @@ from vidgo_async._core.errors import (
 from vidgo_async._core.models import Request, Task
 from vidgo_async._core.pieces import Pieces
 from vidgo_async._generation.breaker import Breaker
+from vidgo_async._generation.resend import cancelled_by_other_code
 from vidgo_async._generation.submitter import Submitter
 from vidgo_async.requests import PreparedRequest
 
 AT_ONCE = 32
 """Submits that begin in one iteration of the loop."""
-_CANCELLED = (
-    "this submit was cancelled by other code: what it bought, if anything, is in `unclaimed`"
-)
 _LEFT = "the caller of submit_many left first: nothing was bought"
 
 
@@ -56,7 +54,7 @@ class SubmitMany:
             raise
         for index in range(len(requests)):
             if index not in self.accepted and index not in self.failed:
-                self.failed[index] = VidgoError(_CANCELLED)
+                self.failed[index] = cancelled_by_other_code()
         if self.failed:
             message = f"{len(self.failed)} of {len(requests)} requests were not accepted"
             raise SubmitErrorGroup(message, self.accepted, self.failed)

@@ -27,9 +27,10 @@ from vidgo_async._generation.breaker import Breaker, UnknownBreaker
 from vidgo_async._generation.pending_submit import PendingSubmit
 from vidgo_async._generation.records import SubmitRecord
 from vidgo_async._generation.resend import (
+    cancelled_before_sent,
     classify,
-    closed_before_answered,
     closed_before_sent,
+    ended_before_answered,
     nothing_bought,
 )
 from vidgo_async._generation.submit_body import submit_body
@@ -189,12 +190,11 @@ class Submitter:
         elif (bug := job.exception()) is not None and not submit.answer(bug):
             logger.error("a submit whose caller had left failed", exc_info=bug)
 
-    def _why_unwanted(self, submit: PendingSubmit) -> VidgoError | None:
-        """Return why a submit is not sent any more, if its batch or the session ended it."""
-        reason = submit.breaker.reason()
-        if reason is None and self._closing.is_set():
-            return closed_before_sent()
-        return reason
+    def _why_unwanted(self, submit: PendingSubmit) -> VidgoError:
+        """Return why a submit is not sent any more whose caller waits: who cancelled it."""
+        if (reason := submit.breaker.reason()) is not None:
+            return reason
+        return closed_before_sent() if self._closing.is_set() else cancelled_before_sent()
 
     async def _run(self, submit: PendingSubmit) -> Task:
         """Send until the response is final or the retry policy gives up."""
@@ -228,7 +228,9 @@ class Submitter:
             if not submit.state.started:
                 await recorder.after(None)
                 raise
-            unknown = closed_before_answered(request, submit.state.written_at)
+            unknown = ended_before_answered(
+                request, submit.state.written_at, closed=self._closing.is_set()
+            )
             await recorder.after(unknown)
             raise unknown from None
         except Exception as error:  # noqa: BLE001 - even a bug of ours may follow a purchase

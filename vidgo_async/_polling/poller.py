@@ -321,8 +321,13 @@ class Poller:
     # --- The end ----------------------------------------------------------------------------
 
     def _fail(self, bug: BaseException) -> None:
-        failure = VidgoError("the poller stopped because of a bug in vidgo_async")
-        failure.__cause__ = bug
+        if self._failure is not None:
+            return
+        if isinstance(bug, asyncio.CancelledError):  # with all tasks of the app, for example
+            failure = VidgoError("the poller stopped because other code cancelled a poll")
+        else:
+            failure = VidgoError("the poller stopped because of a bug in vidgo_async")
+            failure.__cause__ = bug
         self._stop(failure)
 
     def _stop(self, failure: VidgoError) -> dict[str, Watch]:

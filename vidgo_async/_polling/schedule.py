@@ -102,7 +102,7 @@ class Workers:
         Args:
             polls: Where polls wait for their permits.
             poll: Polls one task once.
-            on_bug: Called with what `poll` raised.
+            on_bug: Called with what `poll` raised, also where other code cancelled it.
         """
         self.schedule: Schedule = Schedule(self._start)
         self.full_since: float = math.inf
@@ -158,5 +158,6 @@ class Workers:
             self._working -= 1
 
     def _ended(self, worker: "asyncio.Task[None]") -> None:
-        if not worker.cancelled() and (bug := worker.exception()) is not None:
+        bug = asyncio.CancelledError() if worker.cancelled() else worker.exception()
+        if bug is not None:
             self._on_bug(bug)

@@ -25,6 +25,7 @@ from vidgo_async._session.arguments import as_task
 from vidgo_async._session.settings import Settings
 
 CLOSED = "the session is closed"
+CANCELLED = "other code cancelled this call"
 
 
 class Runtime:

@@ -42,7 +42,7 @@ from vidgo_async._session.arguments import (
     check_timeout,
     list_requests,
 )
-from vidgo_async._session.runtime import CLOSED, Runtime
+from vidgo_async._session.runtime import CANCELLED, CLOSED, Runtime
 from vidgo_async._session.settings import Settings, callback_address
 from vidgo_async.journal.journal import Journal
 from vidgo_async.journal.run import JournalOrPath, Run
@@ -665,5 +665,5 @@ class VidgoSession:
             mark_retrieved(task)  # the caller gets this exception, whatever the disk said
             raise
         if task.cancelled():
-            raise SessionClosedError(CLOSED)
+            raise SessionClosedError(CLOSED) if self._closing else VidgoError(CANCELLED)
         return task.result()
