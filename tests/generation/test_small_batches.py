@@ -8,10 +8,11 @@ from typing import Any
 import anyio
 import pytest
 
-from tests.support.sessions import FOX, foxes, open_session
+from tests.support.sessions import FOX, foxes, ids, open_session
 from tests.support.uploads import PNG
 from vidgo_async import (
     GrokImagine,
+    Outcome,
     RetryPolicy,
     SessionClosedError,
     SubmissionUnknownError,
@@ -149,6 +150,29 @@ def test_an_interrupt_is_not_kept(kind: type[BaseException]) -> None:
     for program in (by_callback, by_source):
         with pytest.raises(kind):
             asyncio.run(program())
+
+
+def test_a_loop_that_goes_on_after_an_interrupt() -> None:
+    """The request in whose callback Ctrl-C came is a failure that names its task."""
+
+    def fail(_: object) -> None:
+        raise KeyboardInterrupt
+
+    async def consume() -> list[Outcome]:
+        async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
+            batch = vidgo.generate_many(foxes(1), on_update=fail)
+            outcomes = [outcome async for outcome in batch]
+            assert (batch.finished, batch.failed) == (0, 1)
+            assert ids([outcome.task for outcome in outcomes if outcome.task]) == [*sandbox.tasks]
+            return outcomes
+
+    with asyncio.Runner() as runner:
+        consumer = runner.get_loop().create_task(consume())
+        with pytest.raises(KeyboardInterrupt):
+            runner.run(asyncio.wait({consumer}))
+        runner.run(asyncio.wait({consumer}))
+        (failure,) = consumer.result()
+        assert "KeyboardInterrupt" in str(failure.error)
 
 
 @pytest.mark.parametrize("call", ["submit", "generate", "submit_many"])

@@ -70,7 +70,7 @@ class VidgoError(Exception):
         return self.task.task_id if self.task is not None else self._task_id
 
     @classmethod
-    def wrapping(cls, other: Exception, task: Task | None = None) -> "VidgoError":
+    def wrapping(cls, other: BaseException, task: Task | None = None) -> "VidgoError":
         """Wrap a foreign exception."""
         error = VidgoError(f"{type(other).__name__}: {other}", task)
         error.__cause__ = other

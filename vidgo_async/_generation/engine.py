@@ -308,6 +308,8 @@ class Engine:
             if is_left:
                 return
             slot.error = cancelled_by_other_code(slot.task)
+        elif (interrupt := job.exception()) is not None:  # the loop stopped, and runs again
+            slot.error = VidgoError.wrapping(interrupt, slot.task)
         self.finished += slot.error is None
         self.failed += slot.error is not None
         if not is_left:
