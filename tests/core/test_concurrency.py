@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from vidgo_async._core.concurrency import GRACE, TaskSet, wait_until
+from vidgo_async._core.concurrency import GRACE, Closing, TaskSet, wait_until
 from vidgo_async._core.deadlines import Deadline, SharedTimer
 
 pytestmark = pytest.mark.virtual_time
@@ -51,3 +51,42 @@ async def test_waiting_until_a_deadline_that_rings_late(late: float) -> None:
     loop.advance(late)
     assert await waiting is bool(late)
     await task
+
+
+async def test_what_closes_is_begun_anew_when_it_is_cancelled() -> None:
+    """All who ask wait for the end of it, also one who is cancelled meanwhile."""
+    begun = list[asyncio.Task[Any] | None]()
+
+    async def close() -> None:
+        begun.append(asyncio.current_task())
+        await asyncio.sleep(1)
+
+    closing = Closing(close)
+    left, stayed = (asyncio.create_task(closing.wait()) for _ in range(2))
+    for _ in range(3):
+        await asyncio.sleep(0.5)
+        assert not closing.is_over
+        left.cancel()
+        closing.begin().cancel()
+    await asyncio.sleep(0.5)
+    assert not left.done()
+    assert not stayed.done()
+    await asyncio.wait({left, stayed})
+    assert left.cancelled()
+    assert stayed.result() is None
+    assert len(begun) == 4
+    await closing.wait()
+    assert len(begun) == 4
+    assert asyncio.get_running_loop().time() == pytest.approx(2.5, abs=0.1)
+
+
+async def test_what_fails_to_close_says_so_each_time() -> None:
+    """An error is no cancellation: it is not tried again."""
+
+    async def close() -> None:
+        raise ZeroDivisionError
+
+    closing = Closing(close)
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError):
+            await closing.wait()

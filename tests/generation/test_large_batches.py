@@ -227,9 +227,10 @@ async def test_requests_that_end_while_their_batch_is_left(monkeypatch: pytest.M
     """They come too late to be taken, and to be stopped: nothing goes wrong."""
     gate = asyncio.Event()
 
-    async def until_the_gate_opens(_: Runner, __: Slot, on_sent: Callable[[], None]) -> None:
+    async def until_the_gate_opens(_: Runner, slot: Slot, on_sent: Callable[[], None]) -> None:
         on_sent()
         await gate.wait()
+        slot.is_over = True
 
     monkeypatch.setattr(Runner, "run", until_the_gate_opens)
     async with Sandbox() as sandbox, open_session(sandbox) as vidgo:

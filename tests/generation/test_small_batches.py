@@ -244,3 +244,18 @@ async def test_an_error_of_the_consumer_stops_the_buying_too() -> None:
         await anyio.sleep(100)
         assert sandbox.sold == sold < 40
         assert isinstance(job.exception(), ZeroDivisionError)
+
+
+async def test_stop_async_iteration_is_no_end() -> None:
+    """Raised by the requests or a callback, it would pass for the end of the batch."""
+
+    def requests() -> Iterator[GrokImagine]:
+        yield FOX
+        raise StopAsyncIteration
+
+    async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
+        outcomes = list[Outcome]()
+        with pytest.raises(RuntimeError, match="raised StopAsyncIteration"):
+            async for outcome in vidgo.generate_many(requests()):
+                outcomes.append(outcome)
+        assert [outcome.ok for outcome in outcomes] == [True]

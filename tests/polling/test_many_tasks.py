@@ -2,15 +2,17 @@
 
 import asyncio
 import gc
+from collections import Counter
 from datetime import UTC, datetime
 
 import anyio
 import pytest
 
 from tests.support.sessions import foxes, open_session
-from vidgo_async import FixedPolling, SessionClosedError, Task, VidgoSession
+from vidgo_async import FixedPolling, SessionClosedError, Task, VidgoError, VidgoSession
 from vidgo_async._core.pieces import AT_ONCE
 from vidgo_async._polling.poller import Poller
+from vidgo_async._polling.subscription import Subscription
 from vidgo_async.sandbox import Sandbox
 
 pytestmark = pytest.mark.virtual_time
@@ -167,3 +169,33 @@ async def test_a_bug_in_a_later_piece(monkeypatch: pytest.MonkeyPatch) -> None:
     async with Sandbox() as sandbox, open_session(sandbox) as vidgo:
         with pytest.raises(Exception, match="bug in vidgo_async"):
             await anext(vidgo.as_completed(bought(COUNT)))
+
+
+async def test_closing_tells_many_callers_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten thousand in one step would hold the loop for 50 ms."""
+    told = Counter[int]()
+    iteration = 0
+    real = Subscription.fail
+
+    def fail(subscription: Subscription, error: VidgoError) -> None:
+        told[iteration] += 1
+        real(subscription, error)
+
+    async def count() -> None:
+        nonlocal iteration
+        while True:
+            iteration += 1
+            await asyncio.sleep(0)
+
+    monkeypatch.setattr(Subscription, "fail", fail)
+    async with Sandbox() as sandbox:
+        vidgo = await open_session(sandbox).__aenter__()
+        waits = [asyncio.create_task(vidgo.wait(f"task-{number}")) for number in range(4 * AT_ONCE)]
+        await asyncio.sleep(0)
+        counting = asyncio.create_task(count())
+        await vidgo.aclose()
+        counting.cancel()
+        ends = await asyncio.gather(*waits, return_exceptions=True)
+        assert {type(end) for end in ends} == {SessionClosedError}
+        assert sum(told.values()) == 4 * AT_ONCE
+        assert max(told.values()) <= 2 * AT_ONCE  # one piece may come on each side of the count

@@ -67,6 +67,42 @@ async def run_shielded(coroutine: Coroutine[Any, Any, _Value]) -> _Value:
     return task.result()
 
 
+class Closing:
+    """Closes something for all who ask, once and to its end.
+
+    Where other code cancels it, as a second Ctrl-C does with all tasks, it begins anew as long as
+    somebody asks; so each of its steps has to bear to be taken again.
+    """
+
+    def __init__(self, close: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        self._close = close
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it was closed, or failed to."""
+        return self._task is not None and self._task.done() and not self._task.cancelled()
+
+    def begin(self) -> "asyncio.Task[None]":
+        """Begin to close it, unless that was done."""
+        if self._task is None or self._task.cancelled():
+            self._task = asyncio.create_task(self._close())
+        return self._task
+
+    async def wait(self) -> None:
+        """Close it, and only then let a cancellation through."""
+        try:
+            while not self.is_over:
+                await wait_shielded({self.begin()})
+        except asyncio.CancelledError:
+            while not self.is_over:  # the task that closes was cancelled with its caller
+                with contextlib.suppress(asyncio.CancelledError):
+                    await wait_shielded({self.begin()})
+            mark_retrieved(self.begin())
+            raise
+        self.begin().result()
+
+
 def mark_retrieved(task: "asyncio.Future[Any]") -> None:
     """Keep asyncio from logging the exception of a task that is not asked for its result."""
     if not task.cancelled():

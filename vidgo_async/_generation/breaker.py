@@ -23,6 +23,7 @@ from vidgo_async._core.errors import (
     VidgoError,
 )
 from vidgo_async._core.retry import RetryPolicy
+from vidgo_async._generation.resend import cancelled_before_sent
 
 _Value = TypeVar("_Value")
 
@@ -83,6 +84,8 @@ class Breaker:
         try:
             await asyncio.wait({needed, opened}, return_when=asyncio.FIRST_COMPLETED)
             self.check()
+            if not needed.done() or needed.cancelled():
+                raise cancelled_before_sent()
             return needed.result()
         except VidgoError as error:
             self.record(error)

@@ -107,6 +107,9 @@ class Engine:
                 await self._close_reader()
                 await self._close_run()
                 error, self._error = self._error, None
+                if isinstance(error, StopAsyncIteration):  # it would pass for the end
+                    msg = "the requests, or a callback, raised StopAsyncIteration"
+                    raise RuntimeError(msg) from error
                 raise error or StopAsyncIteration
             self._changed.clear()
             await self._changed.wait()
@@ -189,7 +192,12 @@ class Engine:
         self._work.stop()
         self._work = Pieces(list(self._leaving), self._leave)
         if self.options.run is not None:  # a dropped batch has no caller to wait for it
-            _ = self.submitter.background.start(self.wait_closed())
+            self._close_alone()
+
+    def _close_alone(self) -> None:
+        """Close it in the background, also where other code cancels that."""
+        closing = self.submitter.background.start(self.wait_closed())
+        closing.add_done_callback(lambda _: self._close_alone() if closing.cancelled() else None)
 
     async def wait_closed(self) -> None:
         """Wait until nothing of it runs any more; for the user's own iterator only so long."""
@@ -304,12 +312,16 @@ class Engine:
         """Make whatever became of a request its outcome."""
         on_sent()
         is_left = slot.index not in self.slots
-        if job.cancelled():
+        interrupt = None if job.cancelled() else job.exception()
+        if not slot.is_over:
             if is_left:
                 return
-            slot.error = cancelled_by_other_code(slot.task)
-        elif (interrupt := job.exception()) is not None:  # the loop stopped, and runs again
-            slot.error = VidgoError.wrapping(interrupt, slot.task)
+            if interrupt is None:
+                slot.error = cancelled_by_other_code(slot.task)
+            else:  # the loop stopped, and runs again
+                slot.error = VidgoError.wrapping(interrupt, slot.task)
+            if self.options.folder is not None:
+                _ = self.submitter.background.start(self._runner.log(slot))
         self.finished += slot.error is None
         self.failed += slot.error is not None
         if not is_left:

@@ -129,7 +129,9 @@ class Recorder:
             await asyncio.shield(writing)
         except asyncio.CancelledError:
             await _to_its_end(writing)
-            if not writing.cancelled() and writing.exception() is None:
+            if writing.cancelled():  # by other code, perhaps once it was written
+                await _to_its_end(asyncio.create_task(self._record.not_sent(None)))
+            elif writing.exception() is None:
                 await self.after(None)
             raise
         return True

@@ -104,7 +104,8 @@ class Runner:
             self._breaker.record(error)
         except Exception as other:  # noqa: BLE001 - every request gets an outcome
             slot.error = VidgoError.wrapping(other, slot.task)
-        await self._log(slot)
+        slot.is_over = True
+        await self.log(slot)
 
     async def _run(self, slot: Slot, on_sent: Callable[[], None]) -> None:
         record = None
@@ -203,7 +204,7 @@ class Runner:
             self._on_update_failed(error)
             return None
 
-    async def _log(self, slot: Slot) -> None:
+    async def log(self, slot: Slot) -> None:
         """Write down what became of a request, beside its files."""
         if self.options.folder is not None:
             written = Written(self._run_id, slot.seconds, slot.entry, slot.is_recalled)

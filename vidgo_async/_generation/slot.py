@@ -21,6 +21,7 @@ class Slot:
         "entry",
         "error",
         "index",
+        "is_over",
         "is_recalled",
         "job",
         "paths",
@@ -38,6 +39,8 @@ class Slot:
         self.paths: tuple[Path, ...] = ()
         self.seconds: float | None = None
         """How long its task took, from its submit until it was seen to end; None if not seen."""
+        self.is_over: bool = False
+        """Whether what became of it is known: it may still be written down."""
         self.is_recalled: bool = False
         """Whether an earlier run saw its task end."""
         self.entry: int | None = None

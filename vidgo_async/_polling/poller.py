@@ -20,7 +20,7 @@ from vidgo_async._core.errors import (
     VidgoError,
 )
 from vidgo_async._core.models import UNSEEN, Task, task_of
-from vidgo_async._core.pieces import Pieces
+from vidgo_async._core.pieces import ALL_DONE, Pieces
 from vidgo_async._core.retry import Backoff
 from vidgo_async._polling.callbacks import Callbacks
 from vidgo_async._polling.consumers import Consumers
@@ -56,6 +56,8 @@ class Poller:
         self._timeout = PollTimeout(api.poll_timeout)
         self._lateness = Lateness(api.limiter)
         self._failure: VidgoError | None = None
+        self._telling: Pieces[Subscription] = ALL_DONE
+        """What tells all subscribers of it."""
 
     def check_loop(self) -> None:
         """Refuse the use of a session in another event loop than its own, or in none.
@@ -142,6 +144,7 @@ class Poller:
         """End all watches; each subscriber gets a `SessionClosedError`."""
         watches = self._stop(SessionClosedError(reason))
         await self._workers.close()
+        await self._telling.wait()
         await Pieces(list(watches), watches.pop).wait()
 
     # --- When -------------------------------------------------------------------------------
@@ -335,8 +338,13 @@ class Poller:
         self._failure = failure = self._failure or failure
         self._schedule.clear()
         self.callbacks.close()
-        for subscription in self._subscriptions:
-            subscription.pieces.stop()
-            subscription.fail(failure.own_copy())
-        self._subscriptions.clear()
+        subscriptions, self._subscriptions = self._subscriptions, set[Subscription]()
+        if subscriptions:
+            self._telling = Pieces(subscriptions, self._tell)
         return self._watches.take_all()
+
+    def _tell(self, subscription: Subscription) -> None:
+        """Tell a subscriber that no more is polled."""
+        if self._failure is not None:
+            subscription.pieces.stop()
+            subscription.fail(self._failure.own_copy())

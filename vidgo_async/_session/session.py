@@ -9,7 +9,7 @@ from typing import Any, Self, TypeVar
 
 from vidgo_async._api.transport import Connector, check_connector
 from vidgo_async._core.callback_url import check_callback_url
-from vidgo_async._core.concurrency import check_asyncio, mark_retrieved, wait_shielded
+from vidgo_async._core.concurrency import Closing, check_asyncio, mark_retrieved, wait_shielded
 from vidgo_async._core.errors import (
     SessionClosedError,
     SubmissionUnknownError,
@@ -133,7 +133,7 @@ class VidgoSession:
         self._connector = connector
         self._runtime: Runtime | None = None
         self._closed = False
-        self._closing: asyncio.Task[None] | None = None
+        self._closing: Closing | None = None
         self._unclaimed: list[Task | SubmissionUnknownError] = []
 
     def __repr__(self) -> str:
@@ -172,16 +172,16 @@ class VidgoSession:
         All waiters get a `SessionClosedError`. POSTs in flight are given 5 seconds and are then
         recorded as unknown. Cancelling this call does not make it faster.
         """
-        if self._runtime is None or (self._closing is not None and self._closing.done()):
+        if self._runtime is None or (self._closing is not None and self._closing.is_over):
             self._closed = True
             return
         self._runtime.poller.check_loop()
         self._closed = True
-        if self._closing is None:
-            self._closing = self._runtime.loop.create_task(self._runtime.close())
-        if not self._runtime.owns(asyncio.current_task()):  # closing waits for those
-            await wait_shielded({self._closing})
-            self._closing.result()
+        self._closing = self._closing or Closing(self._runtime.close)
+        if self._runtime.owns(asyncio.current_task()):  # closing waits for those
+            _ = self._closing.begin()
+        else:
+            await self._closing.wait()
 
     @property
     def unclaimed(self) -> tuple[Task | SubmissionUnknownError, ...]:
@@ -665,5 +665,5 @@ class VidgoSession:
             mark_retrieved(task)  # the caller gets this exception, whatever the disk said
             raise
         if task.cancelled():
-            raise SessionClosedError(CLOSED) if self._closing else VidgoError(CANCELLED)
+            raise SessionClosedError(CLOSED) if self._closed else VidgoError(CANCELLED)
         return task.result()

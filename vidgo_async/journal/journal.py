@@ -74,7 +74,7 @@ class Journal:
         """
         if self._ledger is None:
             return
-        if self._closing is None:
+        if self._closing is None or self._closing.cancelled():  # by other code: begun anew
             self._closing = asyncio.create_task(self._close(self._ledger))
             _closings.add(self._closing)
             self._closing.add_done_callback(_closings.discard)

@@ -1,11 +1,10 @@
 """One batch on a journal."""
 
-import asyncio
 import os
 from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING
 
-from vidgo_async._core.concurrency import wait_shielded
+from vidgo_async._core.concurrency import Closing
 from vidgo_async._core.models import Request
 from vidgo_async.journal.journal import Journal
 
@@ -26,7 +25,7 @@ class Run:
         self._has_begun = False
         self._rows: dict[int, Row] = {}
         """Of a journal that is resumed, by the identity of their requests."""
-        self._closing: asyncio.Task[None] | None = None
+        self._closing = Closing(self._close)
 
     async def open(self) -> None:
         """Open the journal for this batch.
@@ -54,13 +53,11 @@ class Run:
 
     async def close(self) -> None:
         """Close it, once all POSTs are written down; may be called again."""
-        if self._closing is None:
-            self._closing = asyncio.create_task(self._close())
-        await wait_shielded({self._closing})
-        self._closing.result()
+        await self._closing.wait()
 
     async def _close(self) -> None:
         if self._has_begun:
+            self._has_begun = False
             self.journal.end_batch()
         if self._is_own:
             await self.journal.aclose()

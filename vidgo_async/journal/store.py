@@ -10,12 +10,12 @@ import contextlib
 import functools
 import os
 import sqlite3
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from vidgo_async._core.concurrency import run_shielded
+from vidgo_async._core.concurrency import run_shielded, wait_shielded
 from vidgo_async._core.errors import JournalError
 
 APPLICATION_ID = 0x76696467
@@ -106,7 +106,8 @@ class Store:
     async def _in_thread(self, work: Callable[[], None]) -> None:
         """Run a function to its end, and only then let a cancellation through."""
         job = self._loop.run_in_executor(self._executor, work)
-        await run_shielded(_result_of(job))
+        await wait_shielded({job})
+        job.result()
 
     def _write(self) -> None:
         """Write what waits, in one transaction."""
@@ -298,7 +299,3 @@ def _resolve(future: "asyncio.Future[Any]", result: Any) -> None:
         future.set_exception(own)
     else:
         future.set_result(result)
-
-
-async def _result_of(job: Awaitable[None]) -> None:
-    await job
