@@ -23,7 +23,6 @@ from vidgo_async._core.errors import (
     VidgoError,
 )
 from vidgo_async._core.retry import RetryPolicy
-from vidgo_async._generation.resend import cancelled_before_sent
 
 _Value = TypeVar("_Value")
 
@@ -34,6 +33,11 @@ _ONE_FILE = frozenset(
 """Errors of the disk that say nothing of other files, or pass."""
 MAX_TRIALS = 2
 """Failed trials after which submits that wait are given up."""
+
+
+def cancelled_before_sent() -> VidgoError:
+    """Make the error of a submit that other code cancelled, as one that cancels all tasks."""
+    return VidgoError("other code cancelled the submit before it was sent: nothing was bought")
 
 
 class Breaker:

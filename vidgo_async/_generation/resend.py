@@ -103,11 +103,6 @@ def ended_before_answered(
     return _unknown(f"{why} before it was answered: a task may exist", request, sent_at)
 
 
-def cancelled_before_sent() -> VidgoError:
-    """Make the error of a submit that other code cancelled, as one that cancels all tasks."""
-    return VidgoError("other code cancelled the submit before it was sent: nothing was bought")
-
-
 def cancelled_by_other_code(task: Task | None = None) -> VidgoError:
     """Make the error of one of many requests that other code cancelled, as one that cancels all tasks.
 

@@ -23,11 +23,10 @@ from vidgo_async._core.errors import (
 from vidgo_async._core.models import Task
 from vidgo_async._core.retry import Backoff, is_retryable
 from vidgo_async._files.uploads import Uploads
-from vidgo_async._generation.breaker import Breaker, UnknownBreaker
+from vidgo_async._generation.breaker import Breaker, UnknownBreaker, cancelled_before_sent
 from vidgo_async._generation.pending_submit import PendingSubmit
 from vidgo_async._generation.records import SubmitRecord
 from vidgo_async._generation.resend import (
-    cancelled_before_sent,
     classify,
     closed_before_sent,
     ended_before_answered,
