@@ -118,6 +118,23 @@ async def _take(vidgo: VidgoSession, tasks: Sequence[Task]) -> None:
             pass
 
 
+async def close_waits(url: str, tasks: Sequence[Task]) -> None:
+    """Close a session in which each task has a `wait` of its own."""
+    waits = list[asyncio.Task[None]]()
+    async with _session(url, FixedPolling(600.0)) as vidgo:
+        for task in tasks:
+            waits.append(asyncio.create_task(_wait(vidgo, task)))
+            await asyncio.sleep(0)
+        await asyncio.sleep(SECONDS)
+    for wait in waits:
+        await wait
+
+
+async def _wait(vidgo: VidgoSession, task: Task) -> None:
+    with contextlib.suppress(VidgoError):
+        await vidgo.wait(task)
+
+
 async def submit_many(url: str, requests: Sequence[Request]) -> None:
     """`submit_many` over a list."""
     async with _session(url) as vidgo:
@@ -158,6 +175,15 @@ async def leave_batch(url: str, requests: Sequence[Request]) -> None:
                 await asyncio.sleep(0.1)
 
 
+async def close_batch(url: str, requests: Sequence[Request]) -> None:
+    """Close a session with such a batch."""
+    async with _session(url, FixedPolling(600.0)) as vidgo:
+        batch = vidgo.generate_many(requests, max_in_flight=len(requests))
+        await batch.__aenter__()
+        while batch.submitted < len(requests):  # noqa: ASYNC110 - no event tells of it
+            await asyncio.sleep(0.1)
+
+
 async def submit(url: str, request: Request) -> None:
     """Submit a request with something large in it, or whose answer is large."""
     async with _session(url) as vidgo:
@@ -177,6 +203,8 @@ SCENES: dict[str, tuple[Callable[[int], Any], Callable[[str, Any], Awaitable[Non
     "adaptive": (_tasks, adaptive),
     "ids": (_ids, watch),
     "close": (_tasks, close),
+    "close-waits": (_tasks, close_waits),
+    "close-batch": (_foxes, close_batch),
     "submit-many": (_foxes, submit_many),
     "leave-submit-many": (_foxes, leave_submit_many),
     "batch": (_foxes, batch),

@@ -23,7 +23,7 @@ QUESTION = "how long is the host's event loop held?"
 
 MANY = ("watch", "adaptive", "ids", "close")
 """Scenes that are measured with a hundred thousand tasks too."""
-SOME = ("submit-many", "leave-submit-many", "batch", "leave-batch")
+SOME = ("close-waits", "close-batch", "submit-many", "leave-submit-many", "batch", "leave-batch")
 FEW = ("gc-not-frozen", "gc-frozen")
 """Scenes with two thousand, which show what `gc.freeze` spares."""
 LARGE = {"large-input": 20, "data-url": 20, "large-answers": 8, "large-sale": 7}
