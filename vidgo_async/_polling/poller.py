@@ -340,11 +340,11 @@ class Poller:
         self.callbacks.close()
         subscriptions, self._subscriptions = self._subscriptions, set[Subscription]()
         if subscriptions:
-            self._telling = Pieces(subscriptions, self._tell)
+            self._telling = Pieces(subscriptions, functools.partial(_tell, failure))
         return self._watches.take_all()
 
-    def _tell(self, subscription: Subscription) -> None:
-        """Tell a subscriber that no more is polled."""
-        if self._failure is not None:
-            subscription.pieces.stop()
-            subscription.fail(self._failure.own_copy())
+
+def _tell(failure: VidgoError, subscription: Subscription) -> None:
+    """Tell a subscriber why no more is polled."""
+    subscription.pieces.stop()
+    subscription.fail(failure.own_copy())
