@@ -308,15 +308,20 @@ async def test_a_database_that_stops(
 
 async def test_a_worker_stays_alive(own_postgres: Postgres, own_queue: BatchQueue) -> None:
     """After its database was away its jobs are not given to others, who would poll them too."""
-    async with Sandbox(seconds=(60, 60)) as sandbox, worker_session(sandbox) as vidgo:
-        await own_queue.add("foxes", foxes(4))
-        async with working(own_queue, vidgo, max_in_flight=4):
+    async with (
+        # Much longer than a full machine makes a living worker silent.
+        BatchQueue(own_postgres.url(), dead_after=4.0) as queue,
+        Sandbox(seconds=(60, 60)) as sandbox,
+        worker_session(sandbox) as vidgo,
+    ):
+        await queue.add("foxes", foxes(4))
+        async with working(queue, vidgo, max_in_flight=4):
             while sandbox.sold < 4:  # noqa: ASYNC110 - it tells nobody
                 await anyio.sleep(0.01)
             await asyncio.to_thread(own_postgres.stop)
-            await anyio.sleep(2.0)
+            await anyio.sleep(5.0)
             await asyncio.to_thread(own_postgres.start)
-            await anyio.sleep(3.0)  # three times as long as it takes to count as dead
+            await anyio.sleep(10.0)  # more than twice as long as it takes to count as dead
             jobs = "SELECT attempts, status FROM vidgo.procrastinate_jobs"
             assert execute(own_postgres.url(), jobs) == [(0, "doing")] * 4
 
