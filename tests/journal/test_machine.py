@@ -7,9 +7,16 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hypothesis import settings
+import pytest
+from hypothesis import seed, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
 
 from tests.support.sessions import foxes
 from vidgo_async import (
@@ -25,6 +32,7 @@ if TYPE_CHECKING:
     from vidgo_async.journal.rows import Row
 
 REQUESTS = 2
+PARTS = 5
 
 
 class LedgerMachine(RuleBasedStateMachine):
@@ -171,7 +179,20 @@ class LedgerMachine(RuleBasedStateMachine):
         shutil.rmtree(self.folder)
 
 
-TestLedger = LedgerMachine.TestCase
-TestLedger.settings = settings(
-    max_examples=200 if "CI" in os.environ else 60, stateful_step_count=20, deadline=None
-)
+@pytest.mark.parametrize("part", range(PARTS))
+def test_a_ledger(part: int) -> None:
+    """A part of the runs: all in one test take a minute on a busy machine."""
+
+    class Machine(LedgerMachine):
+        pass
+
+    if "CI" in os.environ:  # where the runs of all parts would be the same
+        seed(part)(Machine)
+    run_state_machine_as_test(
+        Machine,
+        settings=settings(
+            max_examples=(200 if "CI" in os.environ else 60) // PARTS,
+            stateful_step_count=20,
+            deadline=None,
+        ),
+    )

@@ -41,6 +41,7 @@ def checked(checker: list[str], folder: Path, *paths: Path | str) -> str:
     return "" if ended.returncode == 0 else ended.stdout + ended.stderr
 
 
+@pytest.mark.timeout(300)  # the checkers read aiohttp too
 def test_what_users_write_is_accepted(checker: list[str], tmp_path: Path) -> None:
     """No block of a README, and no call in `tests/typing`, is a type error."""
     for readme in READMES:
@@ -51,6 +52,7 @@ def test_what_users_write_is_accepted(checker: list[str], tmp_path: Path) -> Non
     assert checked(checker, tmp_path, ".", ROOT / "tests/typing/api.py") == ""
 
 
+@pytest.mark.timeout(300)
 def test_an_unchecked_outcome_is_an_error(checker: list[str], tmp_path: Path) -> None:
     """The checkers do look: a task used before `error` was compared is refused."""
     (tmp_path / "wrong.py").write_text(

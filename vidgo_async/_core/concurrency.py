@@ -70,8 +70,8 @@ async def run_shielded(coroutine: Coroutine[Any, Any, _Value]) -> _Value:
 class Closing:
     """Closes something for all who ask, once and to its end.
 
-    Where other code cancels it, as a second Ctrl-C does with all tasks, it begins anew as long as
-    somebody asks; so each of its steps has to bear to be taken again.
+    Where other code cancels it, as a second Ctrl-C does with all tasks, it begins anew for the
+    callers that wait. So each step of closing must be safe to repeat.
     """
 
     def __init__(self, close: Callable[[], Coroutine[Any, Any, None]]) -> None:
